@@ -1,0 +1,1 @@
+"""The chip side: model, simulator, counters, energy, reports."""

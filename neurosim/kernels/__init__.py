@@ -1,0 +1,1 @@
+"""Compiled code shared by all models; imports numpy and numba only."""

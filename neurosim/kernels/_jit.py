@@ -1,0 +1,72 @@
+"""The one decorator of compiled code: ``@kernel``.
+
+Numba notices a change in the file of a kernel, but not in the files of the functions that it
+calls, so a plain disk cache can serve stale machine code after an edit. Here the cache folder is
+named after a digest of every source file that holds kernels: an edit anywhere gives a fresh
+folder, equal sources share one across processes and checkouts.
+
+``NEUROSIM_CACHE_DIR`` moves the cache, ``NUMBA_DISABLE_JIT=1`` runs every kernel as plain Python
+and ``NUMBA_BOUNDSCHECK=1`` compiles index checks in; tests use both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+_PACKAGE_DIR = Path(__file__).resolve().parent.parent
+_KERNEL_DIRS = (_PACKAGE_DIR / "kernels", _PACKAGE_DIR / "soma")
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def source_digest() -> str:
+    """Hexadecimal digest of every kernel source file (names and contents)."""
+    digest = hashlib.sha256()
+    for folder in _KERNEL_DIRS:
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.name.encode())
+            digest.update(path.read_bytes())
+    digest.update(os.environ.get("NUMBA_BOUNDSCHECK", "0").encode())
+    return digest.hexdigest()[:16]
+
+
+def _cache_dir() -> Path:
+    root = os.environ.get("NEUROSIM_CACHE_DIR")
+    if root:
+        return Path(root)
+    home = os.environ.get("XDG_CACHE_HOME")
+    base = Path(home) if home else Path.home() / ".cache"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        if os.access(base, os.W_OK):
+            return base / "neurosim"
+    except (OSError, RuntimeError):
+        pass
+    return Path(tempfile.gettempdir()) / f"neurosim-{os.getuid() if hasattr(os, 'getuid') else 0}"
+
+
+def _configure_numba() -> Any:
+    import numba
+
+    numba.config.CACHE_DIR = str(_cache_dir() / source_digest())
+    return numba
+
+
+_numba = _configure_numba()
+
+
+def kernel(function: _F) -> _F:
+    """Compile `function` without the interpreter lock, cached on disk.
+
+    Defined at module level only: a kernel built inside a function misses the disk cache.
+    """
+    return cast(_F, _numba.njit(cache=True, nogil=True)(function))
+
+
+def parallel_kernel(function: _F) -> _F:
+    """Like `kernel`, with ``prange`` loops spread over threads."""
+    return cast(_F, _numba.njit(cache=True, nogil=True, parallel=True)(function))
