@@ -49,14 +49,21 @@ def _cache_dir() -> Path:
     return Path(tempfile.gettempdir()) / f"neurosim-{os.getuid() if hasattr(os, 'getuid') else 0}"
 
 
-def _configure_numba() -> Any:
+def _cached_njit(function: _F, *, parallel: bool) -> _F:
+    # Numba reads its cache folder when a function is decorated. Set for just that moment, so
+    # that kernels of other libraries in the same process keep their own folder.
     import numba
 
-    numba.config.CACHE_DIR = str(_cache_dir() / source_digest())
-    return numba
+    previous = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_CACHE_DIR)
+    try:
+        compiled = numba.njit(cache=True, nogil=True, parallel=parallel)(function)
+    finally:
+        numba.config.CACHE_DIR = previous
+    return cast(_F, compiled)
 
 
-_numba = _configure_numba()
+_CACHE_DIR = _cache_dir() / source_digest()
 
 
 def kernel(function: _F) -> _F:
@@ -64,9 +71,9 @@ def kernel(function: _F) -> _F:
 
     Defined at module level only: a kernel built inside a function misses the disk cache.
     """
-    return cast(_F, _numba.njit(cache=True, nogil=True)(function))
+    return _cached_njit(function, parallel=False)
 
 
 def parallel_kernel(function: _F) -> _F:
     """Like `kernel`, with ``prange`` loops spread over threads."""
-    return cast(_F, _numba.njit(cache=True, nogil=True, parallel=True)(function))
+    return _cached_njit(function, parallel=True)

@@ -1,0 +1,357 @@
+"""The node kinds of a float `Network`: what a checkpoint can contain, with its numbers.
+
+Nodes are frozen and check themselves. Arrays are float64 and read-only. Shapes never include the
+batch or the time axis; images are (channels, height, width).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.errors import InputFileError
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+Shape: TypeAlias = tuple[int, ...]
+
+ACTIVATIONS: Final = ("identity", "relu", "selu", "sigmoid", "tanh", "clamp")
+Activation = Literal["identity", "relu", "selu", "sigmoid", "tanh", "clamp"]
+
+
+def _float_array(value: npt.ArrayLike, what: str) -> FloatArray:
+    array = np.array(value, dtype=np.float64)
+    if not np.isfinite(array).all():
+        bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+        raise InputFileError(
+            f"{what} holds {bad} values that are NaN or infinite; all must be finite."
+        )
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True)
+class Node:
+    """Base of all nodes."""
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        """Shape of the output for an input of `in_shape`; raises InputFileError if it can't be."""
+        return in_shape
+
+    def _freeze(self, **dims: tuple[int, ...]) -> None:
+        """Turn the named fields into read-only float arrays with an allowed number of axes."""
+        for name, allowed in dims.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            array = _float_array(value, f"{type(self).__name__}.{name}")
+            if allowed and array.ndim not in allowed:
+                raise InputFileError(
+                    f"{type(self).__name__}.{name} has shape {array.shape}; "
+                    f"needed: {' or '.join(str(n) for n in allowed)} axes."
+                )
+            object.__setattr__(self, name, array)
+
+
+@dataclass(frozen=True)
+class Input(Node):
+    """Where samples enter; `shape` of one tick of one sample."""
+
+    shape: Shape
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        """The input's own shape."""
+        return self.shape
+
+
+@dataclass(frozen=True)
+class Output(Node):
+    """Where results leave."""
+
+
+@dataclass(frozen=True)
+class Linear(Node):
+    """``y = W x + b``; weight (n_out, n_in), bias (n_out,) or None; added every tick."""
+
+    weight: FloatArray
+    bias: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        self._freeze(weight=(2,), bias=(1,))
+        if self.bias is not None and self.bias.shape[0] != self.weight.shape[0]:
+            raise InputFileError(
+                f"Linear.bias has {self.bias.shape[0]} entries, the weight has "
+                f"{self.weight.shape[0]} rows; they must agree."
+            )
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        """(n_out,)."""
+        if in_shape != (self.weight.shape[1],):
+            raise InputFileError(
+                f"Linear expects {self.weight.shape[1]} inputs, but gets shape {in_shape}."
+            )
+        return (self.weight.shape[0],)
+
+
+@dataclass(frozen=True)
+class Conv(Node):
+    """Convolution (cross-correlation, as in torch) over one or two space axes.
+
+    weight (c_out, c_in / groups, k...) ; stride, dilation one number per space axis; padding
+    (before, after) per space axis, zeros.
+    """
+
+    weight: FloatArray
+    bias: FloatArray | None = None
+    stride: Shape = (1, 1)
+    padding: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))
+    dilation: Shape = (1, 1)
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        self._freeze(weight=(3, 4), bias=(1,))
+        n_space = self.weight.ndim - 2
+        lengths = {len(self.stride), len(self.padding), len(self.dilation)}
+        if lengths != {n_space}:
+            raise InputFileError(
+                f"Conv has {n_space} space axes, but stride {self.stride}, padding "
+                f"{self.padding}, dilation {self.dilation}; one entry per axis is needed."
+            )
+        if min(self.stride) < 1 or min(self.dilation) < 1 or min(min(p) for p in self.padding) < 0:
+            raise InputFileError(
+                f"Conv needs stride and dilation >= 1 and padding >= 0, has {self.stride}, "
+                f"{self.dilation}, {self.padding}."
+            )
+        if self.groups < 1 or self.weight.shape[0] % self.groups:
+            raise InputFileError(
+                f"Conv has {self.weight.shape[0]} output channels, not divisible into "
+                f"{self.groups} groups."
+            )
+        if self.bias is not None and self.bias.shape[0] != self.weight.shape[0]:
+            raise InputFileError(
+                f"Conv.bias has {self.bias.shape[0]} entries for {self.weight.shape[0]} channels."
+            )
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        """(c_out, space...)."""
+        c_in = self.weight.shape[1] * self.groups
+        if len(in_shape) != self.weight.ndim - 1 or in_shape[0] != c_in:
+            raise InputFileError(
+                f"Conv expects {c_in} channels and {self.weight.ndim - 2} space axes, "
+                f"but gets shape {in_shape}."
+            )
+        return (
+            self.weight.shape[0],
+            *window_out(
+                in_shape[1:], self.weight.shape[2:], self.stride, self.padding, self.dilation
+            ),
+        )
+
+
+def window_out(
+    space: Shape, kernel: Shape, stride: Shape, padding: Sequence[tuple[int, int]], dilation: Shape
+) -> Shape:
+    """Size of the result of a sliding window, per space axis."""
+    out = []
+    for n, k, s, (before, after), d in zip(space, kernel, stride, padding, dilation, strict=True):
+        size = (n + before + after - d * (k - 1) - 1) // s + 1
+        if size < 1:
+            raise InputFileError(
+                f"A window of {k} (dilation {d}) does not fit into an axis of {n} "
+                f"with padding {before}+{after}."
+            )
+        out.append(size)
+    return tuple(out)
+
+
+@dataclass(frozen=True)
+class Pool2d(Node):
+    """Sum, average or maximum over windows of each channel. Padding counts as zeros."""
+
+    mode: Literal["sum", "avg", "max"]
+    kernel: Shape
+    stride: Shape
+    padding: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))
+
+    def __post_init__(self) -> None:
+        if min(self.kernel) < 1 or min(self.stride) < 1 or min(min(p) for p in self.padding) < 0:
+            raise InputFileError(
+                f"Pool2d needs kernel and stride >= 1 and padding >= 0, has {self.kernel}, "
+                f"{self.stride}, {self.padding}."
+            )
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        """(channels, height, width)."""
+        if len(in_shape) != 3:
+            raise InputFileError(f"Pool2d expects (channels, height, width), gets {in_shape}.")
+        return (
+            in_shape[0],
+            *window_out(in_shape[1:], self.kernel, self.stride, self.padding, (1, 1)),
+        )
+
+
+@dataclass(frozen=True)
+class Flatten(Node):
+    """Row-major flattening of axes `start`..`end` (inclusive, batch and time not counted)."""
+
+    start: int = 0
+    end: int = -1
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        """The shape with the named axes merged."""
+        n = len(in_shape)
+        start, end = self.start % n if n else 0, self.end % n if n else 0
+        return (*in_shape[:start], int(np.prod(in_shape[start : end + 1])), *in_shape[end + 1 :])
+
+
+@dataclass(frozen=True)
+class Scale(Node):
+    """Elementwise product with `scale` (scalar, per channel or full shape)."""
+
+    scale: FloatArray
+
+    def __post_init__(self) -> None:
+        self._freeze(scale=())
+
+
+@dataclass(frozen=True)
+class BatchNorm(Node):
+    """``(x - mean) / sqrt(variance + eps) * gain + shift`` per channel (axis 0), frozen."""
+
+    mean: FloatArray
+    variance: FloatArray
+    gain: FloatArray
+    shift: FloatArray
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        self._freeze(mean=(1,), variance=(1,), gain=(1,), shift=(1,))
+        if (self.variance < 0).any():
+            raise InputFileError("BatchNorm.variance holds negative values.")
+
+    def scale_and_shift(self) -> tuple[FloatArray, FloatArray]:
+        """The equivalent ``a x + b``, per channel."""
+        a = self.gain / np.sqrt(self.variance + self.eps)
+        return a, self.shift - self.mean * a
+
+
+@dataclass(frozen=True)
+class Delay(Node):
+    """``y(t) = x(t - ticks)``; zeros before."""
+
+    ticks: int
+
+    def __post_init__(self) -> None:
+        if self.ticks < 0:
+            raise InputFileError(f"Delay of {self.ticks} ticks; it cannot be negative.")
+
+
+@dataclass(frozen=True)
+class Neuron(Node):
+    """The soma of DESIGN.md section 3 in float: LIF, LIAF, IF, LI, DA-LIF and ANN layers.
+
+    Per tick, with x the summed input (LIAF-Net eq. 2-8)::
+
+        U = V + x
+        F = U >= threshold            (">" if strict); multi-spike: n = min(floor(U / threshold), n_max)
+        R = v_reset if F else U       (hard);  U - n * rho (soft);  U (none)
+        V = max(alpha * R + beta - n * rho_post, floor)
+        Y = n                         (output "spike")
+        Y = activation(U - threshold if threshold_related else U)      (output "analog")
+
+    Parameters are scalars, one per channel (axis 0) or one per neuron.
+    """
+
+    output: Literal["spike", "analog"] = "spike"
+    threshold: FloatArray = field(default_factory=lambda: np.asarray(1.0))
+    v_reset: FloatArray = field(default_factory=lambda: np.asarray(0.0))
+    alpha: FloatArray = field(default_factory=lambda: np.asarray(1.0))
+    beta: FloatArray = field(default_factory=lambda: np.asarray(0.0))
+    rho: FloatArray = field(default_factory=lambda: np.asarray(0.0))
+    rho_post: FloatArray = field(default_factory=lambda: np.asarray(0.0))
+    v_start: FloatArray = field(default_factory=lambda: np.asarray(0.0))
+    floor: FloatArray | None = None
+    reset: Literal["hard", "soft", "none"] = "hard"
+    strict: bool = False
+    n_max: int = 1
+    silent_step: bool = False
+    activation: Activation = "identity"
+    threshold_related: bool = False
+    clamp: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        self._freeze(**{name: () for name in self.array_names()})
+        if self.n_max < 1:
+            raise InputFileError(f"Neuron.n_max is {self.n_max}; at least 1 spike per tick.")
+        if self.n_max > 1 and (self.threshold <= 0).any():
+            raise InputFileError("Neuron with several spikes per tick needs thresholds above 0.")
+        if self.activation not in ACTIVATIONS:
+            raise InputFileError(
+                f"Neuron.activation is {self.activation!r}; known: {', '.join(ACTIVATIONS)}."
+            )
+
+    @classmethod
+    def array_names(cls) -> tuple[str, ...]:
+        """Names of the fields that are arrays over channels or neurons."""
+        return ("threshold", "v_reset", "alpha", "beta", "rho", "rho_post", "v_start", "floor")
+
+    def parameter(self, name: str, shape: Shape) -> FloatArray:
+        """A parameter spread over a layer of `shape`: scalar, per channel (axis 0) or per neuron."""
+        value = np.asarray(getattr(self, name), dtype=np.float64)
+        if value.ndim == 0 or value.shape == shape:
+            return np.broadcast_to(value, shape)
+        if value.size == 1:
+            return np.broadcast_to(value.reshape(()), shape)
+        if value.size == shape[0] and value.ndim == 1:
+            return np.broadcast_to(value.reshape(-1, *([1] * (len(shape) - 1))), shape)
+        try:
+            return np.broadcast_to(value, shape)
+        except ValueError:
+            raise InputFileError(
+                f"Neuron.{name} has shape {value.shape}; a layer of shape {shape} needs a scalar, "
+                f"{shape[0]} values (one per channel) or the full shape."
+            ) from None
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        """Unchanged; checks that every parameter fits."""
+        for name in self.array_names():
+            if getattr(self, name) is not None:
+                self.parameter(name, in_shape)
+        return in_shape
+
+
+def lif(threshold: npt.ArrayLike, alpha: npt.ArrayLike, **more: Any) -> Neuron:
+    """A spiking neuron: hard reset to `v_reset` (0 unless given), decay `alpha` per tick."""
+    return Neuron(output="spike", threshold=_as(threshold), alpha=_as(alpha), **_arrays(more))
+
+
+def liaf(
+    threshold: npt.ArrayLike, alpha: npt.ArrayLike, activation: Activation = "relu", **more: Any
+) -> Neuron:
+    """An analog-fire neuron (LIAF-Net eq. 2-8): the spike only resets, the output is a value."""
+    return Neuron(
+        output="analog",
+        threshold=_as(threshold),
+        alpha=_as(alpha),
+        activation=activation,
+        **_arrays(more),
+    )
+
+
+def _as(value: npt.ArrayLike) -> FloatArray:
+    return np.asarray(value, dtype=np.float64)
+
+
+def _arrays(values: dict[str, Any]) -> dict[str, Any]:
+    known = {f.name for f in fields(Neuron)}
+    for name in values:
+        if name not in known:
+            raise InputFileError(
+                f"Neuron has no parameter {name!r}; known: {', '.join(sorted(known))}."
+            )
+    return {
+        k: _as(v) if k in Neuron.array_names() and v is not None else v for k, v in values.items()
+    }

@@ -1,0 +1,126 @@
+"""The integer network: layers of neurons, joined by integer projections.
+
+A `QuantizedNetwork` is everything that decides the results of a chip run: the reference executor
+computes its outputs without a chip, the simulator must give the same after mapping. Only neurons
+are left as layers; whatever linear lay between them (pooling, flattening, normalisation) is folded
+into projections by `quantize`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.encoding import InputCode
+from neurosim.fixed_point import Rounding
+from neurosim.soma.liaf import LiafColumns
+from neurosim_mapper.connections import Connection
+
+INPUT: Final = "input"  # the name of the input in `Projection.source`
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Weights from a layer (or the input) to the layer that holds the projection.
+
+    `delay_ticks` is a delay in sample time: 0 for a forward projection, 1 for a recurrent one,
+    more for explicit delays.
+    """
+
+    source: str
+    connection: Connection
+    delay_ticks: int = 0
+
+
+@dataclass(frozen=True)
+class SomaModes:
+    """What all neurons of a layer share; see `neurosim.soma.liaf.LiafModes`."""
+
+    output: Literal["spike", "analog"]
+    reset: Literal["hard", "soft", "none"] = "hard"
+    n_max: int = 1
+    silent_step: bool = False
+    weight_shift: int = 0
+    alpha_shift: int = 0
+    rounding: Rounding = "nearest"
+    activation: Literal["identity", "relu", "lut"] = "identity"
+    act_shift: int = 0
+    act_low: int = -128
+    act_high: int = 127
+    lut: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class QuantizedLayer:
+    """One population of neurons.
+
+    Attributes
+    ----------
+    name : unique; taken from the neuron node of the float network.
+    shape : neurons are numbered row-major over it.
+    projections : incoming weights; their sums add up.
+    columns : per-neuron integer parameters, each (n_neurons,) int32, in membrane units.
+    modes : what the neurons share.
+    membrane_unit : (n_neurons,) float, size of one membrane step in the float network's units.
+    output_unit : size of one output step in the float network's units (1 for spikes).
+    notes : per-layer figures of the quantizer (ranges, saturations, SQNR), plain JSON data.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    projections: tuple[Projection, ...]
+    columns: LiafColumns
+    modes: SomaModes
+    membrane_unit: npt.NDArray[np.float64]
+    output_unit: float = 1.0
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_neurons(self) -> int:
+        """Size of the layer."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class QuantizedNetwork:
+    """Layers in forward order (each after the sources of its undelayed projections).
+
+    The last one named by `output` is read out.
+    """
+
+    layers: tuple[QuantizedLayer, ...]
+    output: str
+    input_shape: tuple[int, ...]
+    input_code: InputCode
+    membrane_bits: int
+    readout: Literal["sum", "mean", "last"] = "sum"
+    assumptions: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def by_name(self) -> dict[str, QuantizedLayer]:
+        """Layers by name."""
+        return {layer.name: layer for layer in self.layers}
+
+    @property
+    def n_inputs(self) -> int:
+        """Input elements per tick."""
+        return int(np.prod(self.input_shape))
+
+    @property
+    def n_outputs(self) -> int:
+        """Neurons of the output layer."""
+        return self.by_name[self.output].n_neurons
+
+    def size_of(self, source: str) -> int:
+        """Neurons of a layer, or elements of the input."""
+        return self.n_inputs if source == INPUT else self.by_name[source].n_neurons
+
+    def output_kind(self, source: str) -> Literal["spike", "analog"]:
+        """Kind of packet that a layer (or the input) sends."""
+        return self.input_code.kind if source == INPUT else self.by_name[source].modes.output
