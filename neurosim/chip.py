@@ -12,8 +12,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from neurosim.noc.model import Noc
-
 CHIP_SCHEMA: Final = "neurosim-chip/1"
 
 PacketKind = Literal["spike", "analog", "psum"]

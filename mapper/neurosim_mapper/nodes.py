@@ -283,7 +283,7 @@ class Neuron(Node):
     clamp: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        self._freeze(**{name: () for name in self.array_names()})
+        self._freeze(**dict.fromkeys(self.array_names(), ()))
         if self.n_max < 1:
             raise InputFileError(f"Neuron.n_max is {self.n_max}; at least 1 spike per tick.")
         if self.n_max > 1 and (self.threshold <= 0).any():
