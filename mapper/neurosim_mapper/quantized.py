@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.encoding import InputCode
-from neurosim.fixed_point import Rounding
+from neurosim.errors import InputFileError
+from neurosim.fixed_point import Rounding, signed_limits
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import Connection
 
@@ -90,7 +91,7 @@ class QuantizedLayer:
 class QuantizedNetwork:
     """Layers in forward order (each after the sources of its undelayed projections).
 
-    The last one named by `output` is read out.
+    The one named by `output` is read out. Checks itself; raises InputFileError.
     """
 
     layers: tuple[QuantizedLayer, ...]
@@ -106,6 +107,14 @@ class QuantizedNetwork:
     def by_name(self) -> dict[str, QuantizedLayer]:
         """Layers by name."""
         return {layer.name: layer for layer in self.layers}
+
+    def __post_init__(self) -> None:
+        check_quantized(self)
+
+    @cached_property
+    def max_delay_ticks(self) -> int:
+        """Longest delay of any projection."""
+        return max((p.delay_ticks for layer in self.layers for p in layer.projections), default=0)
 
     @property
     def n_inputs(self) -> int:
@@ -124,3 +133,81 @@ class QuantizedNetwork:
     def output_kind(self, source: str) -> Literal["spike", "analog"]:
         """Kind of packet that a layer (or the input) sends."""
         return self.input_code.kind if source == INPUT else self.by_name[source].modes.output
+
+
+def check_quantized(network: QuantizedNetwork) -> None:
+    """Raise InputFileError, naming layer and reason, for a network that cannot be run."""
+    if len(network.by_name) != len(network.layers) or INPUT in network.by_name:
+        raise InputFileError(
+            f"Layer names must differ from each other and from {INPUT!r}; "
+            f"they are {', '.join(layer.name for layer in network.layers)}."
+        )
+    if network.output not in network.by_name:
+        raise InputFileError(f"The output layer {network.output!r} does not exist.")
+    seen = {INPUT}
+    for layer in network.layers:
+        for projection in layer.projections:
+            _check_projection(network, layer, projection, seen)
+        seen.add(layer.name)
+        _check_columns(layer, network.membrane_bits)
+        _check_modes(layer)
+
+
+def _check_projection(
+    network: QuantizedNetwork, layer: QuantizedLayer, projection: Projection, seen: set[str]
+) -> None:
+    source, connection = projection.source, projection.connection
+    if source != INPUT and source not in network.by_name:
+        raise InputFileError(
+            f"Layer {layer.name!r} takes input from {source!r}, which does not exist."
+        )
+    if projection.delay_ticks < 0 or (projection.delay_ticks == 0 and source not in seen):
+        raise InputFileError(
+            f"Layer {layer.name!r} takes input from {source!r} with a delay of "
+            f"{projection.delay_ticks} ticks; a source that does not come before it in the "
+            "network needs at least 1."
+        )
+    sizes = (connection.n_sources, connection.n_targets)
+    if sizes != (network.size_of(source), layer.n_neurons):
+        raise InputFileError(
+            f"The projection {source!r} -> {layer.name!r} joins {sizes[0]} sources with "
+            f"{sizes[1]} targets; these layers have {network.size_of(source)} and "
+            f"{layer.n_neurons}."
+        )
+
+
+def _check_columns(layer: QuantizedLayer, membrane_bits: int) -> None:
+    low, high = signed_limits(membrane_bits)
+    for name, column in layer.columns._asdict().items():
+        if column.shape != (layer.n_neurons,) or column.dtype != np.int32:
+            raise InputFileError(
+                f"Layer {layer.name!r}: column {name} has shape {column.shape} and dtype "
+                f"{column.dtype}; needed: ({layer.n_neurons},) int32."
+            )
+    for name in ("v_reset", "v_start"):
+        column = getattr(layer.columns, name)
+        if column.size and (column.min() < low or column.max() > high):
+            raise InputFileError(
+                f"Layer {layer.name!r}: {name} reaches from {column.min()} to {column.max()}; "
+                f"a membrane of {membrane_bits} bits holds {low}..{high}."
+            )
+
+
+def _check_modes(layer: QuantizedLayer) -> None:
+    modes = layer.modes
+    if modes.n_max > 1 and (layer.columns.theta <= 0).any():
+        raise InputFileError(
+            f"Layer {layer.name!r} fires up to {modes.n_max} spikes per tick; "
+            "its thresholds must be above 0."
+        )
+    if (modes.activation == "lut") != (modes.lut is not None) or (
+        modes.lut is not None and len(modes.lut) != 256
+    ):
+        raise InputFileError(
+            f"Layer {layer.name!r}: activation 'lut' needs a table of 256 entries, "
+            "other activations none."
+        )
+    if min(modes.n_max - 1, modes.weight_shift, modes.alpha_shift, modes.act_shift) < 0:
+        raise InputFileError(
+            f"Layer {layer.name!r}: n_max must be at least 1 and no shift negative."
+        )
