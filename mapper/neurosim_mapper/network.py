@@ -8,9 +8,11 @@ comes after the sources of its forward edges.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from neurosim.errors import InputFileError
@@ -44,8 +46,10 @@ class Network:
             for name in (source, target):
                 if name not in self.nodes:
                     raise InputFileError(f"An edge names the node {name!r}, which does not exist.")
+            if isinstance(self.nodes[target], Input):
+                raise InputFileError(f"An edge leads from {source!r} into the input {target!r}.")
         if len(set(self.edges)) != len(self.edges):
-            twice = next(e for e in self.edges if self.edges.count(e) > 1)
+            twice = Counter(self.edges).most_common(1)[0][0]
             raise InputFileError(f"The edge {twice[0]} -> {twice[1]} is listed twice.")
         if self.readout not in ("sum", "mean", "last"):
             raise InputFileError(f"readout is {self.readout!r}; known: sum, mean, last.")
@@ -66,7 +70,7 @@ class Network:
         names[0], names[-1] = "input", "output"
         return cls(
             dict(zip(names, chain, strict=True)),
-            tuple(zip(names[:-1], names[1:], strict=True)),
+            tuple(pairwise(names)),
             readout,
         )
 
@@ -90,11 +94,24 @@ class Network:
 
     def sources(self, name: str) -> tuple[str, ...]:
         """Nodes with an edge into `name`."""
-        return tuple(s for s, t in self.edges if t == name)
+        return self._neighbours[0][name]
 
     def targets(self, name: str) -> tuple[str, ...]:
         """Nodes that `name` has an edge to."""
-        return tuple(t for s, t in self.edges if s == name)
+        return self._neighbours[1][name]
+
+    @cached_property
+    def _neighbours(self) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+        """Sources and targets of every node, in the order of `edges`."""
+        into: dict[str, list[str]] = {name: [] for name in self.nodes}
+        out_of: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for source, target in self.edges:
+            into[target].append(source)
+            out_of[source].append(target)
+        return (
+            {name: tuple(found) for name, found in into.items()},
+            {name: tuple(found) for name, found in out_of.items()},
+        )
 
     @cached_property
     def recurrent_edges(self) -> frozenset[Edge]:
@@ -123,9 +140,11 @@ class Network:
 
 
 def _back_edges(network: Network) -> list[Edge]:
-    """Edges that leave a Neuron and close a cycle in a depth-first walk from the input.
+    """Edges that leave a Neuron and close a loop, seen from the input.
 
-    A cycle without a neuron has no state to delay and is refused.
+    A loop is entered at its neuron nearest to the input (ties: order of `nodes`). The feedback is
+    what comes back to it: going backwards from there, through nodes without a state, the first
+    edges that leave a neuron. A loop without a neuron has no state to delay and is refused.
     """
     import networkx as nx
 
@@ -133,6 +152,7 @@ def _back_edges(network: Network) -> list[Edge]:
     graph.add_nodes_from(network.nodes)
     graph.add_edges_from(network.edges)
     depth = nx.single_source_shortest_path_length(graph, network.input_name)
+    position = {name: i for i, name in enumerate(network.nodes)}
     back: list[Edge] = []
     while True:
         cyclic = [
@@ -143,20 +163,36 @@ def _back_edges(network: Network) -> list[Edge]:
         if not cyclic:
             return back
         for component in cyclic:
-            # The neuron nearest to the input is where the loop is entered: its outgoing edges
-            # inside the loop are the feedback.
-            neurons = sorted(
-                (n for n in component if isinstance(network.nodes[n], Neuron)),
-                key=lambda n: (depth.get(n, len(depth)), list(network.nodes).index(n)),
-            )
+            neurons = [n for n in component if isinstance(network.nodes[n], Neuron)]
             if not neurons:
                 raise InputFileError(
                     f"The nodes {', '.join(sorted(component))} form a loop without a neuron; "
-                    "such a loop has no delay. Put a neuron or a delay of one tick into it."
+                    "such a loop has no state and no delay. Put a neuron into it."
                 )
-            feedback = [(neurons[0], t) for t in graph.successors(neurons[0]) if t in component]
+            entry = min(neurons, key=lambda n: (depth.get(n, len(depth)), position[n]))
+            feedback = _feedback_into(network, graph.pred, component, entry)
             back.extend(feedback)
             graph.remove_edges_from(feedback)
+
+
+def _feedback_into(
+    network: Network, predecessors: Mapping[str, Any], component: set[str], entry: str
+) -> list[Edge]:
+    """Edges of a loop that leave a neuron and reach `entry` without passing another neuron."""
+    found: list[Edge] = []
+    seen = {entry}
+    waiting = [entry]
+    while waiting:
+        name = waiting.pop()
+        for source in predecessors[name]:
+            if source not in component:
+                continue
+            if isinstance(network.nodes[source], Neuron):
+                found.append((source, name))
+            elif source not in seen:
+                seen.add(source)
+                waiting.append(source)
+    return sorted(found)
 
 
 def _topological(network: Network, skip: frozenset[Edge]) -> list[str]:

@@ -33,6 +33,30 @@ def _float_array(value: npt.ArrayLike, what: str) -> FloatArray:
     return array
 
 
+def spread(value: npt.ArrayLike, shape: Shape, what: str) -> FloatArray:
+    """A parameter spread over a layer of `shape`: scalar, per channel (axis 0) or per neuron.
+
+    Raises InputFileError, naming `what`, if it does not fit.
+    """
+    array = np.asarray(value, dtype=np.float64)
+    if array.size == 1:
+        return np.broadcast_to(array.reshape(()), shape)
+    if array.ndim == 1 and shape and array.size == shape[0]:
+        array = array.reshape(-1, *([1] * (len(shape) - 1)))
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise InputFileError(
+            f"{what} has shape {array.shape}; a layer of shape {shape} needs a scalar, "
+            f"{shape[0] if shape else 1} values (one per channel) or the full shape."
+        ) from None
+
+
+def _check_not_empty(array: FloatArray, what: str) -> None:
+    if array.size == 0:
+        raise InputFileError(f"{what} has shape {array.shape}; it must not be empty.")
+
+
 @dataclass(frozen=True)
 class Node:
     """Base of all nodes."""
@@ -62,6 +86,10 @@ class Input(Node):
 
     shape: Shape
 
+    def __post_init__(self) -> None:
+        if not self.shape or min(self.shape) < 1:
+            raise InputFileError(f"Input has shape {self.shape}; sizes of at least 1 are needed.")
+
     def out_shape(self, in_shape: Shape) -> Shape:
         """The input's own shape."""
         return self.shape
@@ -81,6 +109,7 @@ class Linear(Node):
 
     def __post_init__(self) -> None:
         self._freeze(weight=(2,), bias=(1,))
+        _check_not_empty(self.weight, "Linear.weight")
         if self.bias is not None and self.bias.shape[0] != self.weight.shape[0]:
             raise InputFileError(
                 f"Linear.bias has {self.bias.shape[0]} entries, the weight has "
@@ -113,6 +142,7 @@ class Conv(Node):
 
     def __post_init__(self) -> None:
         self._freeze(weight=(3, 4), bias=(1,))
+        _check_not_empty(self.weight, "Conv.weight")
         n_space = self.weight.ndim - 2
         lengths = {len(self.stride), len(self.padding), len(self.dilation)}
         if lengths != {n_space}:
@@ -177,6 +207,11 @@ class Pool2d(Node):
     padding: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))
 
     def __post_init__(self) -> None:
+        if {len(self.kernel), len(self.stride), len(self.padding)} != {2}:
+            raise InputFileError(
+                f"Pool2d needs two entries each, has kernel {self.kernel}, stride {self.stride}, "
+                f"padding {self.padding}."
+            )
         if min(self.kernel) < 1 or min(self.stride) < 1 or min(min(p) for p in self.padding) < 0:
             raise InputFileError(
                 f"Pool2d needs kernel and stride >= 1 and padding >= 0, has {self.kernel}, "
@@ -203,7 +238,11 @@ class Flatten(Node):
     def out_shape(self, in_shape: Shape) -> Shape:
         """The shape with the named axes merged."""
         n = len(in_shape)
-        start, end = self.start % n if n else 0, self.end % n if n else 0
+        start, end = (i + n if i < 0 else i for i in (self.start, self.end))
+        if not 0 <= start <= end < n:
+            raise InputFileError(
+                f"Flatten of axes {self.start} to {self.end} does not fit the shape {in_shape}."
+            )
         return (*in_shape[:start], int(np.prod(in_shape[start : end + 1])), *in_shape[end + 1 :])
 
 
@@ -215,6 +254,11 @@ class Scale(Node):
 
     def __post_init__(self) -> None:
         self._freeze(scale=())
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        """Unchanged; checks that the factors fit."""
+        spread(self.scale, in_shape, "Scale.scale")
+        return in_shape
 
 
 @dataclass(frozen=True)
@@ -229,8 +273,22 @@ class BatchNorm(Node):
 
     def __post_init__(self) -> None:
         self._freeze(mean=(1,), variance=(1,), gain=(1,), shift=(1,))
-        if (self.variance < 0).any():
-            raise InputFileError("BatchNorm.variance holds negative values.")
+        sizes = {getattr(self, name).size for name in ("mean", "variance", "gain", "shift")}
+        if len(sizes) != 1:
+            raise InputFileError(
+                f"BatchNorm has arrays of {', '.join(str(n) for n in sorted(sizes))} entries; "
+                "all four need one entry per channel."
+            )
+        if (self.variance < 0).any() or not self.eps >= 0 or (self.variance + self.eps == 0).any():
+            raise InputFileError("BatchNorm.variance must be above 0 and eps must not be negative.")
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        """Unchanged; checks the number of channels."""
+        if not in_shape or in_shape[0] != self.mean.size:
+            raise InputFileError(
+                f"BatchNorm has {self.mean.size} channels, but gets shape {in_shape}."
+            )
+        return in_shape
 
     def scale_and_shift(self) -> tuple[FloatArray, FloatArray]:
         """The equivalent ``a x + b``, per channel."""
@@ -255,14 +313,18 @@ class Neuron(Node):
 
     Per tick, with x the summed input (LIAF-Net eq. 2-8)::
 
-        U = V + x
-        F = U >= threshold            (">" if strict); multi-spike: n = min(floor(U / threshold), n_max)
+        I = alpha_syn * I + x                (current-based neurons; I = x without `alpha_syn`)
+        U = V + I                            (U = V in the tick after a spike, if `silent_step`)
+        F = U >= threshold            (">" if strict)
+        n = F; with n_max > 1 the number of thresholds that fit into U, at most n_max
         R = v_reset if F else U       (hard);  U - n * rho (soft);  U (none)
         V = max(alpha * R + beta - n * rho_post, floor)
         Y = n                         (output "spike")
         Y = activation(U - threshold if threshold_related else U)      (output "analog")
 
-    Parameters are scalars, one per channel (axis 0) or one per neuron.
+    V starts at `v_start`, I at 0. `clamp` limits an analog Y after the activation; the activation
+    "clamp" alone limits to 0..1. Parameters are scalars, one per channel (axis 0) or one per
+    neuron. Input gains belong into a `Scale` before the neuron.
     """
 
     output: Literal["spike", "analog"] = "spike"
@@ -281,9 +343,19 @@ class Neuron(Node):
     activation: Activation = "identity"
     threshold_related: bool = False
     clamp: tuple[float, float] | None = None
+    alpha_syn: FloatArray | None = None
 
     def __post_init__(self) -> None:
         self._freeze(**dict.fromkeys(self.array_names(), ()))
+        for name, known in (("output", ("spike", "analog")), ("reset", ("hard", "soft", "none"))):
+            if getattr(self, name) not in known:
+                raise InputFileError(
+                    f"Neuron.{name} is {getattr(self, name)!r}; known: {', '.join(known)}."
+                )
+        if self.clamp is not None and not -np.inf < self.clamp[0] < self.clamp[1] < np.inf:
+            raise InputFileError(
+                f"Neuron.clamp is {self.clamp}; needed: two finite numbers, low < high."
+            )
         if self.n_max < 1:
             raise InputFileError(f"Neuron.n_max is {self.n_max}; at least 1 spike per tick.")
         if self.n_max > 1 and (self.threshold <= 0).any():
@@ -296,24 +368,21 @@ class Neuron(Node):
     @classmethod
     def array_names(cls) -> tuple[str, ...]:
         """Names of the fields that are arrays over channels or neurons."""
-        return ("threshold", "v_reset", "alpha", "beta", "rho", "rho_post", "v_start", "floor")
+        return (
+            "threshold",
+            "v_reset",
+            "alpha",
+            "beta",
+            "rho",
+            "rho_post",
+            "v_start",
+            "floor",
+            "alpha_syn",
+        )
 
     def parameter(self, name: str, shape: Shape) -> FloatArray:
-        """A parameter spread over a layer of `shape`: scalar, per channel (axis 0) or per neuron."""
-        value = np.asarray(getattr(self, name), dtype=np.float64)
-        if value.ndim == 0 or value.shape == shape:
-            return np.broadcast_to(value, shape)
-        if value.size == 1:
-            return np.broadcast_to(value.reshape(()), shape)
-        if value.size == shape[0] and value.ndim == 1:
-            return np.broadcast_to(value.reshape(-1, *([1] * (len(shape) - 1))), shape)
-        try:
-            return np.broadcast_to(value, shape)
-        except ValueError:
-            raise InputFileError(
-                f"Neuron.{name} has shape {value.shape}; a layer of shape {shape} needs a scalar, "
-                f"{shape[0]} values (one per channel) or the full shape."
-            ) from None
+        """A parameter spread over a layer of `shape`; see `spread`."""
+        return spread(getattr(self, name), shape, f"Neuron.{name}")
 
     def out_shape(self, in_shape: Shape) -> Shape:
         """Unchanged; checks that every parameter fits."""
