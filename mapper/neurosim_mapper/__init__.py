@@ -1,0 +1,37 @@
+"""The mapper: checkpoint -> float network -> integers -> cores -> placed, routed program.
+
+Nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "Network": "neurosim_mapper.network",
+    "QuantizedNetwork": "neurosim_mapper.quantized",
+    "read_network": "neurosim_mapper.readers",
+    "write_network": "neurosim_mapper.readers",
+    "run_float": "neurosim_mapper.float_executor",
+    "run_reference": "neurosim_mapper.reference",
+    "quantize": "neurosim_mapper.quantize",
+    "map_network": "neurosim_mapper.pipeline",
+}
+_NODES = (
+    "Input", "Output", "Linear", "Conv", "Pool2d", "Flatten", "Scale", "BatchNorm", "Delay",
+    "Neuron", "lif", "liaf",
+)  # fmt: skip
+_HOME |= dict.fromkeys(_NODES, "neurosim_mapper.nodes")
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'neurosim_mapper' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,261 @@
+"""Assemble: gather everything that the mapping decided into one Program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.chip import Chip
+from neurosim.fixed_point import ROUNDING_CODES
+from neurosim.program import (
+    FLOW_KINDS,
+    MODEL_CODES,
+    SYNAPSE_FORMATS,
+    AxonTable,
+    CoreTable,
+    GroupTable,
+    Program,
+    SynapseTable,
+)
+from neurosim.soma.liaf import (
+    ACTIVATION_CODES,
+    OUTPUT_CODES,
+    RESET_CODES,
+    LiafColumns,
+    LiafModes,
+)
+from neurosim_mapper.connections import Index, IntArray
+from neurosim_mapper.mapping import (
+    NeuronGroup,
+    Partition,
+    Placement,
+    Routes,
+    Schedule,
+    Wiring,
+)
+from neurosim_mapper.quantized import INPUT, QuantizedNetwork, SomaModes
+
+
+def assemble(
+    network: QuantizedNetwork,
+    partition: Partition,
+    schedule: Schedule,
+    wiring: Wiring,
+    placement: Placement,
+    routes: Routes,
+    chip: Chip,
+    seed: int,
+    mapping: Mapping[str, Any],
+) -> Program:
+    """The loadable image; the arrays are new, nothing is shared with the inputs."""
+    luts = _lut_rows(network)
+    axons, synapses, formats, dense_offset = _synapses(network, partition, wiring, schedule)
+    return Program(
+        chip=chip,
+        cores=_core_table(partition, wiring, placement, formats, dense_offset),
+        groups=_group_table(network, partition, wiring, schedule, routes),
+        modes=_modes(network, partition, luts),
+        neurons=_columns(network, partition),
+        axons=axons,
+        synapses=synapses,
+        flows=routes.flows,
+        packets=routes.packets,
+        input_packets=routes.input_packets,
+        layers=wiring.layers,
+        luts=np.array(list(luts), dtype=np.int32).reshape(-1, 256),
+        layer_names=tuple(layer.name for layer in network.layers),
+        layer_shapes=tuple(layer.shape for layer in network.layers),
+        output_layer=[layer.name for layer in network.layers].index(network.output),
+        input_shape=network.input_shape,
+        input_code=network.input_code,
+        readout=network.readout,
+        output_unit=float(network.by_name[network.output].output_unit),
+        seed=seed,
+        assumptions=network.assumptions,
+        provenance=dict(network.provenance),
+        mapping=dict(mapping),
+    )
+
+
+def _core_table(
+    partition: Partition,
+    wiring: Wiring,
+    placement: Placement,
+    formats: npt.NDArray[np.int32],
+    dense_offset: npt.NDArray[np.int64],
+) -> CoreTable:
+    return CoreTable(
+        x=placement.x,
+        y=placement.y,
+        axon_offset=wiring.axon_offset,
+        neuron_offset=wiring.neuron_offset,
+        group_offset=np.cumsum([0, *map(len, partition.cores)], dtype=np.int64),
+        synapse_format=formats,
+        dense_offset=dense_offset,
+    )
+
+
+def _group_table(
+    network: QuantizedNetwork,
+    partition: Partition,
+    wiring: Wiring,
+    schedule: Schedule,
+    routes: Routes,
+) -> GroupTable:
+    groups = partition.groups
+    index = {layer.name: i for i, layer in enumerate(network.layers)}
+    start = wiring.group_neuron_start
+    core = np.repeat(np.arange(len(partition.cores)), [len(c) for c in partition.cores])
+    return GroupTable(
+        core=core.astype(np.int32),
+        layer=np.array([index[g.layer] for g in groups], np.int32),
+        model=np.array(
+            [MODEL_CODES["liaf" if g.owner is None else "psum"] for g in groups], np.int32
+        ),
+        neuron_start=start,
+        neuron_stop=start + np.array([g.neurons.size for g in groups], np.int64),
+        first_tick=np.array([schedule.first_tick[g.layer] for g in groups], np.int32),
+        psum_target=np.array([-1 if g.owner is None else start[g.owner] for g in groups], np.int64),
+        psum_flow=routes.psum_flow,
+    )
+
+
+def _lut_rows(network: QuantizedNetwork) -> dict[tuple[int, ...], int]:
+    """Distinct look-up tables, numbered in order of first use."""
+    rows: dict[tuple[int, ...], int] = {}
+    for layer in network.layers:
+        if layer.modes.lut is not None:
+            rows.setdefault(layer.modes.lut, len(rows))
+    return rows
+
+
+def _modes(
+    network: QuantizedNetwork, partition: Partition, luts: Mapping[tuple[int, ...], int]
+) -> LiafModes:
+    def coded(modes: SomaModes) -> tuple[int, ...]:
+        return (
+            modes.weight_shift,
+            modes.alpha_shift,
+            ROUNDING_CODES[modes.rounding],
+            RESET_CODES[modes.reset],
+            modes.n_max,
+            int(modes.silent_step),
+            OUTPUT_CODES[modes.output],
+            ACTIVATION_CODES[modes.activation],
+            modes.act_shift,
+            modes.act_low,
+            modes.act_high,
+            -1 if modes.lut is None else luts[modes.lut],
+        )
+
+    rows = [coded(network.by_name[g.layer].modes) for g in partition.groups]
+    table = np.array(rows, dtype=np.int32).reshape(-1, len(LiafModes._fields))
+    return LiafModes(*np.ascontiguousarray(table.T))
+
+
+def _columns(network: QuantizedNetwork, partition: Partition) -> LiafColumns:
+    """Per-neuron parameters in core order; neurons of partial sums have none (zeros)."""
+
+    def gather(name: str) -> npt.NDArray[np.int32]:
+        parts = [
+            getattr(network.by_name[g.layer].columns, name)[g.neurons]
+            if g.owner is None
+            else np.zeros(g.neurons.size, np.int32)
+            for g in partition.groups
+        ]
+        return np.concatenate([np.empty(0, np.int32), *parts]).astype(np.int32)
+
+    return LiafColumns(*(gather(name) for name in LiafColumns._fields))
+
+
+def _synapses(
+    network: QuantizedNetwork, partition: Partition, wiring: Wiring, schedule: Schedule
+) -> tuple[AxonTable, SynapseTable, npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Weights of every core, in the smaller of two formats."""
+    index = {layer.name: i for i, layer in enumerate(network.layers)} | {INPUT: -1}
+    dtype = _weight_dtype(network)
+    dense, target, weight = [np.empty(0, dtype)], [np.empty(0, np.uint16)], [np.empty(0, dtype)]
+    row_sizes, synapses, formats, dense_offset = [], [], [], [0]
+    first_tick = [np.empty(0, np.int64)]
+    for number, core in enumerate(partition.cores):
+        block, ticks = _core_block(network, core, wiring, schedule, number, index)
+        first_tick.append(ticks)
+        connected = block != 0
+        sparse = connected.sum() * (2 + dtype.itemsize) < block.size * dtype.itemsize
+        formats.append(SYNAPSE_FORMATS["sparse" if sparse else "dense"])
+        synapses.append(connected.sum(axis=1))
+        row_sizes.append(connected.sum(axis=1) if sparse else np.zeros(len(block), np.int64))
+        if sparse:
+            target.append(np.nonzero(connected)[1].astype(np.uint16))
+            weight.append(_narrow(block[connected], dtype))
+        else:
+            dense.append(_narrow(block.ravel(), dtype))
+        dense_offset.append(dense_offset[-1] + (0 if sparse else block.size))
+    axons = AxonTable(
+        kind=_axon_kinds(network, wiring),
+        first_tick=np.concatenate(first_tick).astype(np.int32),
+        synapses=np.concatenate([np.empty(0, np.int64), *synapses]).astype(np.int32),
+        row_offset=np.cumsum(np.concatenate([[0], *row_sizes])).astype(np.int64),
+    )
+    table = SynapseTable(np.concatenate(dense), np.concatenate(target), np.concatenate(weight))
+    return axons, table, np.array(formats, np.int32), np.array(dense_offset[:-1], np.int64)
+
+
+def _weight_dtype(network: QuantizedNetwork) -> np.dtype[Any]:
+    biggest = max(
+        (p.connection.weight_abs_max for layer in network.layers for p in layer.projections),
+        default=0,
+    )
+    return np.dtype(np.int8) if biggest <= 127 else np.dtype(np.int16)
+
+
+def _narrow(values: IntArray, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    limits = np.iinfo(dtype)
+    if values.size and (values.min() < limits.min or values.max() > limits.max):
+        dtype = np.dtype(np.int16)
+    return values.astype(dtype)
+
+
+def _core_block(
+    network: QuantizedNetwork,
+    core: tuple[NeuronGroup, ...],
+    wiring: Wiring,
+    schedule: Schedule,
+    number: int,
+    index: Mapping[str, int],
+) -> tuple[IntArray, Index]:
+    """Weights (axons, neurons) of one core, and the pipeline offset that each axon serves."""
+    rows = slice(int(wiring.axon_offset[number]), int(wiring.axon_offset[number + 1]))
+    n_axons = rows.stop - rows.start
+    codes = _axon_codes(
+        wiring.axon_source_layer[rows], wiring.axon_source[rows], wiring.axon_delay[rows]
+    )
+    block = np.zeros((n_axons, sum(g.neurons.size for g in core)), dtype=np.int64)
+    first_tick = np.zeros(n_axons, dtype=np.int64)
+    column = 0
+    for group in core:
+        columns = slice(column, column + group.neurons.size)
+        for p, sources in group.inputs:
+            projection = network.by_name[group.layer].projections[p]
+            delay = np.int64(schedule.chip_delay[group.layer, p])
+            layer = np.int64(index[projection.source])
+            axons = np.searchsorted(codes, _axon_codes(layer, sources, delay))
+            block[axons, columns] += projection.connection.block(sources, group.neurons)
+            first_tick[axons] = np.maximum(first_tick[axons], schedule.first_tick[group.layer])
+        column = columns.stop
+    return block, first_tick
+
+
+def _axon_codes(layer: Any, source: Any, delay: Any) -> Index:
+    """One number per axon key, ascending in the order of `wiring.core_axons`."""
+    codes: Index = ((np.asarray(layer, np.int64) + 1 << 40) + source << 12) + delay
+    return codes
+
+
+def _axon_kinds(network: QuantizedNetwork, wiring: Wiring) -> npt.NDArray[np.int32]:
+    kinds = [FLOW_KINDS[layer.modes.output] for layer in network.layers]
+    kinds.append(FLOW_KINDS[network.output_kind(INPUT)])  # index -1: the input
+    return np.array(kinds, np.int32)[wiring.axon_source_layer]

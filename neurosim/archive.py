@@ -1,0 +1,132 @@
+"""One file of named columns and a JSON description: ``.nsp`` programs and run columns.
+
+The file is a zip of ``.npy`` members (so `numpy.load` opens it) and one ``meta.json`` with the
+schema, the caller's description and a SHA-256 digest of every column. Equal content gives equal
+bytes: members are sorted and carry no time stamp. Nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.errors import InputFileError, UsageError
+
+Columns = Mapping[str, npt.NDArray[Any]]
+_META = "meta.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def write_archive(path: Path, schema: str, meta: Mapping[str, Any], columns: Columns) -> None:
+    """Write `columns` and `meta` to `path`, aside first, then renamed: all or nothing."""
+    payload = {f"{name}.npy": _npy_bytes(array) for name, array in sorted(columns.items())}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in payload.items()}
+    body = {"schema": schema, "meta": dict(meta), "columns": digests}
+    body["digest"] = _body_digest(body)
+    text = json.dumps(body, sort_keys=True, indent=1, allow_nan=False).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in [(_META, text), *payload.items()]:
+            info = zipfile.ZipInfo(name, date_time=_EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, data, compresslevel=4)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_archive(path: Path, schema: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Read and verify a file of `write_archive`; raises InputFileError naming what is wrong."""
+    if not path.is_file():
+        raise InputFileError(f"{path}: no such file.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _read_members(path, archive, schema)
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        EOFError,
+        OSError,
+        KeyError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        UnicodeDecodeError,
+        MemoryError,
+    ) as error:
+        if isinstance(error, InputFileError):
+            raise
+        raise InputFileError(
+            f"{path}: not a readable neurosim file ({type(error).__name__}: {error})."
+        ) from None
+    except Exception as error:  # zlib.error has no public base class
+        if type(error).__module__ != "zlib":
+            raise
+        raise InputFileError(f"{path}: damaged ({error}).") from None
+
+
+def _read_members(
+    path: Path, archive: zipfile.ZipFile, schema: str
+) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    body = json.loads(archive.read(_META))
+    if not isinstance(body, dict) or body.get("schema") != schema:
+        found = body.get("schema") if isinstance(body, dict) else None
+        raise InputFileError(
+            f"{path}: holds the schema {found!r}; this version of neurosim reads {schema!r}."
+        )
+    if body.get("digest") != _body_digest(body):
+        raise InputFileError(f"{path}: meta.json was changed after it was written (digest).")
+    columns = {}
+    for member, digest in body["columns"].items():
+        data = archive.read(member)
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise InputFileError(
+                f"{path}: column {member} was changed after it was written (digest)."
+            )
+        columns[member.removesuffix(".npy")] = np.load(io.BytesIO(data), allow_pickle=False)
+    meta: dict[str, Any] = body["meta"]
+    return meta, columns
+
+
+def _npy_bytes(array: npt.NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(
+        buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False
+    )
+    return buffer.getvalue()
+
+
+def _body_digest(body: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in body.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` beside `path`, flush it to the disk, then rename: old or new, never half."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}).") from None
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(aside, 0o644)
+        os.replace(aside, path)
+    except OSError as error:
+        Path(aside).unlink(missing_ok=True)
+        raise UsageError(f"{path}: cannot be written ({error.strerror}).") from None
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,63 @@
+"""Clocks: how many cycles each tick is busy, by the chosen network model.
+
+Enters: the closed-form bounds of every tick (and, for the cycle-level network, its packets).
+Leaves: per tick the cycles until everything is computed and delivered. What a tick then costs in
+time (barrier or fixed period) is `neurosim.latency`'s business.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.program import Program
+from neurosim.state import PacketLog, TickCosts, allocate_log
+
+# Busy cycles of every chip tick of one sample, (n_chip_ticks,).
+Player: TypeAlias = Callable[[TickCosts, PacketLog], npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Clock(ABC):
+    """A network model, shared by all workers."""
+
+    program: Program
+
+    @abstractmethod
+    def new_log(self, n_chip_ticks: int) -> PacketLog:
+        """Where the kernel notes packets for this model."""
+
+    @abstractmethod
+    def new_player(self) -> Player:
+        """A player with its own arrays, for one worker."""
+
+
+@dataclass(frozen=True)
+class IdealClock(Clock):
+    """The largest of the three bounds: compute, memory, and the busiest link or port.
+
+    Compute, memory and network are taken to overlap perfectly, so this is a lower bound of what
+    the cycle-level network gives.
+    """
+
+    def new_log(self, n_chip_ticks: int) -> PacketLog:
+        """Nothing is logged."""
+        return allocate_log(0, 0)
+
+    def new_player(self) -> Player:
+        """The maximum, tick by tick."""
+        return _largest_bound
+
+
+def _largest_bound(costs: TickCosts, log: PacketLog) -> npt.NDArray[np.int64]:
+    return np.maximum(np.maximum(costs.compute, costs.memory), costs.traffic)
+
+
+def make_clock(program: Program, noc: str) -> Clock:
+    """The clock of a network model: ``ideal`` or ``cycle``."""
+    return IdealClock(program)

@@ -1,0 +1,372 @@
+"""The judge of a Program: every rule of the chip that it breaks, by name.
+
+Enters: a Program, from the mapper, from a file, or hand-made. Leaves: a list of `Violation`, empty
+when the chip could load it. What the compiled simulator relies on (ids in range, sums that fit
+32 bits) is checked here, so that no kernel has to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.fixed_point import signed_limits
+from neurosim.program import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, PacketTable, Program
+from neurosim.soma.liaf import OUTPUT_CODES
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken rule: which rule, on what, how much is needed, how much there is."""
+
+    rule: str
+    where: str
+    needed: str
+    limit: str
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return f"{self.rule}: {self.where} needs {self.needed}, the limit is {self.limit}."
+
+
+def check_program(program: Program) -> list[Violation]:
+    """Every violation, at most one per rule and core."""
+    structure = list(_check_structure(program))
+    if structure:
+        return structure
+    return [violation for rule in _RULES for violation in rule(program)]
+
+
+def synapse_memory_bytes(program: Program) -> npt.NDArray[np.int64]:
+    """Per core, the memory of its synapse block: axons x neurons x weight bits (a crossbar)."""
+    cells = np.diff(program.cores.axon_offset) * np.diff(program.cores.neuron_offset)
+    return -(-cells * program.chip.core.weight_bits // 8)
+
+
+def input_bounds(program: Program) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Per neuron, the smallest and largest sum that its own axons can bring in one tick."""
+    low = np.zeros(program.n_neurons, dtype=np.int64)
+    high = np.zeros(program.n_neurons, dtype=np.int64)
+    value_low, value_high = _axon_value_bounds(program)
+    for core in range(program.n_cores):
+        a0, a1 = program.cores.axon_offset[core : core + 2]
+        n0, n1 = program.cores.neuron_offset[core : core + 2]
+        rows, targets, weights = core_synapses(program, core)
+        first, second = weights * value_low[a0:a1][rows], weights * value_high[a0:a1][rows]
+        size = int(n1 - n0)
+        low[n0:n1] = np.bincount(targets, np.minimum(first, second), size).astype(np.int64)
+        high[n0:n1] = np.bincount(targets, np.maximum(first, second), size).astype(np.int64)
+    return low, high
+
+
+def core_synapses(
+    program: Program, core: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Connected synapses of a core: axon (from its first), neuron (from its first), weight."""
+    a0, a1 = (int(a) for a in program.cores.axon_offset[core : core + 2])
+    n0, n1 = (int(n) for n in program.cores.neuron_offset[core : core + 2])
+    if program.cores.synapse_format[core] == SYNAPSE_FORMATS["dense"]:
+        start = int(program.cores.dense_offset[core])
+        block = program.synapses.dense[start : start + (a1 - a0) * (n1 - n0)]
+        block = block.reshape(a1 - a0, n1 - n0)
+        rows, targets = np.nonzero(block)
+        return rows, targets, block[rows, targets].astype(np.int64)
+    offset = program.axons.row_offset
+    rows = np.repeat(np.arange(a1 - a0), np.diff(offset[a0 : a1 + 1]))
+    span = slice(offset[a0], offset[a1])
+    return (
+        rows,
+        program.synapses.target[span].astype(np.int64),
+        program.synapses.weight[span].astype(np.int64),
+    )
+
+
+def _axon_value_bounds(program: Program) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Per axon, the smallest and largest value that can arrive in one tick."""
+    low = np.zeros(program.n_axons, dtype=np.int64)
+    high = np.zeros(program.n_axons, dtype=np.int64)
+    merged = program.chip.core.axon_collision == "or"
+    for packets, lows, highs in _senders(program):
+        owner = np.repeat(np.arange(lows.size), np.diff(packets.owner_offset))
+        packet = np.repeat(np.arange(owner.size), np.diff(packets.delivery_offset))
+        sender = owner[packet]
+        np.add.at(low, packets.axon, np.minimum(lows[sender], 0))
+        np.add.at(high, packets.axon, np.maximum(highs[sender], 0))
+    if merged:
+        spikes = program.axons.kind == FLOW_KINDS["spike"]
+        high = np.where(spikes, np.minimum(high, 1), high)
+    return low, high
+
+
+def _senders(
+    program: Program,
+) -> Iterator[tuple[PacketTable, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Packet tables with the value range of each owner: neurons, then input elements."""
+    group = _group_of_neuron(program)
+    modes = program.modes
+    spikes = modes.output == OUTPUT_CODES["spike"]
+    low = np.where(spikes, 0, modes.act_low).astype(np.int64)
+    high = np.where(spikes, modes.n_max, modes.act_high).astype(np.int64)
+    yield program.packets, low[group], high[group]
+    code = program.input_code
+    n_inputs = int(np.prod(program.input_shape))
+    yield program.input_packets, np.full(n_inputs, code.low), np.full(n_inputs, code.high)
+
+
+def _group_of_neuron(program: Program) -> npt.NDArray[np.int64]:
+    sizes = program.groups.neuron_stop - program.groups.neuron_start
+    return np.repeat(np.arange(sizes.size), sizes)
+
+
+# --- structure: what makes the columns one consistent program ----------------------------------
+
+
+def _check_structure(program: Program) -> Iterator[Violation]:
+    cores, packets, flows = program.cores, program.packets, program.flows
+    n, a, c = program.n_neurons, program.n_axons, program.n_cores
+    n_inputs = int(np.prod(program.input_shape))
+    n_flows, n_groups = flows.kind.size, program.groups.core.size
+    yield from _offsets("cores.axon_offset", cores.axon_offset, c, a)
+    yield from _offsets("cores.neuron_offset", cores.neuron_offset, c, n)
+    yield from _offsets("cores.group_offset", cores.group_offset, c, n_groups)
+    yield from _offsets(
+        "axons.row_offset", program.axons.row_offset, a, program.synapses.target.size
+    )
+    yield from _offsets("flows.link_offset", flows.link_offset, n_flows, flows.link.size)
+    yield from _offsets("flows.target_offset", flows.target_offset, n_flows, flows.target.size)
+    yield from _offsets(
+        "layers.offset", program.layers.offset, len(program.layer_names), program.layers.neuron.size
+    )
+    for name, table, owners in (
+        ("packets", packets, n),
+        ("input_packets", program.input_packets, n_inputs),
+    ):
+        yield from _offsets(f"{name}.owner_offset", table.owner_offset, owners, table.flow.size)
+        yield from _offsets(
+            f"{name}.delivery_offset", table.delivery_offset, table.flow.size, table.axon.size
+        )
+        yield from _ids(f"{name}.flow", table.flow, 0, n_flows)
+        yield from _ids(f"{name}.axon", table.axon, 0, a)
+        yield from _ids(f"{name}.delay", table.delay, 0 if table is not packets else 1, 1 << 20)
+    yield from _ids("flows.link", flows.link, 0, program.n_links)
+    yield from _ids("flows.source", flows.source, -1, c)
+    yield from _ids("flows.target", flows.target, 0, c)
+    yield from _ids("groups.psum_target", program.groups.psum_target, -1, n)
+    yield from _ids("groups.psum_flow", program.groups.psum_flow, -1, n_flows)
+    yield from _ids("layers.neuron", program.layers.neuron, 0, n)
+    yield from _ids("modes.lut", program.modes.lut, -1, len(program.luts))
+    yield from _ids("output_layer", np.array([program.output_layer]), 0, len(program.layer_names))
+    yield from _blocks_lie_inside(program)
+
+
+def _offsets(name: str, offset: npt.NDArray[Any], n_rows: int, end: int) -> Iterator[Violation]:
+    good = offset.size == n_rows + 1 and offset[0] == 0 and offset[-1] == end
+    if not (good and (np.diff(offset) >= 0).all()):
+        yield Violation(
+            "structure",
+            name,
+            f"{n_rows + 1} ascending offsets from 0 to {end}",
+            f"{offset.size} offsets, last {offset[-1] if offset.size else None}",
+        )
+
+
+def _ids(name: str, ids: npt.NDArray[Any], low: int, stop: int) -> Iterator[Violation]:
+    if ids.size and (ids.min() < low or ids.max() >= stop):
+        yield Violation(
+            "structure", name, f"ids from {ids.min()} to {ids.max()}", f"{low}..{stop - 1}"
+        )
+
+
+def _blocks_lie_inside(program: Program) -> Iterator[Violation]:
+    cores = program.cores
+    neurons = np.diff(cores.neuron_offset)
+    cells = np.diff(cores.axon_offset) * neurons
+    dense = cores.synapse_format == SYNAPSE_FORMATS["dense"]
+    ends = (cores.dense_offset + cells)[dense]
+    if ends.size and (ends.max() > program.synapses.dense.size or cores.dense_offset.min() < 0):
+        yield Violation(
+            "structure",
+            "cores.dense_offset",
+            f"{ends.max()} weights",
+            f"{program.synapses.dense.size} stored",
+        )
+    core_of_row = np.repeat(
+        np.repeat(np.arange(program.n_cores), np.diff(cores.axon_offset)),
+        np.diff(program.axons.row_offset),
+    )
+    if (program.synapses.target >= neurons[core_of_row]).any():
+        yield Violation(
+            "structure", "synapses.target", "neurons of the same core", "a target outside"
+        )
+
+
+# --- rules: what the chip demands ---------------------------------------------------------------
+
+
+def _per_core(
+    program: Program, rule: str, needed: npt.NDArray[Any], limit: int, unit: str
+) -> Iterator[Violation]:
+    for core in np.flatnonzero(needed > limit):
+        where = f"core {core} at ({program.cores.x[core]}, {program.cores.y[core]})"
+        yield Violation(rule, where, f"{needed[core]} {unit}", f"{limit}")
+
+
+def _core_limits(program: Program) -> Iterator[Violation]:
+    core = program.chip.core
+    yield from _per_core(
+        program, "core.axons", np.diff(program.cores.axon_offset), core.axons, "axons"
+    )
+    yield from _per_core(
+        program, "core.neurons", np.diff(program.cores.neuron_offset), core.neurons, "neurons"
+    )
+    synapses = np.bincount(
+        np.repeat(np.arange(program.n_cores), np.diff(program.cores.axon_offset)),
+        program.axons.synapses,
+        program.n_cores,
+    ).astype(np.int64)
+    yield from _per_core(program, "core.synapses", synapses, core.synapses, "synapses")
+    yield from _per_core(
+        program,
+        "core.synapse_memory_bytes",
+        synapse_memory_bytes(program),
+        core.synapse_memory_bytes,
+        "bytes",
+    )
+
+
+def _places(program: Program) -> Iterator[Violation]:
+    chip = program.chip
+    places = list(zip(program.cores.x.tolist(), program.cores.y.tolist(), strict=True))
+    usable = set(chip.usable_cores)
+    for core, place in enumerate(places):
+        if place not in usable:
+            yield Violation(
+                "placement",
+                f"core {core}",
+                f"a working core at {place}",
+                f"the {chip.wide} x {chip.high} grid without dead cores",
+            )
+    if len(set(places)) < len(places):
+        twice = next(place for place in places if places.count(place) > 1)
+        yield Violation("placement", f"({twice[0]}, {twice[1]})", "one core per place", "1")
+
+
+def _weights(program: Program) -> Iterator[Violation]:
+    low, high = signed_limits(program.chip.core.weight_bits)
+    for pool in (program.synapses.dense, program.synapses.weight):
+        if pool.size and (pool.min() < low or pool.max() > high):
+            yield Violation(
+                "core.weight_bits", "the weights", f"{pool.min()}..{pool.max()}", f"{low}..{high}"
+            )
+
+
+def _soma(program: Program) -> Iterator[Violation]:
+    core = program.chip.core
+    if "liaf" not in core.soma_models and (program.groups.model == MODEL_CODES["liaf"]).any():
+        yield Violation("core.soma_models", "the program", "liaf", ", ".join(core.soma_models))
+    low, high = signed_limits(core.membrane_bits)
+    columns = program.neurons
+    for name in ("bias", "v_reset", "beta", "v_start", "floor", "rho", "rho_post"):
+        values = getattr(columns, name)
+        if values.size and (values.min() < low or values.max() > high):
+            yield Violation(
+                "core.membrane_bits",
+                f"neurons.{name}",
+                f"{values.min()}..{values.max()}",
+                f"{low}..{high}",
+            )
+    if columns.theta.size and (columns.theta.min() < low or columns.theta.max() > high + 1):
+        yield Violation(
+            "core.membrane_bits",
+            "neurons.theta",
+            f"{columns.theta.min()}..{columns.theta.max()}",
+            f"{low}..{high + 1}",
+        )
+    limit = 1 << core.decay_bits
+    if columns.alpha_num.size and np.abs(columns.alpha_num).max() > limit:
+        yield Violation(
+            "core.decay_bits", "neurons.alpha_num", f"{np.abs(columns.alpha_num).max()}", f"{limit}"
+        )
+    yield from _limited("core.max_weight_shift", program.modes.weight_shift, core.max_weight_shift)
+    yield from _limited("core.decay_bits", program.modes.alpha_shift, core.decay_bits)
+
+
+def _limited(rule: str, values: npt.NDArray[Any], limit: int) -> Iterator[Violation]:
+    if values.size and values.max() > limit:
+        yield Violation(rule, "a group", f"{values.max()}", f"{limit}")
+
+
+def _sums(program: Program) -> Iterator[Violation]:
+    """Sums of one core fit the accumulator; an owner may add one bit per doubling of fragments."""
+    low, high = input_bounds(program)
+    bits = program.chip.core.accumulator_bits
+    least, most = signed_limits(bits)
+    bad = np.flatnonzero((low < least) | (high > most))
+    if bad.size:
+        core = int(np.searchsorted(program.cores.neuron_offset, bad[0], side="right") - 1)
+        yield Violation(
+            "core.accumulator_bits",
+            f"neuron {bad[0]} of core {core}",
+            f"sums from {low[bad[0]]} to {high[bad[0]]}",
+            f"{bits} bits, {least}..{most}",
+        )
+
+
+def _packets(program: Program) -> Iterator[Violation]:
+    core = program.chip.core
+    if program.packets.delay.size and program.packets.delay.max() > core.max_delay_ticks:
+        yield Violation(
+            "core.max_delay_ticks",
+            "packets.delay",
+            f"{program.packets.delay.max()} ticks",
+            f"{core.max_delay_ticks}",
+        )
+    sent = np.diff(program.packets.owner_offset)
+    if (
+        core.destinations_per_neuron is not None
+        and sent.size
+        and sent.max() > core.destinations_per_neuron
+    ):
+        yield Violation(
+            "core.destinations_per_neuron",
+            f"neuron {int(sent.argmax())}",
+            f"{sent.max()} destinations",
+            f"{core.destinations_per_neuron}",
+        )
+    used = {kind for kind, code in FLOW_KINDS.items() if (program.axons.kind == code).any()}
+    for kind in sorted(used - set(core.input_kinds)):
+        yield Violation(
+            "core.input_kinds", "an axon", f"{kind} packets", ", ".join(core.input_kinds)
+        )
+    sent_kinds = {
+        k
+        for k, code in OUTPUT_CODES.items()
+        if (program.modes.output[_somas(program)] == code).any()
+    }
+    for kind in sorted(sent_kinds - set(core.output_kinds)):
+        yield Violation(
+            "core.output_kinds", "a layer", f"{kind} packets", ", ".join(core.output_kinds)
+        )
+    if core.fan_in_extension != "psum_hw" and not _somas(program).all():
+        yield Violation(
+            "core.fan_in_extension", "a fan-in fragment", "psum_hw", core.fan_in_extension
+        )
+
+
+def _somas(program: Program) -> npt.NDArray[np.bool_]:
+    somas: npt.NDArray[np.bool_] = program.groups.psum_target < 0
+    return somas
+
+
+_RULES: Final[tuple[Callable[[Program], Iterator[Violation]], ...]] = (
+    _core_limits,
+    _places,
+    _weights,
+    _soma,
+    _sums,
+    _packets,
+)

@@ -1,0 +1,1 @@
+"""Random chips and networks that tests draw, and slow twins that they compare with."""
