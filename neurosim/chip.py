@@ -1,164 +1,305 @@
 """The chip model: what a chip file says, checked, with the sizes that follow from it.
 
-A `Chip` is immutable. It is built from a YAML file by `neurosim.chip_files.load_chip` or from a
-plain dictionary by ``Chip.model_validate``. Units are in the names; each energy and each timing
-number carries its source and how sure it is (`Quantity.kind`).
+Enters: plain data, from a YAML file (`neurosim.chip_files.load_chip`) or a dictionary
+(`neurosim.chip_files.chip_from_dict`). Leaves: a `Chip`, immutable and hashable. Promised: every
+value is inside its limits, the parts agree with each other (an address field spans the array, a
+partial sum fits its packet, ...), and each energy and timing number says where it comes from and
+how sure it is. Units are in the names; chip_configs/README.md explains every key.
 """
 
 from __future__ import annotations
 
+import difflib
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
 
 CHIP_SCHEMA: Final = "neurosim-chip/1"
+MAX_CORES: Final = 1 << 20
 
 PacketKind = Literal["spike", "analog", "psum"]
 PACKET_KINDS: Final[tuple[PacketKind, ...]] = ("spike", "analog", "psum")
+Kind = Literal["published", "derived", "assumption"]
 
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
-CoreXY = tuple[NotNegative, NotNegative]
+Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Side = Annotated[int, Field(strict=True, ge=1, le=4096)]
+Bits = Annotated[int, Field(strict=True, ge=1, le=1024)]
+BitsOrNone = Annotated[int, Field(strict=True, ge=0, le=1024)]
+Cycles = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+StateBits = Annotated[int, Field(strict=True, ge=4, le=31)]
+Coordinate = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+Number = Annotated[float, Field(strict=True, ge=0.0, le=1e18, allow_inf_nan=False)]
+CoreXY = tuple[Coordinate, Coordinate]
+
+Problems = list[tuple[str, str]]
+"""(key path inside the section, sentence) of every rule that a section breaks."""
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    """A mapping of the chip file; knows the rules that hold between its own keys."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    def _broken_rules(self) -> Problems:
+        return []
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        problems = self._broken_rules()
+        if problems:
+            text = "; ".join(f"{path} {sentence}".strip() for path, sentence in problems)
+            context = {"text": text, "problems": problems}
+            raise PydanticCustomError("chip_rule", "{text}", context)
+        return self
 
 
 class Quantity(_Section):
     """A number that says where it comes from."""
 
-    value: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+    value: Number
+    """The number, in the unit that ends the name of its key."""
     source: Annotated[str, Field(min_length=3)]
-    kind: Literal["published", "derived", "assumption"]
+    """Publication, derivation, or the reason of an assumption."""
+    kind: Kind
+    """How sure the number is."""
+
+
+class Source(_Section):
+    """Where plain numbers of the chip file come from; the entry that names a key best counts."""
+
+    of: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Key paths (`core.axons`) or whole sections (`core`)."""
+    source: Annotated[str, Field(min_length=3)]
+    """Publication, derivation, or the reason of an assumption."""
+    kind: Kind
+    """How sure the numbers are."""
 
 
 class Size(_Section):
     """A rectangle of chips or cores."""
 
-    wide: Positive
-    high: Positive
+    wide: Side
+    """Columns, west to east."""
+    high: Side
+    """Rows, north to south."""
 
 
 class InterChipLink(_Section):
-    """Links between chips of an array; unused on a single chip."""
+    """Links between neighbouring chips of an array; unused on a single chip."""
 
-    link_bits_per_cycle: Positive
-    latency_cycles: Positive
+    link_bits_per_cycle: Bits
+    """Bits that cross one chip border per cycle, in each direction and row or column."""
+    latency_cycles: Cycles
+    """Cycles from one border router to the next, in place of `noc.link_cycles`."""
 
 
 class Core(_Section):
     """Limits and abilities of one core."""
 
-    axons: Positive
-    neurons: Positive
-    synapses: Positive
-    synapse_memory_bytes: Positive
-    weight_bits: Annotated[int, Field(ge=1, le=16)]
+    axons: Count
+    """Input lines; what a neuron can hear without a fan-in extension."""
+    neurons: Count
+    """Neurons that the soma updates per tick."""
+    synapses: Count
+    """Most connections (axon, neuron) with a weight."""
+    synapse_memory_bytes: Count
+    """Memory for weights; a limit of its own, see `Chip.synapse_bytes`."""
+    weight_bits: Annotated[int, Field(strict=True, ge=1, le=16)]
+    """Width of a signed weight."""
     weight_scheme: Literal["direct", "axon_types"] = "direct"
-    axon_types: Positive | None = None
-    shared_kernel: bool = False
-    membrane_bits: Annotated[int, Field(ge=4, le=31)]
-    accumulator_bits: Annotated[int, Field(ge=4, le=31)]
-    decay_bits: Annotated[int, Field(ge=0, le=16)]
-    max_weight_shift: Annotated[int, Field(ge=0, le=16)]
+    """`direct`: a weight per synapse; `axon_types`: 1-bit crossbar, weights per neuron and type."""
+    axon_types: Count | None = None
+    """Number of axon types; only with `weight_scheme: axon_types`."""
+    shared_kernel: StrictBool = False
+    """Whether a core can keep one convolution kernel for all its positions."""
+    membrane_bits: StateBits
+    """Width of the signed membrane potential."""
+    accumulator_bits: StateBits
+    """Width of the signed sum of one tick's inputs of one core."""
+    decay_bits: Annotated[int, Field(strict=True, ge=0, le=16)]
+    """Fractional bits of the decay factor; 0: no multiplicative decay (factor -1, 0 or 1)."""
+    max_weight_shift: Annotated[int, Field(strict=True, ge=0, le=16)]
+    """Largest left shift from weight steps to potential steps."""
     rounding: Literal["nearest", "floor", "toward_zero"]
-    max_delay_ticks: Positive
+    """Rounding of the decayed potential; `nearest` rounds halves up."""
+    max_delay_ticks: Annotated[int, Field(strict=True, ge=1, le=4096)]
+    """Longest axonal delay."""
     soma_models: Annotated[tuple[Literal["liaf", "cuba", "truenorth"], ...], Field(min_length=1)]
+    """Neuron models that the soma can compute."""
     input_kinds: Annotated[tuple[Literal["spike", "analog"], ...], Field(min_length=1)]
+    """What an axon can receive."""
     output_kinds: Annotated[tuple[Literal["spike", "analog"], ...], Field(min_length=1)]
-    destinations_per_neuron: Positive | None = None
+    """What a neuron can send."""
+    destinations_per_neuron: Count | None = None
+    """Most (core, axon) pairs that one neuron reaches; null: as many as wanted."""
     fan_in_extension: Literal["none", "psum_hw", "psum_tree", "axon_merge"] = "none"
+    """How a neuron hears more inputs than a core has axons."""
     axon_collision: Literal["add", "or"] = "add"
-    send_zero: bool = False
+    """Two packets for one axon and tick: both count, or they are one."""
+    send_zero: StrictBool = False
+    """Whether an analog value of 0 is sent."""
 
-    @model_validator(mode="after")
-    def _axon_types_go_with_their_scheme(self) -> Core:
+    def _broken_rules(self) -> Problems:
+        problems: Problems = []
         if (self.weight_scheme == "axon_types") != (self.axon_types is not None):
-            raise ValueError(
-                "core.axon_types is needed with weight_scheme: axon_types, and only with it"
+            problems.append(
+                ("axon_types", "is needed with core.weight_scheme: axon_types, and only with it")
             )
-        return self
+        for key in ("soma_models", "input_kinds", "output_kinds"):
+            names = getattr(self, key)
+            if len(set(names)) < len(names):
+                problems.append((key, f"names an entry twice: {', '.join(names)}"))
+        return problems
 
 
 class PacketField(_Section):
     """One field of the packet header."""
 
-    name: Annotated[str, Field(min_length=1)]
-    bits: Positive
+    name: Annotated[str, Field(min_length=1, pattern=r"^[a-z][a-z0-9_]*$")]
+    """`dx`, `dy` (signed distance), `x`, `y` (address), `axon` and `tick` are held against the
+    chip's sizes; any other name is only counted."""
+    bits: Annotated[int, Field(strict=True, ge=1, le=256)]
+    """Width of the field."""
 
 
 class Packet(_Section):
     """Layout of a packet; its size follows from the fields."""
 
-    fields: Annotated[tuple[PacketField, ...], Field(min_length=1)]
-    analog_payload_bits: NotNegative
-    payload_always: bool = False
-    psum_payload_bits: NotNegative = 0
+    fields: Annotated[tuple[PacketField, ...], Field(min_length=1, max_length=64)]
+    """Header fields, in order; every packet has all of them."""
+    analog_payload_bits: BitsOrNone
+    """Width of the value of an analog packet; 0: the chip has none."""
+    payload_always: StrictBool = False
+    """Whether a spike packet carries the (empty) value field, too."""
+    psum_payload_bits: BitsOrNone = 0
+    """Width of a partial sum sent from core to core; 0: the chip sends none."""
+
+    def _broken_rules(self) -> Problems:
+        problems: Problems = []
+        names = [field.name for field in self.fields]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                problems.append((f"fields.{number}.name", f"{name!r} appears twice"))
+        if self.payload_always and not self.analog_payload_bits:
+            problems.append(
+                ("payload_always", "is true, but packet.analog_payload_bits is 0: nothing to carry")
+            )
+        return problems
 
     @cached_property
     def header_bits(self) -> int:
         """Bits of all header fields."""
         return sum(field.bits for field in self.fields)
 
+    def field_bits(self, name: str) -> int | None:
+        """Width of the header field called `name`, None without one."""
+        return next((field.bits for field in self.fields if field.name == name), None)
+
 
 class NocSection(_Section):
     """Routers and links of one chip."""
 
     topology: Literal["mesh", "torus"]
+    """Whether the rows and columns of the whole array are closed to rings."""
     routing: Literal["xy", "yx"]
+    """Which way a packet goes first."""
     multicast: Literal["none", "tree", "relay"] = "none"
-    link_bits_per_cycle: Positive
-    router_cycles: Positive
-    link_cycles: Positive
-    buffer_flits: Positive
-    n_vcs: Positive = 1
+    """One packet per destination; copies made by routers on an XY tree; or core hands to core."""
+    link_bits_per_cycle: Bits
+    """Bits that a link carries per cycle and direction: the size of a flit."""
+    router_cycles: Cycles
+    """Cycles that a flit spends in a router without contention."""
+    link_cycles: Cycles
+    """Cycles that a flit spends on a link."""
+    buffer_flits: Annotated[int, Field(strict=True, ge=1, le=4096)]
+    """Flits that an input buffer holds, per virtual channel."""
+    n_vcs: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+    """Virtual channels per link."""
 
 
 class Tick(_Section):
     """How a tick ends: when everybody is ready (barrier), or at a fixed time."""
 
     mode: Literal["barrier", "fixed"]
-    period_ns: Annotated[float, Field(gt=0)] | None = None
-    sync_cycles: NotNegative = 0
+    """`barrier`: when all is computed and delivered; `fixed`: after `period_ns`."""
+    period_ns: Annotated[float, Field(strict=True, gt=0, le=1e18, allow_inf_nan=False)] | None = (
+        None
+    )
+    """Length of a fixed tick; only with `mode: fixed`."""
+    sync_cycles: Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)] = 0
+    """Cycles that the barrier itself takes, added to each tick."""
 
-    @model_validator(mode="after")
-    def _fixed_needs_a_period(self) -> Tick:
+    def _broken_rules(self) -> Problems:
         if (self.mode == "fixed") != (self.period_ns is not None):
-            raise ValueError("tick.period_ns is needed with tick.mode: fixed, and only with it")
-        return self
+            return [("period_ns", "is needed with tick.mode: fixed, and only with it")]
+        return []
 
 
 class Energy(_Section):
-    """Energy of one operation, in pJ, and the static power in W."""
+    """Energy of one operation in pJ, and the static power of one chip in W.
+
+    Marginal costs: what one more operation adds. An operating-point average (power divided by
+    events) contains static power and must not stand here.
+    """
 
     synaptic_op_pj: Quantity
+    """One spike through one synapse: an addition (counter synaptic_ops)."""
     mac_pj: Quantity
+    """One analog value through one synapse: multiply and add (counter macs)."""
     row_read_pj: Quantity
+    """Fetching the weights of one axon for one event (counter row_reads)."""
     neuron_access_pj: Quantity
+    """Fetching and storing the state of one neuron in one tick, whatever happens to it."""
     neuron_update_pj: Quantity
+    """Computing one neuron update, on top of the access (counter neuron_updates)."""
     neuron_fire_pj: Quantity
+    """One neuron producing an output, on top of the update (counter fired)."""
     packet_send_pj: Quantity
+    """One packet entering the network: look-up and injection."""
     packet_receive_pj: Quantity
+    """One packet leaving the network into an axon buffer."""
     hop_x_pj_per_packet: Quantity
+    """One packet over one router and east-west link, whatever its size."""
     hop_x_pj_per_bit: Quantity
+    """One bit over one router and east-west link, added to the cost per packet."""
     hop_y_pj_per_packet: Quantity
+    """One packet over one router and north-south link, whatever its size."""
     hop_y_pj_per_bit: Quantity
+    """One bit over one router and north-south link, added to the cost per packet."""
     chip_crossing_pj_per_bit: Quantity
+    """One bit over a chip border, added to the hop."""
     io_pj_per_bit: Quantity
+    """One bit between the host and the chip."""
     static_w: Quantity
+    """Power of one idle chip (leakage, clock); an array draws it once per chip."""
 
 
 class Timing(_Section):
     """Time of one operation of a core, in cycles of `clock_hz` (fractions: several per cycle)."""
 
     clock_hz: Quantity
+    """Cycles per second; for chips without a clock, the unit in which times are counted."""
     synaptic_op_cycles: Quantity
+    """One spike through one synapse."""
     mac_cycles: Quantity
+    """One analog value through one synapse."""
     row_read_cycles: Quantity
+    """Fetching the weights of one axon for one event."""
     neuron_update_cycles: Quantity
+    """One neuron update."""
     packet_send_cycles: Quantity
+    """One packet entering the network."""
+
+    def _broken_rules(self) -> Problems:
+        if self.clock_hz.value == 0:
+            return [("clock_hz.value", "needs more than 0, has 0")]
+        return []
 
 
 class Chip(_Section):
@@ -169,29 +310,47 @@ class Chip(_Section):
     """
 
     schema_: Literal["neurosim-chip/1"] = Field(alias="schema")
-    name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")]
-    description: str
+    """Version of this format."""
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
+    """Short name, used in reports and messages."""
+    description: Annotated[str, Field(min_length=1)]
+    """What the chip is, and what to know about this model of it."""
     array: Size
+    """Chips side by side."""
     grid: Size
+    """Cores of one chip."""
     inter_chip: InterChipLink
+    """Links between chips."""
     dead_cores: tuple[CoreXY, ...] = ()
+    """Cores [x, y] that must not be used."""
     dead_links: tuple[tuple[CoreXY, CoreXY], ...] = ()
+    """Links [[x, y], [x, y]] between neighbours that must not be used, from the first core to
+    the second."""
     core: Core
+    """Limits and abilities of one core."""
     packet: Packet
+    """Layout of a packet."""
     noc_section: NocSection = Field(alias="noc")
+    """Routers and links."""
     tick: Tick
+    """How a tick ends."""
     energy: Energy
+    """Energy of the operations."""
     timing: Timing
+    """Time of the operations."""
+    sources: tuple[Source, ...] = ()
+    """Where the plain numbers of the other sections come from."""
 
-    @model_validator(mode="after")
-    def _faults_lie_on_the_grid(self) -> Chip:
-        for x, y in [*self.dead_cores, *(end for link in self.dead_links for end in link)]:
-            if x >= self.wide or y >= self.high:
-                raise ValueError(
-                    f"dead_cores/dead_links: ({x}, {y}) lies outside the "
-                    f"{self.wide} x {self.high} grid"
-                )
-        return self
+    def _broken_rules(self) -> Problems:
+        if self.n_cores > MAX_CORES:
+            have = f"{self.wide} x {self.high} = {self.n_cores}"
+            return [("grid", f"needs at most {MAX_CORES} cores in the whole array, has {have}")]
+        return [
+            *_fault_problems(self),
+            *_address_problems(self),
+            *_payload_problems(self),
+            *_source_problems(self),
+        ]
 
     @property
     def wide(self) -> int:
@@ -202,6 +361,11 @@ class Chip(_Section):
     def high(self) -> int:
         """Rows of cores of the whole array."""
         return self.array.high * self.grid.high
+
+    @property
+    def n_chips(self) -> int:
+        """Chips of the array."""
+        return self.array.wide * self.array.high
 
     @property
     def n_cores(self) -> int:
@@ -233,10 +397,145 @@ class Chip(_Section):
         return -(-self.packet_bits(kind) // self.noc_section.link_bits_per_cycle)
 
     @property
-    def dense_row_bytes(self) -> float:
-        """Memory of one synapse in bytes."""
-        return self.core.weight_bits / 8.0
+    def synapse_bytes(self) -> float:
+        """Memory of one synapse in bytes: its weight, or one crossbar bit with axon types."""
+        bits = 1 if self.core.weight_scheme == "axon_types" else self.core.weight_bits
+        return bits / 8.0
+
+    @property
+    def static_power_w(self) -> float:
+        """Static power of the whole array in W."""
+        return self.energy.static_w.value * self.n_chips
+
+    def source_of(self, path: str) -> Source | None:
+        """Where the number at a key path such as ``core.axons`` or ``energy.mac_pj`` comes from.
+
+        The entry of `sources` that names the key itself counts before one that names its
+        section, an earlier one before a later one. None if the file says nothing about it.
+        """
+        section, _, key = path.partition(".")
+        if section in ("energy", "timing"):
+            quantity = getattr(getattr(self, section), key, None)
+            if not isinstance(quantity, Quantity):
+                return None
+            return Source(of=(path,), source=quantity.source, kind=quantity.kind)
+        for wanted in (path, section):
+            for entry in self.sources:
+                if wanted in entry.of:
+                    return entry
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         """The chip as plain data; ``Chip.model_validate`` of it gives an equal chip."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+SOURCED_SECTIONS: Final[dict[str, type[_Section]]] = {
+    "array": Size,
+    "grid": Size,
+    "inter_chip": InterChipLink,
+    "core": Core,
+    "packet": Packet,
+    "noc": NocSection,
+    "tick": Tick,
+}
+"""Sections of plain numbers: what `Chip.sources` may speak about."""
+
+
+def _fault_problems(chip: Chip) -> Problems:
+    """Dead cores and links that are not on the grid, named twice, or leave nothing."""
+    problems: Problems = []
+    for number, (x, y) in enumerate(chip.dead_cores):
+        if x >= chip.wide or y >= chip.high:
+            problems.append((f"dead_cores.{number}", _outside(chip, x, y)))
+    for number, (start, end) in enumerate(chip.dead_links):
+        outside = [xy for xy in (start, end) if xy[0] >= chip.wide or xy[1] >= chip.high]
+        problems += [(f"dead_links.{number}", _outside(chip, *xy)) for xy in outside]
+        if not outside and not _are_neighbours(chip, start, end):
+            problems.append(
+                (f"dead_links.{number}", f"needs two neighbouring cores, has {start} and {end}")
+            )
+    for key, entries in (("dead_cores", chip.dead_cores), ("dead_links", chip.dead_links)):
+        if len(set(entries)) < len(entries):
+            problems.append((key, "names an entry twice"))
+    if not problems and len(chip.dead_cores) == chip.n_cores:
+        problems.append(("dead_cores", "leaves no usable core"))
+    return problems
+
+
+def _outside(chip: Chip, x: int, y: int) -> str:
+    return f"needs a core of the {chip.wide} x {chip.high} grid, has ({x}, {y})"
+
+
+def _are_neighbours(chip: Chip, a: CoreXY, b: CoreXY) -> bool:
+    dx, dy = abs(a[0] - b[0]), abs(a[1] - b[1])
+    if chip.noc_section.topology == "torus":
+        dx, dy = min(dx, chip.wide - dx), min(dy, chip.high - dy)
+    return dx + dy == 1
+
+
+def _address_problems(chip: Chip) -> Problems:
+    """Header fields that are too narrow for the array, the axons or the delays."""
+    torus = chip.noc_section.topology == "torus"
+    far_x = chip.wide // 2 if torus else chip.wide - 1
+    far_y = chip.high // 2 if torus else chip.high - 1
+    # name, largest number the field must hold, bits taken by the sign, what asks for it
+    demands = (
+        ("dx", far_x, 1, f"a distance of {far_x} columns"),
+        ("dy", far_y, 1, f"a distance of {far_y} rows"),
+        ("x", chip.wide - 1, 0, f"{chip.wide} columns"),
+        ("y", chip.high - 1, 0, f"{chip.high} rows"),
+        ("axon", chip.core.axons - 1, 0, f"{chip.core.axons} axons per core"),
+        ("tick", chip.core.max_delay_ticks, 0, f"delays up to {chip.core.max_delay_ticks} ticks"),
+    )
+    problems: Problems = []
+    for number, field in enumerate(chip.packet.fields):
+        for name, largest, sign_bits, reason in demands:
+            needed = max(largest.bit_length(), 1) + sign_bits
+            if field.name == name and field.bits < needed:
+                sentence = f"needs {needed} bits in field {name!r} for {reason}, has {field.bits}"
+                problems.append((f"packet.fields.{number}.bits", sentence))
+    return problems
+
+
+def _payload_problems(chip: Chip) -> Problems:
+    """Packet kinds that the core uses and the packet cannot carry."""
+    problems: Problems = []
+    packet, core = chip.packet, chip.core
+    if not packet.analog_payload_bits and "analog" in (*core.output_kinds, *core.input_kinds):
+        problems.append(
+            (
+                "packet.analog_payload_bits",
+                "needs at least 1 bit because core.input_kinds or core.output_kinds names analog, "
+                "has 0",
+            )
+        )
+    if core.fan_in_extension == "psum_hw" and packet.psum_payload_bits < core.accumulator_bits:
+        problems.append(
+            (
+                "packet.psum_payload_bits",
+                f"needs at least core.accumulator_bits = {core.accumulator_bits} bits because "
+                f"core.fan_in_extension is psum_hw, has {packet.psum_payload_bits}",
+            )
+        )
+    return problems
+
+
+def _source_problems(chip: Chip) -> Problems:
+    """Entries of `sources` that speak about a key which does not exist."""
+    known = [
+        name
+        for section, model in SOURCED_SECTIONS.items()
+        for name in (section, *(f"{section}.{key}" for key in model.model_fields))
+    ]
+    problems: Problems = []
+    for number, entry in enumerate(chip.sources):
+        for place, path in enumerate(entry.of):
+            if path not in known:
+                close = difflib.get_close_matches(path, known, n=1)
+                hint = "Energy and timing numbers carry their own source."
+                if close:
+                    hint = f"Did you mean {close[0]!r}?"
+                sentence = f"names no key of plain numbers: {path!r}. {hint}"
+                problems.append((f"sources.{number}.of.{place}", sentence))
+    return problems
