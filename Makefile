@@ -1,0 +1,46 @@
+# `make demo` and `make test` set themselves up; nothing has to be installed before.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# A fixed number of workers, so that a run on a large machine does what the run on CI did.
+WORKERS ?= 2
+
+.PHONY: demo test lint types unit exactness bench clean
+
+demo: $(VENV)/.package
+	$(BIN)/neurosim demo
+
+test: lint types unit exactness
+
+$(VENV)/.package: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.package
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# The kernels once more, as plain Python (every line visible to the interpreter) and with index
+# checks compiled in; fewer random examples, same assertions.
+exactness: $(VENV)/.dev
+	NUMBA_DISABLE_JIT=1 NEUROSIM_TEST_PROFILE=small $(BIN)/python -m pytest -n $(WORKERS) -m exactness
+	NUMBA_BOUNDSCHECK=1 NEUROSIM_TEST_PROFILE=small $(BIN)/python -m pytest -n $(WORKERS) -m exactness
+
+# Ours beside a peer or the limit; for measuring, never for passing or failing.
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
