@@ -1,0 +1,252 @@
+"""`quantize`: the order of the steps."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.chip import Chip
+from neurosim.encoding import InputCode
+from neurosim.errors import UnsupportedError
+from neurosim_mapper.fold import FoldedLayer, FoldedNetwork, fold
+from neurosim_mapper.network import Network
+from neurosim_mapper.quantize.activation import (
+    OutputCode,
+    integer_code,
+    scaled_code,
+    spike_code,
+)
+from neurosim_mapper.quantize.calibration import LayerStatistics, collect
+from neurosim_mapper.quantize.figures import with_figures
+from neurosim_mapper.quantize.inputs import choose_input_code
+from neurosim_mapper.quantize.layers import build_layer, has_integers
+from neurosim_mapper.quantize.options import (
+    InputKind,
+    QuantizeOptions,
+    RangeMethod,
+    check_options,
+)
+from neurosim_mapper.quantize.ranges import parameters_of, potential_bounds
+from neurosim_mapper.quantized import INPUT, QuantizedNetwork
+
+
+def quantize(
+    network: Network,
+    chip: Chip,
+    calibration: npt.ArrayLike | None = None,
+    *,
+    weight_bits: int | None = None,
+    per_channel: bool = True,
+    activation_range: RangeMethod = "minmax",
+    percentile: float = 99.9,
+    input_kind: InputKind = "auto",
+    weight_shift: int | None = None,
+) -> QuantizedNetwork:
+    """Integers for a float network, as a chip holds them.
+
+    A network whose weights, biases and potentials are integers within the chip's weight bits, and
+    whose decay is exact in its fixed point, is kept as it is: every unit is 1.
+
+    Parameters
+    ----------
+    network : the float network.
+    chip : for its widths, shifts and packet kinds.
+    calibration : (samples, ticks, *input shape) typical inputs. They set the input code, the
+        ranges of analog outputs and the figures of the report.
+    weight_bits : bits of a weight, those of the chip if None.
+    per_channel : a weight unit per output channel (per neuron of a dense layer); else per layer.
+    activation_range : range of analog outputs from the calibration: ``minmax``, ``percentile``
+        (`percentile` of the values lie inside), or ``mse`` (least mean squared error).
+    input_kind : ``spike`` or ``analog`` packets; ``auto`` looks at the calibration, or without it
+        at the kind of the neurons.
+    weight_shift : fractional bits of the potential for all layers; chosen per layer if None.
+
+    Raises
+    ------
+    UsageError
+        For options that this chip does not offer, or a range that nothing determines.
+    UnsupportedError
+        For a node or packet kind that cannot be expressed on this chip.
+    InputFileError
+        For calibration data that does not fit the network.
+    """
+    bits = chip.core.weight_bits if weight_bits is None else weight_bits
+    options = QuantizeOptions(
+        bits, per_channel, activation_range, percentile, input_kind, weight_shift
+    )
+    check_options(options, chip)
+    folded = fold(network)
+    statistics = {} if calibration is None else collect(network, folded, calibration)
+    code, assumed = choose_input_code(folded, chip, calibration, input_kind)
+    _check_layers(folded, chip, code)
+    kept = _kept_codes(folded, chip, code, options)
+    codes = kept or _scaled_codes(folded, chip, code, options, statistics)
+    layers = tuple(
+        build_layer(
+            layer,
+            codes,
+            chip,
+            options,
+            statistics.get(layer.name),
+            keep=kept is not None or _is_plain(layer, codes, chip, options),
+        )
+        for layer in folded.layers
+    )
+    quantized = QuantizedNetwork(
+        layers=layers,
+        output=folded.output,
+        input_shape=network.input_shape,
+        input_code=code,
+        membrane_bits=chip.core.membrane_bits,
+        readout=cast(Literal["sum", "mean", "last"], network.readout),
+        assumptions=(
+            *network.assumptions,
+            *folded.assumptions,
+            *assumed,
+            *_assumptions(folded, statistics, layers_kept=kept is not None),
+        ),
+        provenance=dict(network.provenance),
+    )
+    return quantized if calibration is None else with_figures(quantized, network, calibration)
+
+
+def _check_layers(folded: FoldedNetwork, chip: Chip, code: InputCode) -> None:
+    """Refuse what this chip or the soma does not offer, by name."""
+    kinds = {layer.name: layer.neuron for layer in folded.layers}
+    for layer in folded.layers:
+        neuron = layer.neuron
+        if neuron.alpha_syn is not None:
+            raise UnsupportedError(
+                f"Layer {layer.name!r}: current-based neurons (alpha_syn) cannot be mapped yet. "
+                "Train with neurons that integrate their input directly."
+            )
+        if "liaf" not in chip.core.soma_models:
+            raise UnsupportedError(
+                f"Layer {layer.name!r} needs the soma model 'liaf'; {chip.name} offers "
+                f"{', '.join(chip.core.soma_models)}. Choose another chip."
+            )
+        if neuron.output not in chip.core.output_kinds:
+            what = "The linear read-out" if layer.added else f"Layer {layer.name!r}"
+            raise UnsupportedError(
+                f"{what} sends {neuron.output} packets; {chip.name} sends "
+                f"{' and '.join(chip.core.output_kinds)} packets only. Choose another chip, or "
+                f"end in and use {chip.core.output_kinds[0]} neurons."
+            )
+        for projection in layer.projections:
+            kind = code.kind if projection.source == INPUT else kinds[projection.source].output
+            if layer.spikes_in and kind != "spike":
+                raise UnsupportedError(
+                    f"{layer.name!r}: a maximum pool needs spikes (0 or 1), but sees {kind} "
+                    "values. Encode the input as spikes, or use average pooling."
+                )
+            if kind not in chip.core.input_kinds:
+                raise UnsupportedError(
+                    f"Layer {layer.name!r} takes {kind} packets from {projection.source!r}; "
+                    f"{chip.name} takes {' and '.join(chip.core.input_kinds)} packets only. "
+                    "Choose another chip."
+                )
+
+
+def _input_as_code(code: InputCode) -> OutputCode:
+    return OutputCode(code.kind == "spike", code.unit, code.low, code.high)
+
+
+def _kept_codes(
+    folded: FoldedNetwork, chip: Chip, code: InputCode, options: QuantizeOptions
+) -> dict[str, OutputCode] | None:
+    """Output codes of a network that is all integers; None if it is not."""
+    codes = {INPUT: _input_as_code(code)}
+    for layer in folded.layers:
+        own = (
+            spike_code(layer.neuron.n_max)
+            if layer.neuron.output == "spike"
+            else integer_code(layer.neuron, chip.packet.analog_payload_bits)
+        )
+        if own is None:
+            return None
+        codes[layer.name] = own
+    if code.unit != 1.0 or not all(
+        has_integers(layer, codes, chip, options.weight_bits, chip.core.decay_bits)
+        for layer in folded.layers
+    ):
+        return None
+    return codes
+
+
+def _is_plain(
+    layer: FoldedLayer, codes: dict[str, OutputCode], chip: Chip, options: QuantizeOptions
+) -> bool:
+    """A spiking layer of integers inside a float network, whose potential needs no fractions."""
+    return (
+        layer.neuron.output == "spike"
+        and all(codes[p.source].unit == 1.0 for p in layer.projections)
+        and has_integers(layer, codes, chip, options.weight_bits, decay_bits=0)
+    )
+
+
+def _scaled_codes(
+    folded: FoldedNetwork,
+    chip: Chip,
+    code: InputCode,
+    options: QuantizeOptions,
+    statistics: dict[str, LayerStatistics],
+) -> dict[str, OutputCode]:
+    """Output codes from the calibration, or from bounds propagated in forward order."""
+    codes = {INPUT: _input_as_code(code)}
+    for layer in folded.layers:
+        if layer.neuron.output == "spike":
+            codes[layer.name] = spike_code(layer.neuron.n_max)
+    for layer in folded.layers:
+        if layer.neuron.output == "analog":
+            found = statistics.get(layer.name)
+            bound = (-np.inf, np.inf) if found else _float_bound(layer, codes)
+            codes[layer.name] = scaled_code(
+                layer.name, layer.neuron, found, bound, chip.packet.analog_payload_bits, options
+            )
+    return codes
+
+
+def _float_bound(layer: FoldedLayer, codes: dict[str, OutputCode]) -> tuple[float, float]:
+    """Proven range of what the activation sees; infinite behind an analog loop."""
+    low, high = layer.bias.copy(), layer.bias.copy()
+    for projection in layer.projections:
+        code = codes.get(projection.source)
+        if code is None:
+            return -np.inf, np.inf
+        linear = projection.map
+        total = linear.apply(np.ones((1, linear.n_in)))[0]
+        size = linear.absolute().apply(np.ones((1, linear.n_in)))[0]
+        positive, negative = (size + total) / 2, (total - size) / 2
+        low += (positive * code.low + negative * code.high) * code.unit
+        high += (positive * code.high + negative * code.low) * code.unit
+    parameters = parameters_of(layer.neuron, layer.shape)
+    least, most = potential_bounds(layer.neuron, parameters, low, high)
+    if layer.neuron.threshold_related:
+        least, most = least - parameters.threshold, most - parameters.threshold
+    return float(least.min()), float(most.max())
+
+
+def _assumptions(
+    folded: FoldedNetwork, statistics: dict[str, LayerStatistics], layers_kept: bool
+) -> list[str]:
+    found = []
+    for layer in folded.layers:
+        neuron = layer.neuron
+        if neuron.strict and neuron.n_max > 1:
+            found.append(
+                f"Layer {layer.name!r}: a potential of exactly k thresholds gives k spikes on the "
+                "chip, k - 1 in the float network (strict comparison)."
+            )
+        if layers_kept and (neuron.alpha % 1).any():
+            found.append(
+                f"Layer {layer.name!r}: its integers are kept, so its potential is rounded to a "
+                "whole number in every tick; weight_shift gives it fractional bits."
+            )
+        if neuron.output == "analog" and not layers_kept and layer.name not in statistics:
+            found.append(
+                f"Layer {layer.name!r}: range of its analog output taken from a bound; "
+                "calibration data would use the 8 bits better."
+            )
+    return found
