@@ -1,0 +1,195 @@
+"""`neurosim complexity`: the operation counts of LIAF-Net, layer by layer and table by table."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+TABLE_NAMES = ("I", "II", "IV", "VII", "IX", "text")
+
+
+@click.command(name="complexity", short_help="Operation counts of the LIAF-Net layers.")
+@click.option(
+    "--table",
+    "tables",
+    type=click.Choice(TABLE_NAMES),
+    multiple=True,
+    help="Table of the paper; may be repeated. Default: all.",
+)
+@click.option("--inputs", default=50, show_default=True, help="K: inputs of the layers in Table I.")
+@click.option("--cells", default=100, show_default=True, help="L: cells of the layers in Table I.")
+@click.option(
+    "--conv",
+    default="60,32,32,128,3,3,64",
+    show_default=True,
+    metavar="T,H,W,L,I,J,K",
+    help="Layer for Table II: ticks, output height, width, channels, kernel, input channels.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def complexity(tables: tuple[str, ...], inputs: int, cells: int, conv: str, as_json: bool) -> None:
+    """Print multiplications, additions and weights by the formulas of LIAF-Net.
+
+    Tables I and II are evaluated for a layer of your choice. Tables IV, VII and IX stand beside
+    the printed entries: "cut" or "rounded" means that the paper prints the computed number with
+    two digits, "deviates" that it does not follow from the formulas.
+    """
+    chosen = tables or TABLE_NAMES
+    result = collect(chosen, inputs, cells, conv)
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+        return
+    from rich.console import Console
+
+    console = Console(width=80, highlight=False)
+    for name in chosen:
+        console.print(_rich_table(name, result[name]))
+
+
+def collect(tables: tuple[str, ...], inputs: int, cells: int, conv: str) -> dict[str, Any]:
+    """The content of the tables as plain values, for JSON and for printing."""
+    from neurosim_mapper import complexity as formulas
+    from neurosim_mapper import paper_tables
+
+    result: dict[str, Any] = {}
+    for name in tables:
+        if name == "I":
+            dense = formulas.DenseShape(inputs, cells)
+            costs = {kind: f(dense) for kind, f in formulas.DENSE_LAYERS.items()}
+            result[name] = _costs(costs, formulas.FORMULAS)
+        elif name == "II":
+            shape = _conv_shape(conv)
+            costs = {kind: f(shape) for kind, f in formulas.CONV_LAYERS.items()}
+            result[name] = _costs(costs, formulas.FORMULAS)
+        elif name == "text":
+            result[name] = [
+                {
+                    "what": saving.what,
+                    "printed_percent": saving.printed_percent,
+                    "computed_percent": saving.computed_percent,
+                    "agrees": saving.agrees,
+                }
+                for saving in paper_tables.savings()
+            ] + _overhead()
+        else:
+            result[name] = [
+                {
+                    "row": entry.row,
+                    "column": entry.column,
+                    "printed": entry.printed,
+                    "computed": entry.computed,
+                    "match": entry.match,
+                    "note": entry.note,
+                }
+                for entry in paper_tables.TABLES[name]()
+            ]
+    return result
+
+
+def _overhead() -> list[dict[str, Any]]:
+    from neurosim_mapper.paper_tables import payload_overhead
+
+    bases = ("of the new packet", "on top of the spike packet")
+    return [
+        {
+            "what": f"Section V: 8 bits after a 32-bit packet, {base}",
+            "printed_percent": 20.0,
+            "computed_percent": percent,
+            "agrees": percent == 20.0,
+        }
+        for base, percent in zip(bases, payload_overhead(), strict=True)
+    ]
+
+
+def _costs(
+    costs: dict[str, Any], formulas: dict[str, tuple[str, str, str]]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "layer": kind,
+            "muls": cost.muls,
+            "adds": cost.adds,
+            "weights": cost.weights,
+            "formulas": list(formulas[kind]),
+        }
+        for kind, cost in costs.items()
+    ]
+
+
+def _conv_shape(text: str) -> Any:
+    from neurosim_mapper.complexity import ConvShape
+
+    try:
+        t, h, w, channels, i, j, k = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} must be seven whole numbers T,H,W,L,I,J,K.", param_hint="--conv"
+        ) from error
+    return ConvShape(t, h, w, channels, (i, j), k)
+
+
+def _rich_table(name: str, rows: list[dict[str, Any]]) -> Table:
+    if name in ("I", "II"):
+        return _formula_table(name, rows)
+    return _text_table(rows) if name == "text" else _paper_table(name, rows)
+
+
+def _formula_table(name: str, rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    per = "per step" if name == "I" else "all steps"
+    table = Table(title=f"Table {name}: operations ({per}) and weights", width=80)
+    table.add_column("layer")
+    for column in ("MULs", "ADDs", "weights"):
+        table.add_column(column, justify="right", overflow="fold")
+    for row in rows:
+        values = (row["muls"], row["adds"], row["weights"])
+        cells = (f"{f}\n{v:,}" for f, v in zip(row["formulas"], values, strict=True))
+        table.add_row(row["layer"], *cells)
+    return table
+
+
+def _paper_table(name: str, rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"Table {name}: printed and computed", width=80)
+    for column in ("network", "entry"):
+        table.add_column(column, overflow="fold")
+    for column in ("printed", "computed"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("match", no_wrap=True)
+    notes = {row["note"]: "" for row in rows if row["note"]}
+    for mark, note in zip("abcdefgh", notes, strict=False):
+        notes[note] = mark
+    for row in rows:
+        mark = f" ({notes[row['note']]})" if row["note"] else ""
+        printed = f"{row['printed']:.1e}"
+        table.add_row(
+            row["row"], row["column"], printed, f"{row['computed']:,}", row["match"] + mark
+        )
+    if notes:
+        table.caption = "\n".join(f"({mark}) {note}." for note, mark in notes.items())
+        table.caption_justify = "left"
+    return table
+
+
+def _text_table(rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="Percentages in the text", width=80)
+    table.add_column("statement", overflow="fold")
+    table.add_column("printed", justify="right")
+    table.add_column("computed", justify="right")
+    table.add_column("agrees")
+    for row in rows:
+        table.add_row(
+            row["what"],
+            f"{row['printed_percent']:g} %",
+            f"{row['computed_percent']:.2f} %",
+            "yes" if row["agrees"] else "no",
+        )
+    return table
