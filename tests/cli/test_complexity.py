@@ -1,0 +1,42 @@
+"""`complexity`: tables that fit 80 columns, and the same numbers as JSON."""
+
+import json
+
+from click.testing import CliRunner
+
+from neurosim_cli.complexity import complexity
+
+
+def run(*args):
+    return CliRunner().invoke(complexity, list(args), catch_exceptions=False)
+
+
+def test_every_table_fits_80_columns():
+    done = run()
+    assert done.exit_code == 0
+    assert max(map(len, done.output.splitlines())) <= 80
+    for title in ("Table I:", "Table II:", "Table IV:", "Table VII:", "Table IX:"):
+        assert title in done.output
+    assert "6,879,313,920" in done.output
+    assert "deviates (a)" in done.output
+
+
+def test_large_layers_still_fit():
+    done = run("--table", "II", "--conv", "1000,4096,4096,4096,7,7,4096")
+    assert max(map(len, done.output.splitlines())) <= 80
+
+
+def test_json_holds_both_numbers():
+    tables = json.loads(run("--table", "VII", "--table", "I", "--json").output)
+    assert set(tables) == {"VII", "I"}
+    lif = next(e for e in tables["VII"] if (e["row"], e["column"]) == ("ConvLIF", "MULs"))
+    assert (lif["printed"], lif["computed"], lif["match"]) == (2.1e8, 10_158_080, "deviates")
+    assert tables["I"][0]["muls"] == 100 * 51
+
+
+def test_layers_of_choice_and_bad_ones():
+    tables = json.loads(run("--table", "I", "--inputs", "3", "--cells", "2", "--json").output)
+    assert tables["I"][0]["muls"] == 2 * 4
+    done = run("--conv", "1,2,x")
+    assert done.exit_code == 2
+    assert "seven whole numbers" in done.output.replace("\n", " ")
