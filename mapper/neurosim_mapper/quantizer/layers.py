@@ -20,10 +20,10 @@ from neurosim.fixed_point import signed_limits
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.fold import FoldedLayer
 from neurosim_mapper.nodes import FloatArray
-from neurosim_mapper.quantize.activation import OutputCode, code_notes, requantisation
-from neurosim_mapper.quantize.calibration import LayerStatistics
-from neurosim_mapper.quantize.options import QuantizeOptions
-from neurosim_mapper.quantize.ranges import NeuronParameters, parameters_of, potential_bounds
+from neurosim_mapper.quantizer.activation import OutputCode, code_notes, requantisation
+from neurosim_mapper.quantizer.calibration import LayerStatistics
+from neurosim_mapper.quantizer.options import QuantizeOptions
+from neurosim_mapper.quantizer.ranges import NeuronParameters, parameters_of, potential_bounds
 from neurosim_mapper.quantized import Projection, QuantizedLayer, SomaModes
 
 WANTED_SHIFT: Final = 4  # fractional bits worth having before head-room is given up

@@ -9,7 +9,7 @@ from neurosim.chip import Chip
 from neurosim.encoding import InputCode
 from neurosim.errors import UnsupportedError
 from neurosim_mapper.fold import FoldedNetwork
-from neurosim_mapper.quantize.options import InputKind
+from neurosim_mapper.quantizer.options import InputKind
 
 
 def choose_input_code(

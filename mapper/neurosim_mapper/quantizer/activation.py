@@ -11,8 +11,8 @@ import numpy.typing as npt
 from neurosim.errors import UsageError
 from neurosim_mapper.activations import SELU_LAMBDA, activate
 from neurosim_mapper.nodes import FloatArray, Neuron
-from neurosim_mapper.quantize.calibration import LayerStatistics
-from neurosim_mapper.quantize.options import QuantizeOptions
+from neurosim_mapper.quantizer.calibration import LayerStatistics
+from neurosim_mapper.quantizer.options import QuantizeOptions
 
 # Beyond these potentials an 8-bit output no longer changes: half a step from the asymptote.
 _SATURATION: Final = {"sigmoid": 6.3, "tanh": 3.2, "selu": 8.0}

@@ -12,23 +12,23 @@ from neurosim.encoding import InputCode
 from neurosim.errors import UnsupportedError
 from neurosim_mapper.fold import FoldedLayer, FoldedNetwork, fold
 from neurosim_mapper.network import Network
-from neurosim_mapper.quantize.activation import (
+from neurosim_mapper.quantizer.activation import (
     OutputCode,
     integer_code,
     scaled_code,
     spike_code,
 )
-from neurosim_mapper.quantize.calibration import LayerStatistics, collect
-from neurosim_mapper.quantize.figures import with_figures
-from neurosim_mapper.quantize.inputs import choose_input_code
-from neurosim_mapper.quantize.layers import build_layer, has_integers
-from neurosim_mapper.quantize.options import (
+from neurosim_mapper.quantizer.calibration import LayerStatistics, collect
+from neurosim_mapper.quantizer.figures import with_figures
+from neurosim_mapper.quantizer.inputs import choose_input_code
+from neurosim_mapper.quantizer.layers import build_layer, has_integers
+from neurosim_mapper.quantizer.options import (
     InputKind,
     QuantizeOptions,
     RangeMethod,
     check_options,
 )
-from neurosim_mapper.quantize.ranges import parameters_of, potential_bounds
+from neurosim_mapper.quantizer.ranges import parameters_of, potential_bounds
 from neurosim_mapper.quantized import INPUT, QuantizedNetwork
 
 
