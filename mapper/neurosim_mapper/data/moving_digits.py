@@ -8,7 +8,7 @@ the motion one in time, and it takes memory to tell it:
 - opposite motions are the same film run backwards, and every film begins and ends with an empty
   scene; so brighter and darker events balance at each pixel and their sums over time are alike;
 - half of the digits are bright on dark, half dark on bright; so one instant, in which the leading
-  edge shows one polarity and the trailing edge the other, does not tell the direction either.
+  edge shows one polarity and the trailing edge the other, tells little about the direction.
 
 Sample k of a seed is the same whatever else is drawn: every sample has its own generator, keyed
 by (seed, split, k). Train and test use different digit images (every fifth image is test). One
