@@ -1,0 +1,46 @@
+"""Checkpoints in: one file per format, chosen by what a file contains, not by its name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from neurosim.errors import InputFileError
+from neurosim_mapper.network import Network
+from neurosim_mapper.readers.nir import read_nir
+from neurosim_mapper.readers.nir_layout import is_hdf5
+from neurosim_mapper.readers.nir_writer import write_network
+from neurosim_mapper.readers.readings import READINGS, Reading
+
+__all__ = ["READINGS", "Reading", "read_network", "write_network"]
+
+
+def read_network(
+    path: str | os.PathLike[str], reading: str | Reading | None = None, **choices: Any
+) -> Network:
+    """Read a checkpoint of any known format.
+
+    Parameters
+    ----------
+    path : the file; its contents decide how it is read.
+    reading : how the neurons of a foreign file are stepped: a name of `READINGS` or a `Reading`.
+        Files that neurosim wrote say it themselves.
+    **choices : single choices of the reading, for instance ``reset="hard"``.
+
+    Raises
+    ------
+    InputFileError : no such file, or one that cannot be used; the message names file and reason.
+    UsageError : a reading is needed or does not exist.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise InputFileError(f"{path} does not exist or is not a file.")
+        if path.stat().st_size == 0:
+            raise InputFileError(f"{path} is empty.")
+        if is_hdf5(path):
+            return read_nir(path, reading, **choices)
+    except OSError as error:
+        raise InputFileError(f"{path} cannot be read: {error.strerror or error}.") from None
+    raise InputFileError(f"{path} is not in a format that neurosim knows; known: NIR (HDF5).")
