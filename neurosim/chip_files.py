@@ -69,7 +69,7 @@ def load_chip(name_or_path: str | os.PathLike[str] | Chip) -> Chip:
         if not _looks_like_path(text):
             raise UsageError(f"unknown chip {text[:80]!r}. {_name_hint(text)}")
     path = Path(text)
-    if not path.exists() and path.stem in builtin_chips():
+    if not os.path.exists(text) and path.stem in builtin_chips():
         raise InputFileError(
             f"chip file {text!r} does not exist. For the shipped chip, write {path.stem!r}."
         )
@@ -177,10 +177,7 @@ def _folder() -> Traversable:
 def _looks_like_path(text: str) -> bool:
     if text.endswith((".yaml", ".yml", ".json")) or "/" in text or os.sep in text:
         return True
-    try:
-        return Path(text).exists()
-    except (OSError, ValueError):
-        return False
+    return os.path.exists(text)
 
 
 def _name_hint(text: str) -> str:

@@ -287,7 +287,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = None if resolve(text) == text and not trap_hint(text) else '"'
+    is_safe = text.isprintable() and resolve(text) == text and not trap_hint(text)
+    style = None if is_safe else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
