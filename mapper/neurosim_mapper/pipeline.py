@@ -35,7 +35,7 @@ def map_network(
     calibration: npt.ArrayLike | None = None,
     seed: int = 0,
     *,
-    partitioner: str | Partitioner = "blocks",
+    partitioner: str | Partitioner = "tiles",
     placer: str | Placer = "row-major",
     **quantizer_options: Any,
 ) -> Program:

@@ -1,4 +1,4 @@
-"""Partitioners: which neurons share a core. One file per algorithm, one prototype for all.
+"""Partitioners: which neurons share a core. One file per step, one prototype for all.
 
 ``partitioner(network, chip, schedule) -> Partition``. `PARTITIONERS` names the ones on offer; a
 caller may pass any function with this prototype instead.
@@ -11,9 +11,9 @@ from typing import Final, TypeAlias
 
 from neurosim.chip import Chip
 from neurosim_mapper.mapping import Partition, Schedule
-from neurosim_mapper.partition.blocks import partition_blocks
+from neurosim_mapper.partition.packing import partition_tiles
 from neurosim_mapper.quantized import QuantizedNetwork
 
 Partitioner: TypeAlias = Callable[[QuantizedNetwork, Chip, Schedule], Partition]
 
-PARTITIONERS: Final[Mapping[str, Partitioner]] = {"blocks": partition_blocks}
+PARTITIONERS: Final[Mapping[str, Partitioner]] = {"tiles": partition_tiles}
