@@ -12,6 +12,7 @@ from neurosim.encoding import InputCode
 from neurosim.errors import UnsupportedError
 from neurosim_mapper.fold import FoldedLayer, FoldedNetwork, fold
 from neurosim_mapper.network import Network
+from neurosim_mapper.quantized import INPUT, QuantizedNetwork
 from neurosim_mapper.quantizer.activation import (
     OutputCode,
     integer_code,
@@ -29,7 +30,6 @@ from neurosim_mapper.quantizer.options import (
     check_options,
 )
 from neurosim_mapper.quantizer.ranges import parameters_of, potential_bounds
-from neurosim_mapper.quantized import INPUT, QuantizedNetwork
 
 
 def quantize(

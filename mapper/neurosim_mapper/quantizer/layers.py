@@ -15,16 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip import Chip
-from neurosim.errors import UnsupportedError
+from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim.fixed_point import signed_limits
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.fold import FoldedLayer
 from neurosim_mapper.nodes import FloatArray
+from neurosim_mapper.quantized import Projection, QuantizedLayer, SomaModes
 from neurosim_mapper.quantizer.activation import OutputCode, code_notes, requantisation
 from neurosim_mapper.quantizer.calibration import LayerStatistics
 from neurosim_mapper.quantizer.options import QuantizeOptions
 from neurosim_mapper.quantizer.ranges import NeuronParameters, parameters_of, potential_bounds
-from neurosim_mapper.quantized import Projection, QuantizedLayer, SomaModes
 
 WANTED_SHIFT: Final = 4  # fractional bits worth having before head-room is given up
 HEADROOM: Final = 2.0  # over the calibrated range, where no range can be proven
@@ -69,6 +69,8 @@ def build_layer(
     scaled = _scale(layer, codes, parameters, unit, options)
     if keep:
         shift, reason = options.weight_shift or 0, "integers, kept"
+        level = float(_levels(layer, parameters).max(initial=0))
+        _check_given_shift(layer.name, level, signed_limits(membrane_bits)[1], shift, chip)
     else:
         shift, reason = _choose_shift(layer, scaled, parameters, statistics, chip, options)
         if shift < 0:  # weights become coarser so that the potential fits
@@ -145,10 +147,10 @@ def _decay(name: str, alpha: FloatArray, chip: Chip) -> npt.NDArray[np.int64]:
             f"Layer {name!r}: a decay of {worst:g} needs fractional bits, {chip.name} has none "
             "(core.decay_bits: 0). Train with a decay of 0 or 1, or choose another chip."
         )
-    if np.abs(numerator).max(initial=0) >= 1 << 20:
+    if np.abs(numerator).max(initial=0) > 1 << bits:
         raise UnsupportedError(
-            f"Layer {name!r}: a decay factor of {float(np.abs(alpha).max()):g} is out of range; "
-            f"at most {(1 << 20) >> bits} is possible."
+            f"Layer {name!r}: a decay of {float(alpha[int(np.argmax(np.abs(alpha)))]):g} lets the "
+            f"potential grow by itself; {chip.name} holds -1..1. Train with a decay in that range."
         )
     return numerator.astype(np.int64)
 
@@ -167,11 +169,7 @@ def _units(
         size = projection.map.row_abs_max() * codes[projection.source].unit
         largest = np.maximum(largest, size)
         groups = projection.map.unit_groups() if groups is None else groups
-    levels = np.abs(parameters.v_start)
-    if layer.neuron.output == "spike" or layer.neuron.reset != "none":
-        levels = np.maximum(levels, np.abs(parameters.threshold))
-    if layer.neuron.reset == "hard":
-        levels = np.maximum(levels, np.abs(parameters.v_reset))
+    levels = _levels(layer, parameters)
     bits = chip.core.membrane_bits
     spare = min(WANTED_SHIFT + 1, chip.core.max_weight_shift, max(0, (bits - 10) // 2))
     least = levels / max(1, signed_limits(bits)[1] >> spare)
@@ -184,6 +182,17 @@ def _units(
         unit = per_group[groups]
     fallback = float(unit.max(initial=0.0)) or 1.0 / options.weight_max
     return np.where(unit > 0, unit, fallback)
+
+
+def _levels(layer: FoldedLayer, p: NeuronParameters) -> FloatArray:
+    """Largest magnitude of the potentials that the chip must hold for each neuron."""
+    neuron = layer.neuron
+    used = [layer.bias, p.v_start, p.beta, p.rho_post]
+    if neuron.output == "spike" or neuron.reset != "none":
+        used.append(p.threshold)
+    if neuron.reset != "none":
+        used.append(p.v_reset if neuron.reset == "hard" else p.rho)
+    return np.asarray(np.abs(np.stack(used)).max(axis=0))
 
 
 def _scale(
@@ -218,15 +227,12 @@ def _choose_shift(
     options: QuantizeOptions,
 ) -> tuple[int, str]:
     """Fractional bits of the potential, and the reason; negative if even whole steps overflow."""
-    if options.weight_shift is not None:
-        return options.weight_shift, "given"
     limit = signed_limits(chip.core.membrane_bits)[1]
-    most = chip.core.max_weight_shift
-    levels = parameters.scaled(scaled.unit)
-    level = float(np.abs(levels.v_start).max(initial=0))
-    if layer.neuron.output == "spike" or layer.neuron.reset != "none":
-        level = max(level, float(np.abs(levels.threshold).max(initial=0)))
-    most = max(0, min(most, _fitting_shift(level, limit)))
+    level = float((_levels(layer, parameters) / scaled.unit).max(initial=0))
+    if options.weight_shift is not None:
+        _check_given_shift(layer.name, level, limit, options.weight_shift, chip)
+        return options.weight_shift, "given"
+    most = max(0, min(chip.core.max_weight_shift, _fitting_shift(level, limit)))
     proven = _fitting_shift(float(np.abs(np.stack(scaled.bounds)).max(initial=0)), limit)
     if proven >= min(WANTED_SHIFT, most):
         return min(proven, most), "proven: no input can saturate the potential"
@@ -241,6 +247,15 @@ def _choose_shift(
     drive = float(np.abs(np.stack(scaled.drive)).max(initial=0))
     assumed = min(_fitting_shift(max(drive, level), limit), most)
     return max(assumed, 0), "assumed: no bound and no calibration; the potential may saturate"
+
+
+def _check_given_shift(name: str, level: float, limit: int, shift: int, chip: Chip) -> None:
+    if _fitting_shift(level, limit) < shift:
+        raise DoesNotFitError(
+            f"Layer {name!r}: with weight_shift {shift} its thresholds or biases reach "
+            f"{level * 2.0**shift:.0f} steps; a membrane of {chip.core.membrane_bits} bits holds "
+            f"{limit}. A weight_shift of {max(0, _fitting_shift(level, limit))} would fit."
+        )
 
 
 def _fitting_shift(size: float, limit: int) -> int:
@@ -281,21 +296,22 @@ def _columns(
         if neuron.threshold_related:
             subtract = np.rint(steps.threshold)
 
-    def column(values: npt.NDArray[Any], least: int = -_INT32, most: int = _INT32) -> Any:
-        return np.clip(np.rint(values), least, most).astype(np.int32)
+    def held(values: npt.NDArray[Any], most: int = high) -> npt.NDArray[np.int32]:
+        clipped: npt.NDArray[np.int32] = np.clip(np.rint(values), low, most).astype(np.int32)
+        return clipped
 
     columns = LiafColumns(
-        bias=column(layer.bias / membrane_unit),
-        theta=column(theta),
-        v_reset=column(steps.v_reset, low, high),
-        alpha_num=column(alpha_num),
-        beta=column(steps.beta),
-        rho=column(steps.rho),
-        rho_post=column(steps.rho_post),
-        floor=column(steps.floor, low, high),
-        v_start=column(steps.v_start, low, high),
-        act_subtract=column(subtract),
-        act_mult=column(mult),
+        bias=held(layer.bias / membrane_unit),
+        theta=held(theta, high + 1),  # beyond what a potential reaches is never
+        v_reset=held(steps.v_reset),
+        alpha_num=alpha_num.astype(np.int32),
+        beta=held(steps.beta),
+        rho=held(steps.rho),
+        rho_post=held(steps.rho_post),
+        floor=held(steps.floor),
+        v_start=held(steps.v_start),
+        act_subtract=np.clip(subtract, -_INT32, _INT32).astype(np.int32),
+        act_mult=mult.astype(np.int32),
     )
     return columns, act_shift
 
