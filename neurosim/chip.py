@@ -259,15 +259,15 @@ class Energy(_Section):
     row_read_pj: Quantity
     """Fetching the weights of one axon for one event (counter row_reads)."""
     neuron_access_pj: Quantity
-    """Fetching and storing the state of one neuron in one tick, whatever happens to it."""
+    """Fetching and storing the state of one neuron in one tick (counter neuron_updates)."""
     neuron_update_pj: Quantity
     """Computing one neuron update, on top of the access (counter neuron_updates)."""
     neuron_fire_pj: Quantity
     """One neuron producing an output, on top of the update (counter fired)."""
     packet_send_pj: Quantity
-    """One packet entering the network: look-up and injection."""
+    """One packet entering the network: look-up and injection (counter packets)."""
     packet_receive_pj: Quantity
-    """One packet leaving the network into an axon buffer."""
+    """One packet leaving the network into an axon buffer (counter copies)."""
     hop_x_pj_per_packet: Quantity
     """One packet over one router and east-west link, whatever its size."""
     hop_x_pj_per_bit: Quantity

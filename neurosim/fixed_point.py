@@ -42,4 +42,5 @@ def shift_right(values: npt.ArrayLike, shift: int, rounding: Rounding) -> IntArr
         return (x + (1 << (shift - 1))) >> shift
     if rounding == "floor":
         return x >> shift
-    return np.sign(x) * (np.abs(x) >> shift)
+    result: IntArray = np.sign(x) * (np.abs(x) >> shift)
+    return result

@@ -94,7 +94,8 @@ def predict(outputs: npt.NDArray[np.integer], readout: str) -> I64:
         if readout == "last"
         else outputs.sum(axis=1, dtype=np.int64)
     )
-    return np.argmax(scores, axis=1).astype(np.int64)
+    best: I64 = np.argmax(scores, axis=1).astype(np.int64)
+    return best
 
 
 def simulate(
@@ -212,7 +213,7 @@ def _check_call(program: Program, noc: str, probe: Sequence[str]) -> None:
     for name in probe:
         if name not in program.layer_names:
             raise UsageError(
-                f"probe names the layer {name!r}; this program has {', '.join(program.layer_names)}."
+                f"probe names the layer {name!r}; known: {', '.join(program.layer_names)}."
             )
     violations = check_program(program)
     if violations:
@@ -225,7 +226,8 @@ def _labels(labels: npt.ArrayLike | None, n_samples: int) -> I64 | None:
     array = np.asarray(labels)
     if array.shape != (n_samples,) or array.dtype.kind not in "iu":
         raise InputFileError(
-            f"labels have shape {array.shape} and dtype {array.dtype}; needed: {n_samples} integers."
+            f"labels have shape {array.shape} and dtype {array.dtype}; "
+            f"needed: {n_samples} integers."
         )
     return array.astype(np.int64)
 

@@ -1,7 +1,7 @@
 """The border between a Program and the kernels: arrays checked, cast and allocated once.
 
 `Image` is the read-only view of a Program that kernels take, `State` what one sample changes while
-it runs, `Tally` what is counted. All are NamedTuples of arrays (structure of arrays over all cores).
+it runs, `Tally` what is counted. All are NamedTuples of arrays, each over all cores.
 """
 
 from __future__ import annotations
@@ -238,9 +238,8 @@ def link_cycles_per_packet(chip: Chip) -> I64:
 
 def crossing_links(chip: Chip) -> I64:
     """Numbers of the links that leave one chip of the array for another."""
-    x, y = np.meshgrid(np.arange(chip.wide), np.arange(chip.high))
-    x, y = x.ravel(), y.ravel()
-    router = y * chip.wide + x
+    router = np.arange(chip.n_cores)
+    x, y = router % chip.wide, router // chip.wide
     east = (x % chip.grid.wide == chip.grid.wide - 1) & (x < chip.wide - 1)
     west = (x % chip.grid.wide == 0) & (x > 0)
     south = (y % chip.grid.high == chip.grid.high - 1) & (y < chip.high - 1)

@@ -15,7 +15,7 @@ _HOME = {
     "write_network": "neurosim_mapper.readers",
     "run_float": "neurosim_mapper.float_executor",
     "run_reference": "neurosim_mapper.reference",
-    "quantize": "neurosim_mapper.quantize",
+    "quantize": "neurosim_mapper.quantizer",
     "map_network": "neurosim_mapper.pipeline",
 }
 _NODES = (

@@ -18,6 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numba
+
+_numba_config: Any = numba.config
 _PACKAGE_DIR = Path(__file__).resolve().parent.parent
 _KERNEL_DIRS = (_PACKAGE_DIR / "kernels", _PACKAGE_DIR / "soma")
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -52,14 +55,12 @@ def _cache_dir() -> Path:
 def _cached_njit(function: _F, *, parallel: bool) -> _F:
     # Numba reads its cache folder when a function is decorated. Set for just that moment, so
     # that kernels of other libraries in the same process keep their own folder.
-    import numba
-
-    previous = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_CACHE_DIR)
+    previous = _numba_config.CACHE_DIR
+    _numba_config.CACHE_DIR = str(_CACHE_DIR)
     try:
         compiled = numba.njit(cache=True, nogil=True, parallel=parallel)(function)
     finally:
-        numba.config.CACHE_DIR = previous
+        _numba_config.CACHE_DIR = previous
     return cast(_F, compiled)
 
 

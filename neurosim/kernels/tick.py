@@ -1,7 +1,7 @@
 """The phases of a tick, compiled: inject, integrate, partial sums, soma and emit, close.
 
-Enters: an `Image` (read only), a `State`, the input of one sample. Leaves: outputs per chip tick and
-counters. Promised: every sum is exact, so the order of events never matters.
+Enters: an `Image` (read only), a `State`, the input of one sample. Leaves: outputs per chip tick
+and counters. Promised: every sum is exact, so the order of events never matters.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.chips import make_chip, random_chip
 from support.networks import random_input, random_network
@@ -17,11 +17,7 @@ from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.reference import trace_reference
 
-SLOW = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+pytestmark = pytest.mark.exactness
 
 
 def assert_equal_to_reference(program, network, x, threads=1):
@@ -35,7 +31,6 @@ def assert_equal_to_reference(program, network, x, threads=1):
     return run
 
 
-@SLOW
 @given(st.integers(0, 2**32 - 1))
 def test_random_networks_on_random_chips(seed):
     rng = np.random.default_rng(seed)

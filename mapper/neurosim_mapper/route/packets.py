@@ -21,6 +21,18 @@ HOST = -1
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """One row per (source, listening axon); `core` is HOST for what leaves the chip."""
+
+    owner: Index
+    source_core: Index
+    kind: Index
+    core: Index
+    axon: Index
+    delay: Index
+
+
+@dataclass(frozen=True)
 class _Packets:
     """Packets sorted by owner; `targets` are core numbers or HOST, ascending per packet."""
 
@@ -62,36 +74,46 @@ def route_packets(
 def _neuron_packets(
     network: QuantizedNetwork, wiring: Wiring, source: Index, tree: bool
 ) -> _Packets:
+    """What neurons send: one row per listening axon, and one to the host per output neuron."""
     inner = np.flatnonzero(source >= 0)
-    kinds = np.array([FLOW_KINDS[layer.modes.output] for layer in network.layers])
-    layer_of = np.full(int(wiring.neuron_offset[-1]), -1, dtype=np.int64)
-    for i in range(len(network.layers)):
-        layer_of[wiring.layers.neuron[wiring.layers.offset[i] : wiring.layers.offset[i + 1]]] = i
     output = [layer.name for layer in network.layers].index(network.output)
-    out = wiring.layers.neuron[wiring.layers.offset[output] : wiring.layers.offset[output + 1]]
-    owner = np.concatenate([source[inner], out.astype(np.int64)])
-    core = np.concatenate([wiring.core_of_axon()[inner], np.full(out.size, HOST)])
-    axon = np.concatenate([inner, np.full(out.size, -1)])
-    delay = np.concatenate([wiring.axon_delay[inner], np.zeros(out.size, np.int64)])
-    return _bundle(
-        owner, core, axon, delay, wiring.core_of_neuron, lambda o: kinds[layer_of[o]], tree
+    offset = wiring.layers.offset
+    out = wiring.layers.neuron[offset[output] : offset[output + 1]].astype(np.int64)
+    owner = np.concatenate([source[inner], out])
+    rows = _Rows(
+        owner=owner,
+        source_core=wiring.core_of_neuron(owner),
+        kind=_kind_of_neuron(network, wiring)[owner],
+        core=np.concatenate([wiring.core_of_axon()[inner], np.full(out.size, HOST)]),
+        axon=np.concatenate([inner, np.full(out.size, -1)]),
+        delay=np.concatenate([wiring.axon_delay[inner], np.zeros(out.size, np.int64)]),
     )
+    return _bundle(rows, tree)
+
+
+def _kind_of_neuron(network: QuantizedNetwork, wiring: Wiring) -> Index:
+    """Packet kind of every neuron with a soma; 0 for those of fragments."""
+    kind = np.zeros(int(wiring.neuron_offset[-1]), dtype=np.int64)
+    for i, layer in enumerate(network.layers):
+        neurons = wiring.layers.neuron[wiring.layers.offset[i] : wiring.layers.offset[i + 1]]
+        kind[neurons] = FLOW_KINDS[layer.modes.output]
+    return kind
 
 
 def _input_packets(
     network: QuantizedNetwork, wiring: Wiring, source: Index, tree: bool
 ) -> _Packets:
+    """What the host sends for each input element."""
     outer = np.flatnonzero(source < 0)
-    kind = FLOW_KINDS[network.output_kind(INPUT)]
-    return _bundle(
-        -1 - source[outer],
-        wiring.core_of_axon()[outer],
-        outer,
-        wiring.axon_delay[outer].astype(np.int64),
-        lambda o: np.full(o.size, HOST),
-        lambda o: np.full(o.size, kind),
-        tree,
+    rows = _Rows(
+        owner=-1 - source[outer],
+        source_core=np.full(outer.size, HOST),
+        kind=np.full(outer.size, FLOW_KINDS[network.output_kind(INPUT)]),
+        core=wiring.core_of_axon()[outer],
+        axon=outer,
+        delay=wiring.axon_delay[outer].astype(np.int64),
     )
+    return _bundle(rows, tree)
 
 
 def _psum_packets(partition: Partition, wiring: Wiring) -> _Packets:
@@ -113,31 +135,27 @@ def _psum_packets(partition: Partition, wiring: Wiring) -> _Packets:
     )
 
 
-def _bundle(owner, core, axon, delay, core_of, kind_of, tree) -> _Packets:  # type: ignore[no-untyped-def]
-    """Sort rows (owner, core, axon) and cut them into packets."""
-    order = np.lexsort((axon, core, owner))
-    owner, core, axon, delay = owner[order], core[order], axon[order], delay[order]
+def _bundle(rows: _Rows, tree: bool) -> _Packets:
+    """Sort rows by (owner, core, axon) and cut them into packets."""
+    order = np.lexsort((rows.axon, rows.core, rows.owner))
+    owner, core = rows.owner[order], rows.core[order]
     host = core == HOST
+    first = np.ones(owner.size, dtype=bool)
     if tree:
-        first = np.ones(owner.size, dtype=bool)
         first[1:] = (owner[1:] != owner[:-1]) | (host[1:] != host[:-1])
-    else:
-        first = np.ones(owner.size, dtype=bool)
     packet = np.cumsum(first) - 1
     n_packets = int(first.sum())
     new_core = first.copy()
     new_core[1:] |= core[1:] != core[:-1]
-    inside = ~host
-    senders = owner[first]
     return _Packets(
-        owner=senders,
-        source_core=core_of(senders),
-        kind=kind_of(senders),
+        owner=owner[first],
+        source_core=rows.source_core[order][first],
+        kind=rows.kind[order][first],
         target_offset=_offsets(packet[new_core], n_packets),
         target=core[new_core],
-        delivery_offset=_offsets(packet[inside], n_packets),
-        axon=axon[inside],
-        delay=delay[inside],
+        delivery_offset=_offsets(packet[~host], n_packets),
+        axon=rows.axon[order][~host],
+        delay=rows.delay[order][~host],
     )
 
 
@@ -152,8 +170,8 @@ def _flows(
     """Distinct (source core, kind, targets) and the flow number of every packet."""
     number: dict[tuple[int, ...], int] = {}
     flow_of = []
-    for table in packets:
-        rows, inverse = _distinct(table)
+    for bundle in packets:
+        rows, inverse = _distinct(bundle)
         flow_of.append(
             np.array([number.setdefault(r, len(number)) for r in rows], np.int64)[inverse]
         )
