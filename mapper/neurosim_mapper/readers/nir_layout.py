@@ -30,6 +30,7 @@ MAX_DEPTH: Final = 32
 MAX_EXPANSION: Final = 1100
 FREE_BYTES: Final = 1 << 20
 TEXTS_AT_ONCE: Final = 64
+SMALL_BYTES: Final = 2048  # below, the book-keeping of compressed chunks costs more than it saves
 HDF5_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 FILTERS: Final = {
     h5py.h5z.FILTER_DEFLATE,
@@ -214,7 +215,7 @@ def write_layout(path: str | os.PathLike[str], node: Mapping[str, Any]) -> None:
     The same tree gives the same bytes. Raises UsageError if the place cannot be written.
     """
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    with h5py.File(buffer, "w", libver=("v108", "v108")) as file:
         file.create_dataset("version", data=LAYOUT_VERSION, dtype=h5py.string_dtype())
         _write_group(file.create_group("node"), node)
     replace_file(Path(path), buffer.getvalue())
@@ -229,7 +230,7 @@ def _write_group(group: h5py.Group, tree: Mapping[str, Any]) -> None:
         else:
             array = np.asarray(value)
             kind = h5py.string_dtype() if array.dtype.kind in "UO" else array.dtype
-            packed = array.ndim > 0 and array.size > 0 and array.dtype.kind not in "UO"
+            packed = array.nbytes > SMALL_BYTES and array.dtype.kind not in "UO"
             options = {"compression": "gzip", "shuffle": True} if packed else {}
             group.create_dataset(name, data=array, dtype=kind, **options)
 
