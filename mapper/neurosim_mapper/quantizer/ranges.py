@@ -85,6 +85,7 @@ def potential_bounds(
     low = np.where(p.alpha < 0, -size, low)
     high = np.where(p.alpha < 0, size, high)
     low, high = np.maximum(low, p.floor), np.maximum(high, p.floor)
+    low = np.minimum(low, p.v_start)  # the floor acts from the first tick on, not before
     return low + drive_low, high + drive_high
 
 
