@@ -181,7 +181,14 @@ class _Builder:
             assert entry.kind not in DYNAMIC_KINDS  # a reading was demanded
         reading = (self.reading or named_reading("literal")).for_node(name)
         gain, neuron = discretise(entry, reading)
-        self.add(name, *([] if (gain == 1).all() else [Scale(gain)]), neuron)
+        before = [] if (gain == 1).all() else [Scale(gain)]
+        self.add(name, *before, neuron)
+        if reading.output_factor != 1 and neuron.output == "spike":
+            factor = Scale(np.asarray(reading.output_factor))
+            after = self.free_name(name, factor, "_out")
+            self.nodes[after] = factor
+            self.inner_edges.append((name, after))
+            self.exits[name] = [after]
 
     def add_delay(self, name: str, entry: NodeEntry) -> None:
         """One delay, or one masked branch for each different delay."""

@@ -73,6 +73,7 @@ class Reading:
     v_start : potential before the first tick.
     v_min : lower clamp of the potential, or None.
     max_spikes : spikes per tick; None means without limit.
+    output_factor : a spike counts as this value for the nodes behind it.
     layers : by node name, choices that differ there.
     """
 
@@ -97,6 +98,7 @@ class Reading:
     v_start: str = "zero"
     v_min: float | None = None
     max_spikes: int | None = 1
+    output_factor: float = 1.0
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -108,7 +110,7 @@ class Reading:
             value = getattr(self, name)
             if value is not None and not (_is_number(value) and value > 0):
                 raise UsageError(f"{name} of a reading is {value!r}; a number above 0 is needed.")
-        for name in ("reset_value", "subtract", "reset_add_all", "v_min"):
+        for name in ("reset_value", "subtract", "reset_add_all", "v_min", "output_factor"):
             value = getattr(self, name)
             if value is not None and not _is_number(value):
                 raise UsageError(f"{name} of a reading is {value!r}; a finite number is needed.")
@@ -170,6 +172,8 @@ class Reading:
             said.append(f"LIF nodes have a synaptic state with tau {self.tau_syn:g}.")
         if self.reset_add_all:
             said.append(f"{self.reset_add_all:g} is added to every potential in every tick.")
+        if self.output_factor != 1:
+            said.append(f"A spike counts as {self.output_factor:g}.")
         for node, changes in self.layers.items():
             listed = ", ".join(f"{key} {value}" for key, value in changes.items())
             said.append(f"Node {node!r} differs: {listed}.")

@@ -1,0 +1,134 @@
+"""Networks trained and exported by other frameworks give the framework's own outputs.
+
+`tests/data/frameworks/README.md` says what is recorded: files as the frameworks wrote them, and
+the outputs of every neuron layer as the frameworks computed them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neurosim.errors import UsageError
+from neurosim_mapper.float_executor import run_float, trace_float
+from neurosim_mapper.network import Network
+from neurosim_mapper.nodes import Neuron
+from neurosim_mapper.readers import READINGS, Reading, read_network
+
+FOLDER = Path(__file__).parents[1] / "data" / "frameworks"
+
+# Parameters that the exporter drops are in no file: the sidecars' notes name them.
+INCOMPLETE = {"rockpool/lif_default", "rockpool/lif_recurrent"}
+# A reset that is no setting of the soma (README, `snntorch_no_delay`).
+REFUSED = {"snntorch/dense_no_delay_subtract"}
+
+EXPORTS = sorted(str(p.relative_to(FOLDER).with_suffix("")) for p in FOLDER.glob("*/*.nir"))
+OTHER_DT = {"spikingjelly/lif_no_decay_input_dt_1ms": {"dt": 1e-3}}
+OTHER_TAU = {"norse/lifbox_vector_seconds": {"tau_factor": 1.0}}
+COMPLETE = [name for name in EXPORTS if name not in INCOMPLETE | REFUSED]
+
+
+def recording(name: str) -> tuple[dict[str, Any], Any]:
+    """Sidecar and arrays of an export; variants share those of the network they vary."""
+    path = FOLDER / name
+    while not path.with_suffix(".json").exists():
+        path = path.with_name(path.name.rpartition("_")[0])
+    return json.loads(path.with_suffix(".json").read_text()), np.load(path.with_suffix(".npz"))
+
+
+def choices(name: str) -> dict[str, Any]:
+    """The sidecar's reading as choices that replace those of the framework's named reading."""
+    found = {
+        key: value
+        for key, value in recording(name)[0]["reading"].items()
+        if not (key == "reset_timing" and value is None) and key != "constant"
+    }
+    return found | OTHER_DT.get(name, {}) | OTHER_TAU.get(name, {})
+
+
+def load(name: str) -> Network:
+    return read_network(FOLDER / f"{name}.nir", name.partition("/")[0], **choices(name))
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_every_spike_of_every_layer(name: str) -> None:
+    _, arrays = recording(name)
+    network = load(name)
+    trace = trace_float(network, arrays["x"])
+    layers = [n for n in network.order if isinstance(network.nodes[n], Neuron)]
+    keys = [key for key in arrays if key.startswith("spikes_")] + ["spikes"]
+    assert len(layers) == len(keys)
+    for layer, key in zip(layers, keys, strict=True):
+        expected = arrays[key]
+        given = trace.Y[layer].reshape(expected.shape)
+        if name.startswith("snntorch/dense_graded") and key != "spikes":
+            given = given * 0.75  # snnTorch records the spike times its factor
+        if expected.dtype.kind == "u":
+            assert int((given != expected).sum()) == 0, key
+        else:
+            np.testing.assert_allclose(given, expected, rtol=0, atol=2e-6)
+    np.testing.assert_array_equal(
+        trace.outputs.reshape(arrays["spikes"].shape),
+        trace.Y[layers[-1]].reshape(arrays["spikes"].shape),
+    )
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_every_decision_on_the_shared_samples(name: str) -> None:
+    sidecar, arrays = recording(name)
+    about = sidecar["input"]
+    shape = "x".join(str(n) for n in about["shape"])
+    shared = np.load(FOLDER / "inputs" / f"{about['code']}_{about['ticks']}_ticks_{shape}.npz")
+    scores = run_float(load(name), shared["x"]).sum(axis=1)
+    # Sums of single-precision analog outputs may differ in the last digits, decisions must not.
+    assert (scores.argmax(axis=1) == arrays["accuracy_decisions"]).all()
+    assert (scores.argmax(axis=1) == shared["y"]).mean() == pytest.approx(float(arrays["accuracy"]))
+
+
+@pytest.mark.parametrize("name", sorted(READINGS.keys() - {"literal"}))
+def test_the_named_reading_is_that_of_the_frameworks_defaults(name: str) -> None:
+    """What most exports of a framework share is the named reading itself."""
+    own = READINGS[name].as_dict()
+    for export in (e for e in COMPLETE if e.startswith(f"{name}/")):
+        differing = {k: v for k, v in choices(export).items() if own[k] != v}
+        assert set(differing) <= {
+            "reset",
+            "reset_timing",
+            "gain",
+            "max_spikes",
+            "decay",
+            "layers",
+            "dt",
+            "tau_factor",
+            "reset_value",
+            "subtract",
+            "v_min",
+            "tau_syn",
+            "reset_add_all",
+        }, export
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_the_writer_is_guessed_as_a_hint(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_network(FOLDER / f"{name}.nir")
+    assert f"It looks like a file of {name.partition('/')[0]} (" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_a_reset_that_cannot_be_expressed_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="A reading has no reset_timing 'snntorch_no_delay'"):
+        load(name)
+
+
+def test_single_layers_may_differ() -> None:
+    reading = Reading("mine", reset="soft", layers={"1.lif": {"reset": "none"}})
+    network = read_network(FOLDER / "snntorch" / "rleaky_subtract.nir", reading)
+    resets = [node.reset for node in network.nodes.values() if isinstance(node, Neuron)]
+    assert sorted(resets) == ["none", "soft"]
+    with pytest.raises(UsageError, match="names the node 'nine', which is missing"):
+        read_network(FOLDER / "snntorch" / "dense_zero.nir", "snntorch", layers={"nine": {}})
