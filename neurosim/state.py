@@ -118,7 +118,8 @@ class PacketLog(NamedTuple):
 
     tick_offset: I64  # (n_chip_ticks + 1,) or (1,)
     flow: I32
-    release: I64  # after the start of the tick, 2**-16 cycles; -1: at the start, from the host
+    release: I64  # ready to leave, 2**-16 cycles after the start of the tick
+    begin: I64  # the sender began to compute what it sends: what waiting for partial sums delays
     n_logged: I64  # (1,)
 
 
@@ -220,6 +221,7 @@ def allocate_log(n_ticks: int, room: int) -> PacketLog:
         tick_offset=np.zeros(n_ticks + 1, np.int64),
         flow=np.zeros(room, np.int32),
         release=np.zeros(room, np.int64),
+        begin=np.zeros(room, np.int64),
         n_logged=np.zeros(1, np.int64),
     )
 

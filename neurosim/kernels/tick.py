@@ -86,7 +86,8 @@ def _inject(
                 tick,
                 n_sample_ticks,
                 log,
-                -1,
+                0,
+                0,
                 0,
             )
 
@@ -155,9 +156,8 @@ def _pass_partial_sums(
                 acc[target + i - start] += acc[i]
                 acc[i] = 0
                 sent += 1
-                _log_packet(
-                    log, image.psum_flow[group], state.compute_time[core], sent, image.op_time[4]
-                )
+                begin = state.compute_time[core]
+                _log_packet(log, image.psum_flow[group], begin, begin + sent * image.op_time[4])
         if sent:
             _count_flow(state, image.psum_flow[group], sent)
             tally.core[core, 6] += sent
@@ -214,6 +214,7 @@ def _fire(image: Any, state: Any, tally: Any, tick: int, n_sample_ticks: int, lo
                 tick,
                 n_sample_ticks,
                 log,
+                begin,
                 ready,
                 send_time,
             )
@@ -235,6 +236,7 @@ def _send(
     tick: int,
     n_sample_ticks: int,
     log: Any,
+    begin: int,
     ready: int,
     send_time: int,
 ) -> int:
@@ -247,7 +249,7 @@ def _send(
         _count_flow(state, table.flow[packet], copies)
         for _ in range(copies):
             sent += 1
-            _log_packet(log, table.flow[packet], ready, sent, send_time)
+            _log_packet(log, table.flow[packet], begin, ready + sent * send_time)
         for d in range(table.delivery_offset[packet], table.delivery_offset[packet + 1]):
             axon, arrival = table.axon[d], tick + table.delay[d]
             if arrival < image.axon_first_tick[axon] + n_sample_ticks:
@@ -277,14 +279,15 @@ def _count_flow(state: Any, flow: int, packets: int) -> None:
 
 
 @kernel
-def _log_packet(log: Any, flow: int, ready: int, nth: int, send_time: int) -> None:
+def _log_packet(log: Any, flow: int, begin: int, release: int) -> None:
     """Note a packet for the cycle-level network; `n_logged` runs on when the log is full."""
     if log.tick_offset.size <= 1:
         return
     at = log.n_logged[0]
     if at < log.flow.size:
         log.flow[at] = flow
-        log.release[at] = ready + nth * send_time
+        log.release[at] = release
+        log.begin[at] = begin
     log.n_logged[0] += 1
 
 
