@@ -10,7 +10,7 @@ how sure it is. Units are in the names; chip_configs/README.md explains every ke
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
@@ -22,6 +22,9 @@ from neurosim.chip_rules import (
     payload_problems,
     source_problems,
 )
+
+if TYPE_CHECKING:
+    from neurosim.noc.model import Direction, Noc
 
 CHIP_SCHEMA: Final = "neurosim-chip/1"
 MAX_CORES: Final = 1 << 20
@@ -434,9 +437,55 @@ class Chip(_Section):
                     return entry
         return None
 
+    @cached_property
+    def noc(self) -> Noc:
+        """The network of routers and links, for `neurosim.simulate_noc` and the cycle model.
+
+        Packets are the unit of buffers; they occupy a link for ``ceil(bits / width)`` cycles.
+        The router of a dead core still forwards packets. Partial sums get a virtual channel of
+        their own where the chip has two or more.
+        """
+        from neurosim.noc.model import Noc
+
+        section, several = self.noc_section, self.n_chips > 1
+        torus = section.topology == "torus"
+        own_vcs = (2 if section.n_vcs >= 4 else 0) if torus else (1 if section.n_vcs >= 2 else 0)
+        return Noc(
+            width=self.wide,
+            height=self.high,
+            topology=section.topology,
+            routing=section.routing,
+            pipeline="general",
+            router_cycles=section.router_cycles,
+            link_cycles=section.link_cycles,
+            n_vcs=section.n_vcs,
+            psum_vcs=own_vcs,
+            buffer_flits=section.buffer_flits,
+            switching="packet",
+            link_bits=section.link_bits_per_cycle,
+            multicast=section.multicast,
+            host_io=not torus,
+            chip_width=self.grid.wide if several else 0,
+            chip_height=self.grid.high if several else 0,
+            chip_link_cycles=self.inter_chip.latency_cycles if several else None,
+            chip_link_bits=self.inter_chip.link_bits_per_cycle if several else None,
+            dead_links=tuple(_directed(self, link) for link in self.dead_links),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The chip as plain data; ``Chip.model_validate`` of it gives an equal chip."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+def _directed(
+    chip: Chip, link: tuple[tuple[int, int], tuple[int, int]]
+) -> tuple[int, int, Direction]:
+    """A dead link as router and direction."""
+    (x, y), (u, v) = link
+    steps: dict[tuple[int, int], Direction] = {
+        (1, 0): "+x", (chip.wide - 1, 0): "-x", (0, 1): "+y", (0, chip.high - 1): "-y"
+    }  # fmt: skip
+    return x, y, steps[(u - x) % chip.wide, (v - y) % chip.high]
 
 
 SOURCED_SECTIONS: Final[dict[str, type[_Section]]] = {

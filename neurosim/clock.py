@@ -8,18 +8,29 @@ time (barrier or fixed period) is `neurosim.latency`'s business.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from neurosim.network_stats import NetworkStats
 from neurosim.program import Program
 from neurosim.state import PacketLog, TickCosts, allocate_log
 
-# Busy cycles of every chip tick of one sample, (n_chip_ticks,).
-Player: TypeAlias = Callable[[TickCosts, PacketLog], npt.NDArray[np.int64]]
+
+class Player(ABC):
+    """A clock at work for one worker.
+
+    Attributes
+    ----------
+    stats : what the network saw, None for a model without one.
+    """
+
+    stats: NetworkStats | None = None
+
+    @abstractmethod
+    def play(self, costs: TickCosts, log: PacketLog) -> npt.NDArray[np.int64]:
+        """Busy cycles of every chip tick of one sample, (n_chip_ticks,)."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +62,19 @@ class IdealClock(Clock):
 
     def new_player(self) -> Player:
         """The maximum, tick by tick."""
-        return _largest_bound
+        return _IdealPlayer()
 
 
-def _largest_bound(costs: TickCosts, log: PacketLog) -> npt.NDArray[np.int64]:
-    return np.maximum(np.maximum(costs.compute, costs.memory), costs.traffic)
+class _IdealPlayer(Player):
+    def play(self, costs: TickCosts, log: PacketLog) -> npt.NDArray[np.int64]:
+        """The largest of the three bounds."""
+        return np.maximum(np.maximum(costs.compute, costs.memory), costs.traffic)
 
 
 def make_clock(program: Program, noc: str) -> Clock:
     """The clock of a network model: ``ideal`` or ``cycle``."""
-    return IdealClock(program)
+    if noc == "ideal":
+        return IdealClock(program)
+    from neurosim.cycle_clock import CycleClock
+
+    return CycleClock(program)

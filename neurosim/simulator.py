@@ -21,6 +21,7 @@ from neurosim.counters import BOUNDS, Counters
 from neurosim.encoding import encode_input
 from neurosim.errors import InputFileError, UsageError
 from neurosim.kernels.tick import run_sample
+from neurosim.network_stats import NetworkStats
 from neurosim.program import Program
 from neurosim.program_check import check_program
 from neurosim.state import (
@@ -58,6 +59,7 @@ class Run:
         the membrane potential is that after the decay.
     noc : name of the network model.
     labels : class per sample, if given.
+    network : loads, stalls and latencies of the cycle-level network; None for ``ideal``.
     """
 
     program: Program
@@ -67,6 +69,7 @@ class Run:
     values: Mapping[str, I32] = field(default_factory=dict)
     membrane: Mapping[str, I32] = field(default_factory=dict)
     labels: I64 | None = None
+    network: NetworkStats | None = None
 
     @property
     def predictions(self) -> I64:
@@ -148,6 +151,7 @@ class _Part:
     flow_packets: I64
     costs: I64  # (n_samples, len(TickCosts), n_chip_ticks)
     busy_cycles: I64
+    network: NetworkStats | None
 
 
 @dataclass(frozen=True)
@@ -180,10 +184,10 @@ class _Job:
         for row, sample in enumerate(samples):
             cost = TickCosts(*costs[row])
             log = self._play(sample, state, tally, cost, watch, y[row], v[row], log)
-            busy[row] = player(cost, log)
+            busy[row] = player.play(cost, log)
             if self.progress is not None:
                 self.progress(1)
-        return _Part(y, v, tally.core, tally.flow_packets, costs, busy)
+        return _Part(y, v, tally.core, tally.flow_packets, costs, busy, player.stats)
 
     def _play(
         self,
@@ -273,7 +277,13 @@ def _collect(program: Program, parts: list[_Part], job: _Job, noc: str, labels: 
         dict(zip(job.probe, values, strict=True)),
         dict(zip(job.probe, membrane, strict=True)),
         labels,
+        _joined([part.network for part in parts]),
     )
+
+
+def _joined(parts: list[NetworkStats | None]) -> NetworkStats | None:
+    seen = [part for part in parts if part is not None]
+    return sum(seen[1:], seen[0]) if seen else None
 
 
 def _by_layer(program: Program, probe: tuple[str, ...], recorded: I32, n_ticks: int) -> list[I32]:

@@ -156,7 +156,7 @@ def _pass_partial_sums(
                 acc[target + i - start] += acc[i]
                 acc[i] = 0
                 sent += 1
-                begin = state.compute_time[core]
+                begin = max(state.compute_time[core], state.memory_time[core])
                 _log_packet(log, image.psum_flow[group], begin, begin + sent * image.op_time[4])
         if sent:
             _count_flow(state, image.psum_flow[group], sent)
@@ -193,7 +193,7 @@ def _fire(image: Any, state: Any, tally: Any, tick: int, n_sample_ticks: int, lo
             image.limits[1],
             state.soma,
         )
-        begin = state.compute_time[core]
+        begin = max(state.compute_time[core], state.memory_time[core])
         fired, sent = 0, 0
         analog = image.group_flow_kind[group] == 1
         for i in range(start, stop):

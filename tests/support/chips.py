@@ -55,6 +55,7 @@ BASE: dict[str, Any] = {
         "router_cycles": 2,
         "link_cycles": 1,
         "buffer_flits": 4,
+        "n_vcs": 2,
     },
     "tick": {"mode": "barrier", "sync_cycles": 0},
     "energy": {

@@ -49,13 +49,10 @@ class DimensionOrder:
         return [N_DIRECTIONS * self._chip.n_cores + row, *self.tree((0, row), targets)]
 
     def to_host(self, source: XY) -> list[int]:
-        """Links to the host through the west edge, in the row of `source`.
-
-        Along the row, whatever the topology: a host packet never uses a wrap-around link.
-        """
-        x, row = source
-        west = [self._link((column, row), 1) for column in range(x, 0, -1)]
-        return [*west, N_DIRECTIONS * self._chip.n_cores + self._chip.high + row]
+        """Links to the host through the west edge, in the row of `source`."""
+        row = source[1]
+        host = N_DIRECTIONS * self._chip.n_cores + self._chip.high + row
+        return [*self.links(source, (0, row)), host]
 
     def _way(self, axis: int, here: int, there: int) -> tuple[int, int]:
         """Step (+1 or -1) and number of steps along one axis."""

@@ -1,0 +1,70 @@
+"""The cycle-level clock: same results as the ideal one, never faster, the same on any thread."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.chips import make_chip, random_chip
+from support.networks import random_input, random_network
+
+import neurosim
+from neurosim.counters import link_packets
+from neurosim.errors import DoesNotFitError, UnsupportedError
+from neurosim.program import N_DIRECTIONS
+from neurosim_mapper.pipeline import map_network
+
+
+def mapped(seed, **options):
+    rng = np.random.default_rng(seed)
+    chip = random_chip(rng, **options)
+    network = random_network(rng, chip)
+    program = map_network(network, chip, placer="random", seed=seed)
+    x = random_input(rng, network, n_samples=3, n_ticks=int(rng.integers(1, 6)))
+    return program, x
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_network_model_never_changes_a_result(seed):
+    try:
+        program, x = mapped(seed)
+    except (DoesNotFitError, UnsupportedError):
+        return
+    ideal = neurosim.simulate(program, x, noc="ideal", threads=1)
+    cycle = neurosim.simulate(program, x, noc="cycle", threads=1)
+    np.testing.assert_array_equal(ideal.outputs, cycle.outputs)
+    np.testing.assert_array_equal(ideal.counters.core, cycle.counters.core)
+    np.testing.assert_array_equal(ideal.counters.flow_packets, cycle.counters.flow_packets)
+    assert (cycle.counters.busy_cycles >= ideal.counters.bounds.max(axis=-1)).all()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_it_carries_every_packet_over_the_links_of_its_route(seed):
+    """Packets over each router link, counted by the network and by the flows of the program."""
+    try:
+        program, x = mapped(seed, noc__topology="mesh")
+    except (DoesNotFitError, UnsupportedError):
+        return
+    run = neurosim.simulate(program, x, noc="cycle", threads=1)
+    expected = link_packets(program, run.counters).sum(axis=0)[
+        : N_DIRECTIONS * program.chip.n_cores
+    ]
+    seen = run.network.link_packets[:, :N_DIRECTIONS].copy()
+    west_edge = np.arange(program.chip.high) * program.chip.wide
+    seen[west_edge, 1] = 0  # on the west edge this output leads to the host
+    np.testing.assert_array_equal(seen.reshape(-1), expected)
+
+
+@pytest.mark.parametrize("threads", [2, 7])
+def test_threads_change_no_cycle(threads):
+    rng = np.random.default_rng(11)
+    chip = make_chip(noc__multicast="tree")
+    network = random_network(rng, chip)
+    program = map_network(network, chip)
+    x = random_input(rng, network, n_samples=9, n_ticks=6)
+    one = neurosim.simulate(program, x, noc="cycle", threads=1)
+    many = neurosim.simulate(program, x, noc="cycle", threads=threads)
+    np.testing.assert_array_equal(one.counters.busy_cycles, many.counters.busy_cycles)
+    np.testing.assert_array_equal(one.network.latency, many.network.latency)
+    np.testing.assert_array_equal(one.network.queue_peak, many.network.queue_peak)
