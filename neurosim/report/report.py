@@ -1,0 +1,166 @@
+"""The report of one run: everything that ``report.json`` says.
+
+Enters: a `Run`. Leaves: a `Report`, whose `to_dict` is plain JSON data with stable keys (the schema
+is `neurosim.report.schema`). Promised: no wall time and no path in it, so equal runs give equal
+reports, whatever the machine and the number of threads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from neurosim.bandwidth import Bandwidth, bandwidth
+from neurosim.chip import Chip
+from neurosim.energy import PJ_PER_J, Energy, energy, priced_counts
+from neurosim.latency import Latency, latency, seconds_total
+from neurosim.program import FLOW_KINDS, Program
+from neurosim.provenance import chip_digest, program_digest, program_name
+
+if TYPE_CHECKING:
+    from neurosim.simulator import Run
+
+REPORT_SCHEMA: Final = "neurosim-report/1"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did and cost.
+
+    Attributes
+    ----------
+    chip : name, digest, chips of the array, network model, and ``energy_terms``: every counter
+        with its unit energy, source and kind.
+    program : name, digest, cores, layers, seed, assumptions, mapping and provenance.
+    samples, ticks : of the input.
+    accuracy : share of samples whose prediction is their label; None without labels.
+    counts : the table of `neurosim.counters`, and the bits per axis that are priced.
+    bandwidth, latency, energy : sections of the same name; see their modules.
+    power_w : energy by time, over the whole run.
+    """
+
+    chip: Mapping[str, Any]
+    program: Mapping[str, Any]
+    samples: int
+    ticks: int
+    accuracy: float | None
+    counts: Mapping[str, int]
+    bandwidth: Bandwidth
+    latency: Latency
+    energy: Energy
+    power_w: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data with the keys of ``report.json``."""
+        return {
+            "schema": REPORT_SCHEMA,
+            "chip": dict(self.chip),
+            "program": dict(self.program),
+            "samples": self.samples,
+            "ticks": self.ticks,
+            "accuracy": self.accuracy,
+            "counts": dict(self.counts),
+            "bandwidth": asdict(self.bandwidth),
+            "latency": asdict(self.latency),
+            "energy_pj": self.energy.parts(),
+            "power_w": self.power_w,
+        }
+
+    def to_json(self) -> str:
+        """The text of ``report.json``."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+
+    def __str__(self) -> str:
+        from neurosim.report.terminal import report_text
+
+        return report_text(self.to_dict())
+
+
+def make_report(run: Run) -> Report:
+    """Price a run with the table of its chip."""
+    program, counters = run.program, run.counters
+    bill, seconds = energy(program, counters), seconds_total(program, counters)
+    counts = priced_counts(program, counters)
+    return Report(
+        chip={
+            **chip_facts(program.chip),
+            "noc_model": run.noc,
+            "energy_terms": [asdict(term) for term in bill.terms],
+        },
+        program=program_facts(program),
+        samples=counters.n_samples,
+        ticks=int(run.outputs.shape[1]),
+        accuracy=run.accuracy,
+        counts={name: n for name, n in counts.items() if isinstance(n, int)},
+        bandwidth=bandwidth(program, counters),
+        latency=latency(program, counters),
+        energy=bill,
+        power_w=bill.total / PJ_PER_J / seconds if seconds else 0.0,
+    )
+
+
+def chip_facts(chip: Chip) -> dict[str, Any]:
+    """Which chip."""
+    return {"name": chip.name, "digest": chip_digest(chip), "chips": chip.n_chips}
+
+
+def program_facts(program: Program) -> dict[str, Any]:
+    """Which program, how large, and what was assumed for it."""
+    return {
+        "name": program_name(program),
+        "digest": program_digest(program),
+        "cores_used": program.n_cores,
+        "cores_available": len(program.chip.usable_cores),
+        "pipeline_ticks": program.depth_ticks,
+        "layers": layer_facts(program),
+        "readout": program.readout,
+        "seed": program.seed,
+        "assumptions": list(program.assumptions),
+        "mapping": dict(program.mapping),
+        "provenance": dict(program.provenance),
+    }
+
+
+def layer_facts(program: Program) -> list[dict[str, Any]]:
+    """Per layer: shape, kind of packet, neurons, cores, and the fill of its cores."""
+    groups, core = program.groups, program.chip.core
+    axons = np.diff(program.cores.axon_offset)
+    neurons = np.diff(program.cores.neuron_offset)
+    synapses = core_synapses(program)
+    names = {code: name for name, code in FLOW_KINDS.items()}
+    facts = []
+    for layer, name in enumerate(program.layer_names):
+        rows = np.flatnonzero(groups.layer == layer)
+        used = np.unique(groups.core[rows])
+        soma = rows[groups.psum_target[rows] < 0]
+        facts.append(
+            {
+                "name": name,
+                "shape": list(program.layer_shapes[layer]),
+                "sends": names[int(program.modes.output[soma[0]])] if soma.size else "",
+                "neurons": int(program.layers.offset[layer + 1] - program.layers.offset[layer]),
+                "cores": int(used.size),
+                "fan_in_fragments": int(rows.size - soma.size),
+                "synapses": int(synapses[used].sum()),
+                "axon_share": _share(axons[used], core.axons),
+                "neuron_share": _share(neurons[used], core.neurons),
+                "synapse_share": _share(synapses[used], core.synapses),
+            }
+        )
+    return facts
+
+
+def core_synapses(program: Program) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """(n_cores,) connected synapses of every used core."""
+    core = np.repeat(np.arange(program.n_cores), np.diff(program.cores.axon_offset))
+    weights = program.axons.synapses.astype(np.float64)
+    return np.bincount(core, weights=weights, minlength=program.n_cores).astype(np.int64)
+
+
+def _share(used: np.ndarray[Any, np.dtype[np.int64]], limit: int) -> float:
+    """Mean fill of some cores, 0..1."""
+    return round(float(used.mean()) / limit, 4) if used.size else 0.0
