@@ -1,0 +1,230 @@
+"""Run folders: everything that a run gave, in one folder that checks itself.
+
+=============== ==============================================================================
+manifest.json   schema, versions, seed, command, digests of inputs and of every file here
+chip.yaml       the resolved chip, complete; a chip file as any other
+report.json     `neurosim.report`, schema in `neurosim.report.schema`
+counters.npz    the columns of `neurosim.counters.Counters`
+trace.npz       outputs (and labels, if given); values.LAYER, membrane.LAYER of probed layers
+=============== ==============================================================================
+
+The folder is built aside and renamed: a reader sees the old run or the new one. Equal runs give
+equal bytes in every file but manifest.json, which holds the time and the command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.archive import read_archive, write_archive
+from neurosim.chip import Chip
+from neurosim.chip_files import dump_chip, load_chip
+from neurosim.counters import Counters
+from neurosim.errors import InputFileError
+from neurosim.folders import check_replaceable, write_folder
+from neurosim.provenance import bytes_digest, json_digest, program_digest, versions
+
+if TYPE_CHECKING:
+    from neurosim.simulator import Run
+
+RUN_SCHEMA: Final = "neurosim-run/1"
+COUNTERS_SCHEMA: Final = "neurosim-counters/1"
+TRACE_SCHEMA: Final = "neurosim-trace/1"
+
+MANIFEST: Final = "manifest.json"
+REQUIRED: Final = ("chip.yaml", "report.json", "counters.npz", "trace.npz")
+OPTIONAL: Final = ("report.html", "trace.perfetto.json")
+_LARGEST_JSON_BYTES: Final = 1 << 28
+
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What `load_run_folder` found; every digest has been verified.
+
+    Attributes
+    ----------
+    outputs : (n_samples, n_ticks, n_outputs) int32. labels : (n_samples,) or None.
+    values, membrane : per probed layer (n_samples, n_ticks, n_neurons) int32.
+    manifest, report : plain JSON data.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+    chip: Chip
+    report: Mapping[str, Any]
+    counters: Counters
+    outputs: I32
+    labels: I64 | None = None
+    values: Mapping[str, I32] = field(default_factory=dict)
+    membrane: Mapping[str, I32] = field(default_factory=dict)
+
+
+def check_run_folder(path: str | Path) -> None:
+    """Raise UsageError if `write_run_folder` would refuse `path`; call it before a long run."""
+    check_replaceable(Path(path), MANIFEST, (MANIFEST, *REQUIRED, *OPTIONAL))
+
+
+def write_run_folder(
+    run: Run,
+    path: str | Path,
+    *,
+    command: Sequence[str] = (),
+    inputs: Mapping[str, str] | None = None,
+) -> None:
+    """Write the folder of a run; an older run folder at `path` is replaced as a whole.
+
+    Parameters
+    ----------
+    command : the words of the command line, for the manifest.
+    inputs : digests of the files that went in, by name, for the manifest.
+
+    Raises
+    ------
+    UsageError : the folder cannot be written, or holds files of somebody else.
+    """
+    check_run_folder(path)
+    write_folder(Path(path), run_files(run, command=command, inputs=inputs))
+
+
+def run_files(
+    run: Run, *, command: Sequence[str] = (), inputs: Mapping[str, str] | None = None
+) -> dict[str, bytes]:
+    """The files of a run folder, name to content."""
+    files = {
+        "chip.yaml": dump_chip(run.program.chip).encode(),
+        "report.json": run.report().to_json().encode(),
+        "counters.npz": _archive(COUNTERS_SCHEMA, run.counters.columns()),
+        "trace.npz": _archive(TRACE_SCHEMA, _trace_columns(run)),
+    }
+    manifest: dict[str, Any] = {
+        "schema": RUN_SCHEMA,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "command": list(command),
+        "seed": run.program.seed,
+        "noc": run.noc,
+        "program_digest": program_digest(run.program),
+        "inputs": dict(inputs or {}),
+        "files": {name: bytes_digest(content) for name, content in files.items()},
+    }
+    manifest["digest"] = json_digest(manifest)
+    return {**files, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
+
+
+def load_run_folder(path: str | Path) -> RunFolder:
+    """Read a run folder and verify the digest of every file.
+
+    Raises InputFileError if it is no run folder, or if a file is missing, damaged or changed.
+    """
+    folder = Path(path)
+    manifest = _manifest(folder)
+    for name, digest in manifest["files"].items():
+        _verify(folder, str(name), digest)
+    _, columns = read_archive(folder / "counters.npz", COUNTERS_SCHEMA)
+    _, trace = read_archive(folder / "trace.npz", TRACE_SCHEMA)
+    try:
+        counters = Counters(**columns)
+        outputs = trace["outputs"]
+    except (TypeError, KeyError) as error:
+        raise InputFileError(f"{folder}: counters or outputs are incomplete ({error}).") from None
+    return RunFolder(
+        path=folder,
+        manifest=manifest,
+        chip=load_chip(folder / "chip.yaml"),
+        report=_json(folder / "report.json"),
+        counters=counters,
+        outputs=outputs,
+        labels=trace.get("labels"),
+        values=_layers(trace, "values."),
+        membrane=_layers(trace, "membrane."),
+    )
+
+
+def is_run_folder(path: str | Path) -> bool:
+    """Whether `path` looks like a run folder; `load_run_folder` says what is wrong with it."""
+    return (Path(path) / MANIFEST).is_file()
+
+
+def _trace_columns(run: Run) -> dict[str, npt.NDArray[Any]]:
+    columns: dict[str, npt.NDArray[Any]] = {"outputs": run.outputs}
+    if run.labels is not None:
+        columns["labels"] = run.labels
+    columns |= {f"values.{name}": array for name, array in run.values.items()}
+    return columns | {f"membrane.{name}": array for name, array in run.membrane.items()}
+
+
+def _layers(trace: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, I32]:
+    return {
+        name.removeprefix(prefix): array for name, array in trace.items() if name.startswith(prefix)
+    }
+
+
+def _archive(schema: str, columns: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """The bytes of an archive file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "columns.npz"
+        write_archive(path, schema, {}, columns)
+        return path.read_bytes()
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise InputFileError(f"{folder}: no such run folder.")
+    if not is_run_folder(folder):
+        raise InputFileError(f"{folder}: is not a run folder; it holds no {MANIFEST}.")
+    manifest = _json(folder / MANIFEST)
+    if manifest.get("schema") != RUN_SCHEMA:
+        raise InputFileError(
+            f"{folder / MANIFEST}: holds the schema {manifest.get('schema')!r}; this version of "
+            f"neurosim reads {RUN_SCHEMA!r}."
+        )
+    rest = {key: value for key, value in manifest.items() if key != "digest"}
+    if manifest.get("digest") != json_digest(rest):
+        raise InputFileError(f"{folder / MANIFEST}: was changed after it was written (digest).")
+    missing = [name for name in REQUIRED if name not in manifest["files"]]
+    if missing:
+        raise InputFileError(f"{folder / MANIFEST}: lists no {missing[0]}.")
+    return manifest
+
+
+def _verify(folder: Path, name: str, digest: str) -> None:
+    if name not in (*REQUIRED, *OPTIONAL):
+        raise InputFileError(f"{folder / MANIFEST}: lists the unknown file {name!r}.")
+    path = folder / name
+    if not path.is_file():
+        raise InputFileError(f"{path}: is missing from this run folder.")
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputFileError(f"{path}: cannot be read ({error.strerror}).") from None
+    if found != digest:
+        raise InputFileError(f"{path}: was changed after it was written (digest).")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file."""
+    try:
+        if path.stat().st_size > _LARGEST_JSON_BYTES:
+            raise InputFileError(f"{path}: is larger than {_LARGEST_JSON_BYTES >> 20} MiB.")
+        data = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputFileError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError) as error:
+        raise InputFileError(f"{path}: is not JSON ({error}).") from None
+    if not isinstance(data, dict):
+        raise InputFileError(f"{path}: holds no mapping.")
+    return data
