@@ -1,0 +1,164 @@
+"""``neurosim compare``: networks side by side on one chip and one set of samples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neurosim_cli.options import FILE, input_options, json_option, mapping_options, run_options
+
+if TYPE_CHECKING:
+    from neurosim.program import Program
+    from neurosim.report import Comparison
+    from neurosim.simulator import Run
+
+COMPARISON = "comparison.json"
+NOT_RETRAINED = "the weights of {name}, not retrained for spikes"
+
+EXAMPLES = """\b
+Examples:
+  neurosim compare digits_liaf.nir digits_lif.nir --chip tianjic \\
+      --input digits_test.npz -o cmp/
+  neurosim compare digits_liaf.nir --chip truenorth_value8 \\
+      --input digits_test.npz --noc cycle
+  neurosim compare liaf.nsp lif.nsp --input digits_test.npz --json
+"""
+
+
+@click.command("compare", epilog=EXAMPLES)
+@click.argument("networks", nargs=-1, type=FILE, required=True)
+@click.option("--chip", metavar="NAME|FILE", help="Needed for checkpoints; programs have one.")
+@input_options
+@run_options
+@mapping_options
+@click.option(
+    "--what-if/--no-what-if",
+    default=True,
+    show_default=True,
+    help="Also run each network with values once with spikes, same weights.",
+)
+@click.option("-o", "--output", type=FILE, help="Folder: comparison.json and a folder per run.")
+@json_option
+def compare(
+    networks: tuple[Path, ...],
+    noc: str,
+    threads: int | None,
+    output: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Compare NETWORKS (checkpoints or programs) on one chip and the same samples.
+
+    Shows accuracy, packets, header and payload bits, links, time and energy per inference, what
+    a value costs on top of a spike packet, and from which ratio of packets on values are cheaper.
+    A checkpoint whose neurons send values is run a second time with spikes instead.
+    """
+    from neurosim.report import compare_runs
+    from neurosim.report.terminal import comparison_view
+    from neurosim_cli.output import remark, show, show_json
+
+    if output is not None:
+        check_comparison_folder(output)
+    runs, notes = {}, {}
+    for name, program, note in _programs(networks, options):
+        runs[name] = _run(name, program, noc, threads, options)
+        notes[name] = note
+    comparison = compare_runs({name: r.report().to_dict() for name, r in runs.items()}, notes)
+    if output is not None:
+        write_comparison(output, comparison, runs)
+    if as_json:
+        show_json(comparison.to_dict())
+    else:
+        show(comparison_view(comparison))
+    if output is not None:
+        remark(f"written: {output}")
+
+
+def _programs(
+    paths: tuple[Path, ...], options: dict[str, Any]
+) -> Iterator[tuple[str, Program, str]]:
+    """Name, program and remark of every variant."""
+    import zipfile
+
+    from neurosim.errors import UsageError
+    from neurosim.program import load_program
+    from neurosim_cli.options import map_checkpoint, read_checkpoint
+    from neurosim_cli.output import progress
+    from neurosim_mapper.variants import as_spikes, sends_values
+
+    taken: set[str] = set()
+    for path in paths:
+        name = _free_name(path.stem, taken)
+        if path.is_file() and zipfile.is_zipfile(path):
+            yield name, load_program(path), ""
+            continue
+        if options["chip"] is None:
+            raise UsageError(f"{path}: a checkpoint needs --chip, the chip that it is mapped onto.")
+        network = read_checkpoint(path, options["reading"])
+        with progress(f"mapping {name}"):
+            program = map_checkpoint(network, options["chip"], options)
+        yield name, program, ""
+        if options["what_if"] and sends_values(network):
+            with progress(f"mapping {name} with spikes"):
+                program = map_checkpoint(as_spikes(network), options["chip"], options)
+            yield _free_name(f"{name}-spikes", taken), program, NOT_RETRAINED.format(name=name)
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """A name that can be a folder and that no other variant has."""
+    base = re.sub(r"[^A-Za-z0-9._-]", "_", stem).lstrip(".") or "network"
+    name, number = base, 2
+    while name in taken or name == COMPARISON:
+        name, number = f"{base}-{number}", number + 1
+    taken.add(name)
+    return name
+
+
+def _run(
+    name: str, program: Program, noc: str, threads: int | None, options: dict[str, Any]
+) -> Run:
+    from neurosim.simulator import simulate
+    from neurosim_cli.options import read_samples
+    from neurosim_cli.output import progress
+
+    inputs = read_samples(options, program.input_shape, options["seed"])
+    with progress(f"simulating {name}", len(inputs.x)) as advance:
+        return simulate(
+            program,
+            inputs.x,
+            noc="cycle" if noc == "cycle" else "ideal",
+            labels=inputs.y,
+            threads=threads,
+            progress=advance,
+        )
+
+
+def check_comparison_folder(path: Path) -> None:
+    """Raise UsageError if a comparison must not be written at `path`."""
+    from neurosim.folders import check_replaceable
+    from neurosim.results import check_run_folder, is_run_folder
+
+    inner = [entry for entry in path.iterdir() if is_run_folder(entry)] if path.is_dir() else []
+    check_replaceable(path, COMPARISON, (COMPARISON, *(entry.name for entry in inner)))
+    for entry in inner:
+        check_run_folder(entry)
+
+
+def write_comparison(path: Path, comparison: Comparison, runs: dict[str, Run]) -> None:
+    """The comparison and a run folder per variant, all or nothing."""
+    import json
+
+    from neurosim.folders import write_folder
+    from neurosim.results import run_files
+    from neurosim_cli.options import command_line
+
+    text = json.dumps(comparison.to_dict(), indent=1, allow_nan=False) + "\n"
+    files = {COMPARISON: text.encode()}
+    for name, run in runs.items():
+        inner = run_files(run, command=command_line())
+        files |= {f"{name}/{file}": content for file, content in inner.items()}
+    write_folder(path, files)

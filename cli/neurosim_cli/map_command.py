@@ -1,0 +1,62 @@
+"""``neurosim map``: a checkpoint and a chip in, a program out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neurosim_cli.options import FILE, chip_option, json_option, mapping_options
+
+if TYPE_CHECKING:
+    from neurosim.program import Program
+
+EXAMPLES = """\b
+Examples:
+  neurosim map digits_liaf.nir --chip tianjic -o digits.nsp
+  neurosim map digits_liaf.nir --chip tianjic --calibration train.npz \\
+      -o digits.nsp
+  neurosim map snn.nir --reading snntorch --chip my_chip.yaml -o snn.nsp
+"""
+
+
+@click.command("map", epilog=EXAMPLES)
+@click.argument("checkpoint", type=FILE)
+@chip_option
+@click.option("-o", "--output", type=FILE, required=True, help="Program to write (.nsp).")
+@mapping_options
+@click.option("--ticks", type=int, help="Ticks of static calibration samples.")
+@json_option
+def map_command(checkpoint: Path, chip: str, output: Path, as_json: bool, **options: Any) -> None:
+    """Map the trained network CHECKPOINT (NIR) onto a chip and write the program.
+
+    Weights become integers, layers are cut into cores, cores are placed and joined by routes. A
+    network that does not fit ends with exit code 4 and the limit that it breaks; nothing is
+    written then. The same call gives the same file, byte by byte.
+    """
+    from neurosim.chip_files import load_chip
+    from neurosim_cli.options import map_checkpoint, read_checkpoint
+    from neurosim_cli.output import progress
+
+    load_chip(chip)  # a misspelt chip is found before the checkpoint is read
+    with progress(f"mapping {checkpoint.name}"):
+        network = read_checkpoint(checkpoint, options["reading"])
+        program = map_checkpoint(network, chip, options)
+        program.save(output)
+    _show(program, output, as_json)
+
+
+def _show(program: Program, output: Path, as_json: bool) -> None:
+    from neurosim.report.report import chip_facts, program_facts
+    from neurosim.report.terminal import layer_table
+    from neurosim_cli.output import remark, show, show_json
+
+    facts = program_facts(program)
+    if as_json:
+        show_json({"output": str(output), "chip": chip_facts(program.chip), "program": facts})
+        return
+    show(layer_table(facts))
+    for sentence in program.assumptions:
+        remark(f"assumed: {sentence}")
+    remark(f"written: {output}")

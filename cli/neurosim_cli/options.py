@@ -1,0 +1,193 @@
+"""Options that several commands share, and the files that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from neurosim.inputs import Inputs
+    from neurosim.program import Program
+    from neurosim_mapper.network import Network
+
+F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(path_type=Path)
+
+
+def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several decorators as one, the first on top."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def json_option(function: F) -> F:
+    """``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")(function)
+
+
+def chip_option(function: F) -> F:
+    """``--chip``."""
+    return click.option(
+        "--chip", required=True, metavar="NAME|FILE", help="Shipped chip, or a chip file."
+    )(function)
+
+
+def input_options(function: F) -> F:
+    """``--input`` and how its samples become ticks."""
+    return stacked(
+        click.option(
+            "--input",
+            "input_path",
+            type=FILE,
+            required=True,
+            help="npz with x (samples, ticks, ...) or x (samples, ...) and --ticks; y optional.",
+        ),
+        click.option("--samples", type=int, help="Use the first N samples.  [default: all]"),
+        click.option("--ticks", type=int, help="Ticks that a static sample is shown for."),
+        click.option(
+            "--encoder",
+            type=click.Choice(["repeat", "rate", "latency"]),
+            help="How a static sample becomes ticks.  [default: repeat]",
+        ),
+        click.option(
+            "--full-scale", default=1.0, show_default=True, help="Largest value, for spike codes."
+        ),
+    )(function)
+
+
+def run_options(function: F) -> F:
+    """``--noc`` and ``--threads``."""
+    return stacked(
+        click.option(
+            "--noc",
+            type=click.Choice(["ideal", "cycle"]),
+            default="ideal",
+            show_default=True,
+            help="Network: closed-form bounds, or played out cycle by cycle.",
+        ),
+        click.option("--threads", type=int, help="Workers.  [default: one per processor]"),
+    )(function)
+
+
+def mapping_options(function: F) -> F:
+    """Choices of the reader, the quantizer, the partitioner and the placer."""
+    return stacked(
+        click.option(
+            "--calibration", type=FILE, help="npz with x: typical inputs, set the value ranges."
+        ),
+        click.option(
+            "--reading", metavar="NAME", help="Framework that a foreign NIR file was trained in."
+        ),
+        click.option("--seed", default=0, show_default=True, help="Of every random choice."),
+        click.option("--partitioner", metavar="NAME", help="How layers are cut into cores."),
+        click.option("--placer", metavar="NAME", help="How cores are placed on the chip."),
+        click.option("--weight-bits", type=int, help="Bits of a weight.  [default: the chip's]"),
+        click.option("--per-layer", is_flag=True, help="One weight scale per layer, not channel."),
+        click.option(
+            "--activation-range",
+            type=click.Choice(["minmax", "percentile", "mse"]),
+            default="minmax",
+            show_default=True,
+            help="Range of analog values, from the calibration.",
+        ),
+        click.option(
+            "--percentile", default=99.9, show_default=True, help="For --activation-range."
+        ),
+        click.option(
+            "--input-kind",
+            type=click.Choice(["auto", "spike", "analog"]),
+            default="auto",
+            show_default=True,
+            help="Packets of the input.",
+        ),
+        click.option(
+            "--weight-shift", type=int, help="Fraction bits of potentials.  [default: per layer]"
+        ),
+    )(function)
+
+
+def read_checkpoint(path: Path, reading: str | None) -> Network:
+    """A checkpoint; its name and digest go into the provenance."""
+    import dataclasses
+
+    from neurosim.provenance import file_digest
+    from neurosim_mapper.readers import read_network
+
+    network = read_network(path, reading)
+    said = {**network.provenance, "checkpoint": {"file": path.name, "sha256": file_digest(path)}}
+    return dataclasses.replace(network, provenance=said)
+
+
+def map_checkpoint(network: Network, chip: str, options: dict[str, Any]) -> Program:
+    """Map with the values of `mapping_options`; every option that was left alone is left out."""
+    from neurosim_mapper.pipeline import map_network
+
+    calibration = None
+    if options["calibration"] is not None:
+        from neurosim.inputs import read_inputs
+
+        calibration = read_inputs(
+            options["calibration"], network.input_shape, ticks=options.get("ticks")
+        ).x
+    choices: dict[str, Any] = {name: options[name] for name in _CHOICES}
+    if options["per_layer"]:
+        choices["per_channel"] = False
+    given = {name: value for name, value in choices.items() if value is not None}
+    return map_network(network, chip, calibration, options["seed"], **given)
+
+
+_CHOICES = (
+    "partitioner",
+    "placer",
+    "weight_bits",
+    "activation_range",
+    "percentile",
+    "input_kind",
+    "weight_shift",
+)
+
+
+def read_samples(options: dict[str, Any], input_shape: tuple[int, ...], seed: int = 0) -> Inputs:
+    """Samples with the values of `input_options`."""
+    from neurosim.inputs import read_inputs
+
+    inputs = read_inputs(
+        options["input_path"],
+        input_shape,
+        ticks=options["ticks"],
+        encoder=options["encoder"],
+        full_scale=options["full_scale"],
+        seed=seed,
+    )
+    return inputs.first(options["samples"])
+
+
+def command_line() -> list[str]:
+    """The words of this command, for the manifest of a run folder."""
+    import sys
+
+    return ["neurosim", *sys.argv[1:]]
+
+
+def refuse_checkpoint(path: Path) -> None:
+    """A checkpoint where a program is needed: say what to do with it."""
+    from neurosim.errors import InputFileError
+
+    try:
+        with path.open("rb") as stream:
+            is_hdf5 = stream.read(8) == b"\x89HDF\r\n\x1a\n"
+    except OSError:
+        return  # whoever reads the file next says what is wrong
+    if is_hdf5:
+        raise InputFileError(
+            f"{path}: is a checkpoint, not a program. Map it first: "
+            f"neurosim map {path.name} --chip NAME -o {path.stem}.nsp"
+        )

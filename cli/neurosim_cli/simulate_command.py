@@ -1,0 +1,84 @@
+"""``neurosim simulate``: a program and samples in, a report and a run folder out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neurosim_cli.options import FILE, input_options, json_option, run_options
+
+EXAMPLES = """\b
+Examples:
+  neurosim simulate digits.nsp --input digits_test.npz --noc cycle -o run/
+  neurosim simulate digits.nsp --input images.npz --ticks 8 --encoder rate
+  neurosim simulate digits.nsp --input digits_test.npz --samples 10 --probe all \\
+      -o run/
+  neurosim simulate digits.nsp --input digits_test.npz --json | jq .energy_pj
+"""
+
+
+@click.command("simulate", epilog=EXAMPLES)
+@click.argument("program", type=FILE)
+@input_options
+@run_options
+@click.option(
+    "--probe",
+    multiple=True,
+    metavar="LAYER",
+    help="Keep outputs and potentials of a layer in the run folder; repeatable, or 'all'.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the rate encoder.")
+@click.option("-o", "--output", type=FILE, help="Run folder to write.")
+@json_option
+def simulate(
+    program: Path,
+    noc: str,
+    threads: int | None,
+    probe: tuple[str, ...],
+    seed: int,
+    output: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Run PROGRAM (.nsp) on samples and report accuracy, traffic, time and energy.
+
+    Outputs are exact integers and do not depend on --noc or --threads. With -o everything is
+    kept in a run folder, which is complete or not there.
+    """
+    from neurosim.program import load_program
+    from neurosim.provenance import file_digest
+    from neurosim.report.terminal import report_view
+    from neurosim.results import check_run_folder, write_run_folder
+    from neurosim.simulator import simulate as run_program
+    from neurosim_cli.options import command_line, read_samples, refuse_checkpoint
+    from neurosim_cli.output import progress, remark, show, show_json
+
+    if output is not None:
+        check_run_folder(output)
+    refuse_checkpoint(program)
+    loaded = load_program(program)
+    inputs = read_samples(options, loaded.input_shape, seed)
+    layers = loaded.layer_names if "all" in probe else probe
+    with progress("simulating", len(inputs.x)) as advance:
+        run = run_program(
+            loaded,
+            inputs.x,
+            noc="cycle" if noc == "cycle" else "ideal",
+            labels=inputs.y,
+            probe=layers,
+            threads=threads,
+            progress=advance,
+        )
+    if output is not None:
+        paths = (program, options["input_path"])
+        digests = {path.name: file_digest(path) for path in paths}
+        write_run_folder(run, output, command=command_line(), inputs=digests)
+    report = run.report().to_dict()
+    if as_json:
+        show_json(report)
+    else:
+        show(report_view(report))
+    if output is not None:
+        remark(f"written: {output}")
