@@ -6,6 +6,10 @@ Each class derives from `NeurosimError` and from the built-in exception that fit
 the command line returns for it (README, "Exit codes").
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class NeurosimError(Exception):
     """Base class of everything that neurosim raises on purpose."""
@@ -30,9 +34,16 @@ class UnsupportedError(InputFileError):
 
 
 class DoesNotFitError(NeurosimError, ValueError):
-    """A network that breaks a limit of the chip (exit code 4)."""
+    """A network that breaks a limit of the chip (exit code 4).
+
+    `report` holds what the mapper had found out by then: plain data, for mapping_report.json.
+    """
 
     exit_code = 4
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.report: dict[str, Any] = {}
 
 
 class SimulationFaultError(NeurosimError, RuntimeError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,7 @@ class Partition:
     """Groups per core. Every neuron has exactly one group with a soma; fragments are disjoint."""
 
     cores: tuple[tuple[NeuronGroup, ...], ...]
-    notes: tuple[str, ...] = ()
+    search: tuple[Mapping[str, Any], ...] = ()  # per layer, what the tile search found; plain data
 
     @property
     def groups(self) -> tuple[NeuronGroup, ...]:

@@ -72,7 +72,9 @@ def random_conv(rng: np.random.Generator, shape: tuple[int, ...]) -> ConvConnect
     """A small convolution over `shape` (channels, height, width)."""
     groups = shape[0] if rng.random() < 0.3 else 1
     c_out = groups * int(rng.integers(1, 4))
-    kernel = tuple(int(k) for k in rng.integers(1, 4, size=2))
+    kernel = tuple(
+        min(int(k), n) for k, n in zip(rng.integers(1, 4, size=2), shape[1:], strict=True)
+    )
     weight = rng.integers(-20, 21, size=(c_out, shape[0] // groups, *kernel))
     stride = tuple(int(s) for s in rng.integers(1, 3, size=2))
     pad = tuple((int(p), int(q)) for p, q in rng.integers(0, 2, size=(2, 2)))

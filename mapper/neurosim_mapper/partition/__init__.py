@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from neurosim.chip import Chip
 from neurosim_mapper.mapping import Partition, Schedule
-from neurosim_mapper.partition.packing import partition_tiles
+from neurosim_mapper.partition.by_tiles import partition_tiles
 from neurosim_mapper.quantized import QuantizedNetwork
 
 Partitioner: TypeAlias = Callable[[QuantizedNetwork, Chip, Schedule], Partition]

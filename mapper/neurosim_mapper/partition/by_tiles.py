@@ -1,0 +1,105 @@
+"""The partitioner for layered networks: candidates, joint choice, cut, pack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neurosim.chip import Chip
+from neurosim.errors import DoesNotFitError
+from neurosim_mapper.mapping import Partition, Schedule
+from neurosim_mapper.partition.candidates import Candidate, Candidates, find_candidates
+from neurosim_mapper.partition.choice import choose
+from neurosim_mapper.partition.geometry import Geometry, layer_geometry
+from neurosim_mapper.partition.limits import CoreLimits
+from neurosim_mapper.partition.packing import as_partition, make_items, pack
+from neurosim_mapper.partition.tiles import cut_layer
+from neurosim_mapper.quantized import QuantizedNetwork
+
+
+def partition_tiles(network: QuantizedNetwork, chip: Chip, schedule: Schedule) -> Partition:
+    """Tiles of every layer, packed; cores in the order of the layers.
+
+    Raises DoesNotFitError with the limit that stands in the way when no shape fits.
+    """
+    limits = CoreLimits.of(chip)
+    found = search_tiles([layer_geometry(layer) for layer in network.layers], chip)
+    picked = choose(found, limits)
+    tiles = [
+        tile
+        for layer, search, choice in zip(network.layers, found, picked, strict=True)
+        for tile in cut_layer(layer, search.shape, choice.box, limits, schedule)
+    ]
+    bins = pack(make_items(network, schedule, tiles), limits)
+    return as_partition(bins, [search_row(s, c) for s, c in zip(found, picked, strict=True)])
+
+
+def search_tiles(geometries: list[Geometry], chip: Chip) -> list[Candidates]:
+    """Candidates of every layer; raises DoesNotFitError for the first layer without any."""
+    limits = CoreLimits.of(chip)
+    found = []
+    for geometry in geometries:
+        found.append(find_candidates(geometry, limits))
+        if not found[-1].kept:
+            error = _no_tile(geometry, found[-1], chip, limits)
+            error.report = {"layers": [search_row(search, None) for search in found]}
+            raise error
+    return found
+
+
+def search_row(search: Candidates, choice: Candidate | None) -> dict[str, Any]:
+    """What the report says about the tiles of one layer."""
+    row: dict[str, Any] = {
+        "layer": search.name,
+        "neurons": search.shape[0] * search.shape[1] * search.shape[2],
+        "tile_shapes_tried": search.considered,
+        "tile_shapes_rejected": search.rejected,
+    }
+    if choice is not None:
+        row |= {
+            "tile": list(choice.box),
+            "tiles": choice.n_tiles,
+            "fragments_per_tile": choice.n_fragments,
+        }
+    return row
+
+
+def _no_tile(
+    geometry: Geometry, search: Candidates, chip: Chip, limits: CoreLimits
+) -> DoesNotFitError:
+    """Which limit a single neuron breaks, and the smallest change that would fit."""
+    needed = max(1, geometry.axons(_single(geometry))[0])
+    counts = ", ".join(f"{name} {n}" for name, n in search.rejected.items())
+    tried = f"All {search.considered} tile shapes were rejected ({counts})."
+    if needed > limits.axons and not limits.splits:
+        return DoesNotFitError(
+            f"layer {geometry.name!r} needs {needed} axons per neuron, a core of {chip.name!r} "
+            f"has core.axons = {limits.axons} and core.fan_in_extension is "
+            f"{limits.extension!r}. {tried} {_smallest_extension(needed, limits)}"
+        )
+    held = 1 if limits.splits else needed
+    return DoesNotFitError(
+        f"layer {geometry.name!r}: one neuron with {held} axons needs {held} synapses and "
+        f"{int(-(-held * chip.synapse_bytes // 1))} bytes, a core of {chip.name!r} has "
+        f"core.synapses = {limits.synapses} and core.synapse_memory_bytes = "
+        f"{chip.core.synapse_memory_bytes}. {tried} A core with {held} synapses, or fewer weight "
+        "bits, would fit."
+    )
+
+
+def _single(geometry: Geometry) -> Any:
+    return tuple(tuple(range(n + 1)) for n in geometry.shape)
+
+
+def _smallest_extension(needed: int, limits: CoreLimits) -> str:
+    doublings = (-(-needed // limits.axons) - 1).bit_length()
+    merge = (
+        f", or axon_merge ({limits.axons << doublings} axons and {limits.neurons >> doublings} "
+        "neurons per core)"
+        if limits.neurons >> doublings and limits.extension != "axon_merge"
+        else ""
+    )
+    return (
+        f"A chip with core.axons of {needed} would fit, or one with fan_in_extension: psum_hw "
+        f"({-(-needed // limits.axons)} cores per tile){merge}; else reduce the fan-in of the "
+        "layer."
+    )

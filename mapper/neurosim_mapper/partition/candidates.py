@@ -1,0 +1,139 @@
+"""Candidate tiles of one layer: box shapes, how many cores they need, and what rejects the others.
+
+A candidate is a grid of equal boxes; a box whose fan-in exceeds a core is cut into fragments
+(`psum_hw`). Cost, in units of one core: the cores it fills, a share for every axon (a copy of an
+input that the network has to carry), and a share for every partial sum.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from neurosim_mapper.partition.geometry import Box, Edges, Geometry, cut_edges
+from neurosim_mapper.partition.limits import CoreLimits
+
+AXON_WEIGHT: Final = 0.02  # cost of a core's worth of axons
+PSUM_WEIGHT: Final = 0.02  # cost of a core's worth of partial sums
+_KEPT: Final = 120  # candidates per layer that the joint choice looks at
+_SHARES: Final = np.linspace(0.0, 1.0, 9)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Boxes of at most `box`; `items` are (how many, axons, neurons) of the pieces to be packed."""
+
+    box: Box
+    n_tiles: int
+    n_fragments: int
+    items: tuple[tuple[int, int, int], ...]
+    total_axons: int
+    total_neurons: int
+    extra: float  # cost beside the cores
+
+    @property
+    def n_items(self) -> int:
+        """Pieces: tiles times fragments."""
+        return sum(count for count, _, _ in self.items)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What the search of one layer found: fitting shapes, best first, and rejections by limit."""
+
+    name: str
+    shape: Box
+    kept: tuple[Candidate, ...]
+    considered: int
+    rejected: dict[str, int] = field(default_factory=dict)
+
+
+def find_candidates(geometry: Geometry, limits: CoreLimits) -> Candidates:
+    """All useful shapes of a layer; `kept` is empty if none fits."""
+    fitting: dict[tuple[tuple[tuple[int, int, int], ...], int], Candidate] = {}
+    rejected: Counter[str] = Counter()
+    considered = 0
+    for box in _boxes(geometry.shape, limits.neurons):
+        considered += 1
+        for candidate in _candidates(geometry, limits, box, rejected):
+            key = (candidate.items, candidate.total_axons)
+            fitting.setdefault(key, candidate)
+    kept = _best(list(fitting.values()), limits)
+    return Candidates(
+        geometry.name, geometry.shape, kept, considered, dict(sorted(rejected.items()))
+    )
+
+
+def edges_of(shape: Box, box: Box) -> Edges:
+    """Where the boxes of a grid begin and end, per axis."""
+    return (
+        cut_edges(shape[0], box[0]),
+        cut_edges(shape[1], box[1]),
+        cut_edges(shape[2], box[2]),
+    )
+
+
+def _boxes(shape: Box, neurons: int) -> Iterator[Box]:
+    """Box shapes that differ in the number of tiles they give, widest columns first."""
+    channels, rows, columns = shape
+    for co in useful_sizes(channels, neurons):
+        for th in useful_sizes(rows, neurons // co):
+            for tw in useful_sizes(columns, neurons // (co * th)):
+                yield co, th, tw
+
+
+def useful_sizes(n: int, limit: int) -> list[int]:
+    """Sizes ceil(n / k) up to `limit`, largest first: one for every number of parts."""
+    sizes = {-(-n // k) for k in range(max(1, -(-n // max(limit, 1))), n + 1)}
+    return sorted((s for s in sizes if s <= limit), reverse=True)
+
+
+def _candidates(
+    geometry: Geometry, limits: CoreLimits, box: Box, rejected: Counter[str]
+) -> Iterator[Candidate]:
+    edges = edges_of(geometry.shape, box)
+    counts = [len(cut) - 1 for cut in edges]
+    n_tiles = counts[0] * counts[1] * counts[2]
+    size = box[0] * box[1] * box[2]
+    most, total = geometry.axons(edges)
+    fragments = limits.fragments(most, size)
+    if not fragments:
+        rejected[limits.broken(most, size)] += 1
+        return
+    even = -(-most // fragments)
+    psums = (fragments - 1) * geometry.n_neurons
+    extra = AXON_WEIGHT * total / limits.axons + PSUM_WEIGHT * psums / limits.neurons
+    yield Candidate(
+        box,
+        n_tiles,
+        fragments,
+        ((n_tiles * fragments, even, size),),
+        total,
+        geometry.n_neurons * fragments,
+        extra,
+    )
+
+
+def _best(found: list[Candidate], limits: CoreLimits) -> tuple[Candidate, ...]:
+    """The shapes that are good alone, or good at some exchange rate of axons for neurons."""
+    if not found:
+        return ()
+    axons = np.array([c.total_axons for c in found]) / limits.axons
+    neurons = np.array([c.total_neurons for c in found]) / limits.neurons
+    extra = np.array([c.extra for c in found])
+    alone = np.array([c.n_items for c in found]) + extra
+    tie = np.arange(len(found))
+    order: dict[int, None] = {}
+    ranks = [np.lexsort((tie, alone))]
+    ranks += [np.lexsort((alone, s * axons + (1 - s) * neurons + extra)) for s in _SHARES]
+    for place in range(len(found)):
+        order.update(dict.fromkeys(int(rank[place]) for rank in ranks))
+        if len(order) >= _KEPT:
+            break
+    first = int(ranks[0][0])
+    rest = [i for i in order if i != first][: _KEPT - 1]
+    return tuple(found[i] for i in (first, *rest))

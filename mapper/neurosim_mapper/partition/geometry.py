@@ -1,0 +1,190 @@
+"""How many axons a box of neurons needs, from shapes alone.
+
+A layer's neurons form an image (channels, rows, columns); a tile is a box of it. For dense layers,
+convolutions (pooling included) and one-to-one wiring the number of sources that a box hears is a
+product of three numbers, one per axis, so it is known for every box and every position without a
+look at a weight. Weights of 0 can only lower it. Irregular wiring is looked up.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim_mapper.connections import (
+    Connection,
+    ConvConnection,
+    DenseConnection,
+    DiagonalConnection,
+    Index,
+)
+from neurosim_mapper.linear_maps import ConvMap, DenseMap, DiagonalMap
+
+if TYPE_CHECKING:
+    from neurosim_mapper.quantized import QuantizedLayer
+
+Box: TypeAlias = tuple[int, int, int]
+Edges: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+
+_DENSE_SHARE = 0.5  # below this share of weights other than 0 a connection is looked up
+
+
+class Reach(ABC):
+    """Sources that boxes of one layer hear through one projection."""
+
+    @abstractmethod
+    def axons(self, edges: Edges) -> tuple[int, int]:
+        """(most axons of a tile, axons of all tiles) for the grid of tiles cut at `edges`."""
+
+
+@dataclass(frozen=True)
+class ProductReach(Reach):
+    """Sources = channels heard x rows heard x columns heard."""
+
+    axes: tuple[Axis, Axis, Axis]
+
+    def axons(self, edges: Edges) -> tuple[int, int]:
+        """Products over the axes: of the largest, and of the sums."""
+        heard = [
+            [axis.heard(a, b) for a, b in pairwise(cut)]
+            for axis, cut in zip(self.axes, edges, strict=True)
+        ]
+        return prod(max(counts) for counts in heard), prod(sum(counts) for counts in heard)
+
+
+@dataclass(frozen=True)
+class ExactReach(Reach):
+    """Asks the connection about the tile in the middle."""
+
+    connection: Connection
+    shape: Box
+
+    def axons(self, edges: Edges) -> tuple[int, int]:
+        """The middle tile, times the number of tiles."""
+        counts = [len(cut) - 1 for cut in edges]
+        spans = [(cut[n // 2], cut[n // 2 + 1]) for cut, n in zip(edges, counts, strict=True)]
+        corner = (spans[0][0], spans[1][0], spans[2][0])
+        size = tuple(b - a for a, b in spans)
+        found = self.connection.sources_of(box_neurons(self.shape, corner, size)).size
+        return int(found), int(found) * counts[0] * counts[1] * counts[2]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a product: how many source positions the targets `a`..`b` - 1 hear."""
+
+    hears: npt.NDArray[np.bool_] | None  # (n_targets, n_sources); None: `constant`, or one to one
+    constant: int = 0
+    per_position: int = 1
+    _known: dict[tuple[int, int], int] = field(default_factory=dict, compare=False)
+
+    def heard(self, a: int, b: int) -> int:
+        """Distinct sources of a run of targets."""
+        if self.hears is None:
+            return self.constant or (b - a)
+        found = self._known.get((a, b))
+        if found is None:
+            found = int(self.hears[a:b].any(axis=0).sum()) * self.per_position
+            self._known[a, b] = found
+        return found
+
+
+_ONE_TO_ONE = Axis(None)
+
+
+def image_shape(layer: QuantizedLayer) -> Box:
+    """The layer as (channels, rows, columns): that of its convolution if it has one."""
+    for projection in layer.projections:
+        shape = getattr(projection.connection, "out_shape", None)
+        if shape is not None:
+            return int(shape[0]), int(shape[1]), int(shape[2])
+    return as_image(layer.shape)
+
+
+def as_image(shape: tuple[int, ...]) -> Box:
+    """A flat layer is a column of channels; axes between the first and the last are rows."""
+    padded = (*shape, 1, 1)[: max(3, len(shape))]
+    return padded[0], int(np.prod(padded[1:-1])), padded[-1]
+
+
+def reach_of(connection: Any, shape: Box) -> Reach:
+    """The reach of a `Connection`, or of a linear map with the same fields."""
+    if isinstance(connection, Connection) and not _is_full(connection):
+        return ExactReach(connection, shape)
+    if isinstance(connection, ConvConnection | ConvMap) and connection.out_shape == shape:
+        return _conv_reach(connection)
+    if isinstance(connection, DiagonalConnection | DiagonalMap):
+        return ProductReach((_ONE_TO_ONE, _ONE_TO_ONE, _ONE_TO_ONE))
+    if isinstance(connection, DenseConnection | DenseMap):
+        return ProductReach((Axis(None, connection.weight.shape[1]), Axis(None, 1), Axis(None, 1)))
+    return ExactReach(connection, shape)
+
+
+def _is_full(connection: Connection) -> bool:
+    """True where so few weights are 0 that shapes alone tell the axons of a tile."""
+    weight = getattr(connection, "weight", None)
+    if weight is None or not isinstance(
+        connection, ConvConnection | DiagonalConnection | DenseConnection
+    ):
+        return False
+    return bool(np.count_nonzero(weight) >= _DENSE_SHARE * np.size(weight))
+
+
+def _conv_reach(conv: Any) -> ProductReach:
+    c_out = conv.weight.shape[0]
+    group = np.arange(c_out) // (c_out // conv.groups)
+    channels = group[:, None] == np.arange(conv.groups)[None, :]
+    axes = [Axis(channels, per_position=conv.weight.shape[1])]
+    for axis in (0, 1):
+        n_in, n_out = conv.in_shape[1 + axis], conv.out_shape[1 + axis]
+        start = np.arange(n_out) * conv.stride[axis] - conv.padding[axis][0]
+        at = start[:, None] + np.arange(conv.weight.shape[2 + axis]) * conv.dilation[axis]
+        axes.append(Axis((at[:, :, None] == np.arange(n_in)).any(axis=1)))
+    return ProductReach((axes[0], axes[1], axes[2]))
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Shape of a layer and the reach of each of its projections."""
+
+    name: str
+    shape: Box
+    reaches: tuple[Reach, ...]
+
+    @cached_property
+    def n_neurons(self) -> int:
+        """Neurons of the layer."""
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def axons(self, edges: Edges) -> tuple[int, int]:
+        """(most of a tile, all tiles), summed over the projections: an upper bound."""
+        found = [reach.axons(edges) for reach in self.reaches]
+        return sum(f[0] for f in found), sum(f[1] for f in found)
+
+
+def layer_geometry(layer: QuantizedLayer) -> Geometry:
+    """Geometry of an integer layer."""
+    shape = image_shape(layer)
+    return Geometry(
+        layer.name, shape, tuple(reach_of(p.connection, shape) for p in layer.projections)
+    )
+
+
+def cut_edges(n: int, size: int) -> tuple[int, ...]:
+    """Cuts of 0..n into runs of at most `size`, equal to within one."""
+    count = -(-n // size)
+    return tuple(n * i // count for i in range(count + 1))
+
+
+def box_neurons(shape: Box, corner: tuple[int, ...], size: tuple[int, ...]) -> Index:
+    """Numbers of the neurons in a box, ascending."""
+    c, y, x = (np.arange(a, a + n) for a, n in zip(corner, size, strict=True))
+    grid = (c[:, None, None] * shape[1] + y[None, :, None]) * shape[2] + x[None, None, :]
+    return grid.reshape(-1).astype(np.int64)
