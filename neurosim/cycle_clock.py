@@ -115,7 +115,7 @@ class CyclePlayer(Player):
         kind = np.where(self._ends.sender[flow] < 0, len(PACKET_KINDS), self._ends.kind[flow])
         self.stats = self.stats + replace(
             NetworkStats.empty(self._program.chip.n_cores),
-            link_packets=played.link_flits,
+            link_flits=played.link_flits,
             busy_cycles=played.busy_cycles,
             stall_no_credit=played.stall_no_credit,
             stall_lost=played.stall_lost,

@@ -23,7 +23,7 @@ class NetworkStats:
 
     Attributes
     ----------
-    link_packets, busy_cycles : (n_routers, 5) packets over, and cycles of, the outputs +x, -x, +y,
+    link_flits, busy_cycles : (n_routers, 5) flits over, and cycles of, the outputs +x, -x, +y,
         -y and the local port.
     stall_no_credit, stall_lost : (n_routers, 5) cycles in which an output had a packet and no place
         behind it; in which a packet waited while another one went.
@@ -32,7 +32,7 @@ class NetworkStats:
     drain_cycles_total : cycles until the last arrival, summed over ticks and samples.
     """
 
-    link_packets: I64
+    link_flits: I64
     busy_cycles: I64
     stall_no_credit: I64
     stall_lost: I64

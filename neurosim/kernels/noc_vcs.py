@@ -19,11 +19,13 @@ from neurosim.kernels.noc_layout import (
     L_OUTPTR,
     L_VCPTR,
     LANE_ROW,
+    N_CELLS,
     N_READY,
     O_CREDIT,
     O_LANES,
     O_LISTED,
     O_LOCK,
+    O_LOST,
     O_PORT,
     O_PTR,
     O_REQ,
@@ -40,6 +42,7 @@ from neurosim.kernels.noc_layout import (
     TREE,
     Shape,
 )
+from neurosim.kernels.noc_parts import bits_on
 from neurosim.kernels.noc_sources import vc_range
 
 
@@ -190,11 +193,17 @@ def collect_vcs(m: I32, w: I64, s: I64, k: Shape, t: int) -> int:
 
 
 @inlined
+def accept_cells(m: I32, k: Shape, out: int) -> int:
+    """Where the five input ports of the router of `out` note what they accept."""
+    return k.accept + 8 + (m[out + O_STAT] - N_CELLS) // STAT_ROW - m[out + O_PORT]
+
+
+@inlined
 def accept(m: I32, k: Shape, out: int, bit: int) -> None:
     """Let an input port remember this switch grant if it is next in turn there."""
     to_port = m[out + O_PORT]
     port = bit // k.n_vcs
-    cell = k.accept + 8 + m[out + O_STAT] // STAT_ROW - to_port + port
+    cell = accept_cells(m, k, out) + port
     best = m[cell]
     turn = m[m[out + O_LANES] + port * k.n_vcs * LANE_ROW + L_OUTPTR]
     if best < 0 or (to_port + 5 - turn) % 5 < ((best & 7) + 5 - turn) % 5:
@@ -209,8 +218,7 @@ def keep_accepted(m: I32, w: I64, k: Shape, n: int) -> int:
     """
     for i in range(n):
         out = m[k.grant + 3 * i]
-        router = m[out + O_STAT] // STAT_ROW - m[out + O_PORT]
-        m[k.accept + 8 + router + m[k.grant + 3 * i + 1] // k.n_vcs] = -1
+        m[accept_cells(m, k, out) + m[k.grant + 3 * i + 1] // k.n_vcs] = -1
     for i in range(n):
         if m[k.grant + 3 * i + 2] >= 0:
             accept(m, k, m[k.grant + 3 * i], m[k.grant + 3 * i + 1])
@@ -220,11 +228,11 @@ def keep_accepted(m: I32, w: I64, k: Shape, n: int) -> int:
         bit = m[k.grant + 3 * i + 1]
         vc = m[k.grant + 3 * i + 2]
         if vc >= 0:
-            router = m[out + O_STAT] // STAT_ROW - m[out + O_PORT]
-            best = m[k.accept + 8 + router + bit // k.n_vcs]
+            best = m[accept_cells(m, k, out) + bit // k.n_vcs]
             same = best >> 3 == bit and (first_word(m, w, out, bit) & TREE) != 0
             if best != bit * 8 + m[out + O_PORT] and not same:
                 continue
+            m[out + O_LOST] += bits_on(m[out + O_REQ]) - 1
         put_grant(m, k, kept, out, bit, vc)
         kept += 1
     return kept

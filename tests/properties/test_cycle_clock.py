@@ -10,6 +10,7 @@ from support.chips import make_chip, random_chip
 from support.networks import random_input, random_network
 
 import neurosim
+from neurosim.chip import PACKET_KINDS
 from neurosim.counters import link_packets
 from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim.program import N_DIRECTIONS
@@ -41,16 +42,15 @@ def test_the_network_model_never_changes_a_result(seed):
 
 @given(st.integers(0, 2**32 - 1))
 def test_it_carries_every_packet_over_the_links_of_its_route(seed):
-    """Packets over each router link, counted by the network and by the flows of the program."""
+    """Flits over each router link, counted by the network and by the flows of the program."""
     try:
         program, x = mapped(seed, noc__topology="mesh")
     except (DoesNotFitError, UnsupportedError):
         return
     run = neurosim.simulate(program, x, noc="cycle", threads=1)
-    expected = link_packets(program, run.counters).sum(axis=0)[
-        : N_DIRECTIONS * program.chip.n_cores
-    ]
-    seen = run.network.link_packets[:, :N_DIRECTIONS].copy()
+    flits = np.array([program.chip.flits(kind) for kind in PACKET_KINDS])
+    expected = (flits @ link_packets(program, run.counters))[: N_DIRECTIONS * program.chip.n_cores]
+    seen = run.network.link_flits[:, :N_DIRECTIONS].copy()
     west_edge = np.arange(program.chip.high) * program.chip.wide
     seen[west_edge, 1] = 0  # on the west edge this output leads to the host
     np.testing.assert_array_equal(seen.reshape(-1), expected)
