@@ -199,4 +199,5 @@ def code_notes(code: OutputCode) -> dict[str, Any]:
         "output_range": [code.low * code.unit, code.high * code.unit],
         "output_range_from": code.method,
         "activation": "spike" if code.spike else code.kind,
+        "activation_unit": code.pre_unit,
     }

@@ -21,6 +21,7 @@ from neurosim_mapper.quantizer.activation import (
 )
 from neurosim_mapper.quantizer.calibration import LayerStatistics, collect
 from neurosim_mapper.quantizer.figures import with_figures
+from neurosim_mapper.quantizer.given import GivenScales, given_scales
 from neurosim_mapper.quantizer.inputs import choose_input_code
 from neurosim_mapper.quantizer.layers import build_layer, has_integers
 from neurosim_mapper.quantizer.options import (
@@ -47,7 +48,10 @@ def quantize(
     """Integers for a float network, as a chip holds them.
 
     A network whose weights, biases and potentials are integers within the chip's weight bits, and
-    whose decay is exact in its fixed point, is kept as it is: every unit is 1.
+    whose decay is exact in its fixed point, is kept as it is: every unit is 1. A network that was
+    trained for the integers of this chip brings its units along (see `quantizer.given`); they are
+    used, so that the integers are those of the training, unless `weight_bits`, `weight_shift` or
+    `input_kind` ask for others.
 
     Parameters
     ----------
@@ -79,10 +83,19 @@ def quantize(
     check_options(options, chip)
     folded = fold(network)
     statistics = {} if calibration is None else collect(network, folded, calibration)
-    code, assumed = choose_input_code(folded, chip, calibration, input_kind)
+    given, assumed = given_scales(network, folded, chip, options)
+    if given is not None and input_kind in ("auto", given.input_code.kind):
+        code = given.input_code
+    else:
+        given = None
+        code, more = choose_input_code(folded, chip, calibration, input_kind)
+        assumed += more
     _check_layers(folded, chip, code)
-    kept = _kept_codes(folded, chip, code, options)
-    codes = kept or _scaled_codes(folded, chip, code, options, statistics)
+    kept = None if given else _kept_codes(folded, chip, code, options)
+    if given:
+        codes = _given_codes(given)
+    else:
+        codes = kept or _scaled_codes(folded, chip, code, options, statistics)
     layers = tuple(
         build_layer(
             layer,
@@ -90,7 +103,8 @@ def quantize(
             chip,
             options,
             statistics.get(layer.name),
-            keep=kept is not None or _is_plain(layer, codes, chip, options),
+            keep=not given and (kept is not None or _is_plain(layer, codes, chip, options)),
+            given=given.layers[layer.name] if given else None,
         )
         for layer in folded.layers
     )
@@ -105,7 +119,7 @@ def quantize(
             *network.assumptions,
             *folded.assumptions,
             *assumed,
-            *_assumptions(folded, statistics, layers_kept=kept is not None),
+            *_assumptions(folded, statistics, kept is not None, given is not None),
         ),
         provenance=dict(network.provenance),
     )
@@ -151,6 +165,11 @@ def _check_layers(folded: FoldedNetwork, chip: Chip, code: InputCode) -> None:
 
 def _input_as_code(code: InputCode) -> OutputCode:
     return OutputCode(code.kind == "spike", code.unit, code.low, code.high)
+
+
+def _given_codes(given: GivenScales) -> dict[str, OutputCode]:
+    codes = {name: layer.code for name, layer in given.layers.items()}
+    return {INPUT: _input_as_code(given.input_code)} | codes
 
 
 def _kept_codes(
@@ -229,7 +248,10 @@ def _float_bound(layer: FoldedLayer, codes: dict[str, OutputCode]) -> tuple[floa
 
 
 def _assumptions(
-    folded: FoldedNetwork, statistics: dict[str, LayerStatistics], layers_kept: bool
+    folded: FoldedNetwork,
+    statistics: dict[str, LayerStatistics],
+    layers_kept: bool,
+    layers_given: bool,
 ) -> list[str]:
     found = []
     for layer in folded.layers:
@@ -244,7 +266,8 @@ def _assumptions(
                 f"Layer {layer.name!r}: its integers are kept, so its potential is rounded to a "
                 "whole number in every tick; weight_shift gives it fractional bits."
             )
-        if neuron.output == "analog" and not layers_kept and layer.name not in statistics:
+        bounded = not (layers_kept or layers_given or layer.name in statistics)
+        if neuron.output == "analog" and bounded:
             found.append(
                 f"Layer {layer.name!r}: range of its analog output taken from a bound; "
                 "calibration data would use the 8 bits better."

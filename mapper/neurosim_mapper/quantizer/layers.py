@@ -23,6 +23,7 @@ from neurosim_mapper.nodes import FloatArray
 from neurosim_mapper.quantized import Projection, QuantizedLayer, SomaModes
 from neurosim_mapper.quantizer.activation import OutputCode, code_notes, requantisation
 from neurosim_mapper.quantizer.calibration import LayerStatistics
+from neurosim_mapper.quantizer.given import GivenLayer
 from neurosim_mapper.quantizer.options import QuantizeOptions
 from neurosim_mapper.quantizer.ranges import NeuronParameters, parameters_of, potential_bounds
 
@@ -49,6 +50,7 @@ def build_layer(
     options: QuantizeOptions,
     statistics: LayerStatistics | None,
     keep: bool,
+    given: GivenLayer | None = None,
 ) -> QuantizedLayer:
     """Integers of one layer.
 
@@ -56,6 +58,7 @@ def build_layer(
     ----------
     codes : output codes of all layers and of the input, by name.
     keep : True for weights that are integers already; the unit is then 1.
+    given : unit and shift that the network brings along.
 
     Raises
     ------
@@ -65,9 +68,14 @@ def build_layer(
     parameters = parameters_of(layer.neuron, layer.shape)
     alpha_num = _decay(layer.name, parameters.alpha, chip)
     membrane_bits, core = chip.core.membrane_bits, chip.core
-    unit = np.ones(layer.n_neurons) if keep else _units(layer, codes, parameters, chip, options)
+    if given is not None:
+        unit = given.weight_unit
+    else:
+        unit = np.ones(layer.n_neurons) if keep else _units(layer, codes, parameters, chip, options)
     scaled = _scale(layer, codes, parameters, unit, options)
-    if keep:
+    if given is not None:
+        shift, reason = given.weight_shift, "given by the network"
+    elif keep:
         shift, reason = options.weight_shift or 0, "integers, kept"
         level = float(_levels(layer, parameters).max(initial=0))
         _check_given_shift(layer.name, level, signed_limits(membrane_bits)[1], shift, chip)

@@ -1,0 +1,105 @@
+"""A network under construction: what the exporter knows about the values inside a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from neurosim.errors import UnsupportedError, UsageError
+from neurosim_mapper.network import Edge, Network
+from neurosim_mapper.nodes import Input, Neuron, Node, Output, Scale, Shape
+
+INPUT, OUTPUT = "input", "output"
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the model: the sum of what some nodes put out.
+
+    Attributes
+    ----------
+    sources : names of the nodes, all different.
+    shape : of one tick.
+    readout : None while the value has a time axis; else how the host gets it from the ticks.
+    """
+
+    sources: tuple[str, ...]
+    shape: Shape
+    readout: str | None = None
+
+
+class Builder:
+    """Collects nodes and edges; names are unique."""
+
+    def __init__(self, input_shape: Shape, ticks: int | None) -> None:
+        self.nodes: dict[str, Node] = {INPUT: Input(input_shape)}
+        self.edges: list[Edge] = []
+        self.ticks = ticks
+
+    def input(self) -> Value:
+        """The input of the model."""
+        return Value((INPUT,), self.nodes[INPUT].out_shape(()))
+
+    def add(self, name: str, node: Node, value: Value) -> Value:
+        """Append a node behind `value`; its output."""
+        name = self.unique(name)
+        shape = node.out_shape(value.shape)
+        self.nodes[name] = node
+        self.edges += [(source, name) for source in value.sources]
+        return replace(value, sources=(name,), shape=shape)
+
+    def unique(self, name: str) -> str:
+        """`name`, lengthened until nothing is called so yet."""
+        while name in self.nodes or name in (INPUT, OUTPUT, "readout"):
+            name += "_"
+        return name
+
+    def sum(self, name: str, a: Value, b: Value) -> Value:
+        """The sum of two values; several edges into a node add up."""
+        if a.shape != b.shape or a.readout != b.readout:
+            raise UnsupportedError(
+                f"{name!r} adds values of shapes {a.shape} and {b.shape}; they must agree, and "
+                "both or none must have a time axis."
+            )
+        if set(a.sources) & set(b.sources):  # x + x: an edge exists once
+            b = self.add(f"{name}.copy", Scale(np.asarray(1.0)), b)
+        return replace(a, sources=a.sources + b.sources)
+
+    def reduce(self, name: str, value: Value, how: str) -> Value:
+        """The ticks become one result, read by the host."""
+        if value.readout is not None:
+            raise UnsupportedError(f"{name!r} reduces over time, but that was done before.")
+        return replace(value, readout=how)
+
+    def settled(self, name: str, value: Value) -> Value:
+        """`value` as something that further layers may use after a reduction over time.
+
+        A sum or mean becomes a layer of integrators that hold the sum so far, so that the last
+        tick has the result.
+        """
+        if value.readout not in ("sum", "mean"):
+            return value
+        if value.readout == "mean":
+            if self.ticks is None:
+                raise UsageError(
+                    f"{name!r} follows a mean over time; its number of ticks is needed. Give "
+                    "sample_input or ticks."
+                )
+            value = self.add(f"{name}.share", Scale(np.asarray(1.0 / self.ticks)), value)
+        integrator = Neuron(output="analog", alpha=np.asarray(1.0), reset="none")
+        return replace(self.add(f"{name}.integrator", integrator, value), readout="last")
+
+    def finish(self, value: Value, readout: str | None) -> Network:
+        """The network that puts `value` out."""
+        if readout is not None and value.readout not in (None, readout):
+            raise UsageError(
+                f"readout is {readout!r}, but the model itself reads {value.readout!r}."
+            )
+        self.add_output(value)
+        return Network(self.nodes, tuple(self.edges), readout or value.readout or "sum")
+
+    def add_output(self, value: Value) -> None:
+        """The output node."""
+        self.nodes[OUTPUT] = Output()
+        self.edges += [(source, OUTPUT) for source in value.sources]

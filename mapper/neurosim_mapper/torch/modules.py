@@ -1,0 +1,302 @@
+"""What each kind of layer becomes: one function per kind, listed in `HANDLERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from neurosim.errors import UnsupportedError
+from neurosim_mapper.nodes import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Flatten,
+    FloatArray,
+    Linear,
+    Neuron,
+    Pool2d,
+    Scale,
+    Shape,
+    spread,
+)
+from neurosim_mapper.torch.graph import Builder, Value
+from neurosim_mapper.torch.neurons import Neurons
+from neurosim_mapper.torch.norms import FrozenNorm
+
+Handler = Callable[[Builder, str, Any, Value], Value]
+
+
+def numbers(tensor: Tensor) -> FloatArray:
+    """A tensor as float64 array."""
+    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
+
+
+def neurons(builder: Builder, name: str, module: Neurons, value: Value) -> Value:
+    """A layer of neurons; the gain of DA-LIF becomes a `Scale` that folds into the weights.
+
+    A gain per neuron of an image would unroll the convolution in front of it. If all are positive,
+    the potential is measured in steps of the gain instead: same spikes, shared kernels.
+    """
+    if value.readout is not None:
+        raise UnsupportedError(
+            f"Layer {name!r} has a potential, but comes behind a reduction over time. Put the "
+            "reduction behind it."
+        )
+    options, p = module.options, {k: numbers(v) for k, v in module.effective().items()}
+    if module.dual:
+        gain = np.array(spread(p["gain"], value.shape, f"{name}.alpha"))
+        if p["gain"].ndim > 1 and (gain > 0).all():
+            p["threshold"], p["v_reset"] = p["threshold"] / gain, p["v_reset"] / gain
+        else:
+            value = builder.add(f"{name}.gain", Scale(_compact(p["gain"], gain)), value)
+    soft = options.reset == "soft"
+    node = Neuron(
+        output="analog" if module.analog else "spike",
+        threshold=p["threshold"],
+        v_reset=p["v_reset"],
+        alpha=p["alpha"],
+        beta=p["beta"],
+        rho=p["threshold"] if soft else np.asarray(0.0),
+        reset=options.reset,
+        activation=options.activation if module.analog else "identity",
+        threshold_related=module.analog and options.mode == "TR",
+        clamp=options.clamp if module.analog else None,
+    )
+    return builder.add(name, node, value)
+
+
+def _compact(value: FloatArray, full: FloatArray) -> FloatArray:
+    """A scalar stays a scalar; anything else is written out."""
+    return value if value.ndim == 0 else full
+
+
+def _linear(builder: Builder, name: str, module: nn.Linear, value: Value) -> Value:
+    value = builder.settled(name, value)
+    bias = None if module.bias is None else numbers(module.bias)
+    return builder.add(name, Linear(numbers(module.weight), bias), value)
+
+
+def _convolution(builder: Builder, name: str, module: nn.Conv1d | nn.Conv2d, value: Value) -> Value:
+    if module.padding_mode != "zeros":
+        raise UnsupportedError(
+            f"Layer {name!r} pads with {module.padding_mode!r}; only zeros are known."
+        )
+    value = builder.settled(name, value)
+    node = Conv(
+        numbers(module.weight),
+        None if module.bias is None else numbers(module.bias),
+        tuple(module.stride),
+        _padding(module),
+        tuple(module.dilation),
+        module.groups,
+    )
+    return builder.add(name, node, value)
+
+
+def _padding(module: nn.Conv1d | nn.Conv2d) -> tuple[tuple[int, int], ...]:
+    """(before, after) per axis, as torch pads: the odd zero of "same" goes behind."""
+    if isinstance(module.padding, str):
+        if module.padding == "valid":
+            return ((0, 0),) * len(module.kernel_size)
+        whole = [d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True)]
+        return tuple((n // 2, n - n // 2) for n in whole)
+    return tuple((int(p), int(p)) for p in module.padding)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[1]))
+
+
+def _average_pool(builder: Builder, name: str, module: nn.AvgPool2d, value: Value) -> Value:
+    padding = _pair(module.padding)
+    if (
+        module.ceil_mode
+        or module.divisor_override
+        or (any(padding) and not module.count_include_pad)
+    ):
+        raise UnsupportedError(
+            f"Layer {name!r}: average pooling with ceil_mode, divisor_override or without "
+            "counting the padding is not known."
+        )
+    return _pool(builder, name, "avg", module.kernel_size, module.stride, padding, value)
+
+
+def _maximum_pool(builder: Builder, name: str, module: nn.MaxPool2d, value: Value) -> Value:
+    if module.ceil_mode or any(_pair(module.padding)) or _pair(module.dilation) != (1, 1):
+        raise UnsupportedError(
+            f"Layer {name!r}: maximum pooling with ceil_mode, padding or dilation is not known."
+        )
+    return _pool(builder, name, "max", module.kernel_size, module.stride, (0, 0), value)
+
+
+def _global_pool(builder: Builder, name: str, module: nn.AdaptiveAvgPool2d, value: Value) -> Value:
+    size = module.output_size
+    wanted = size if isinstance(size, tuple) else (size, size)
+    if wanted != (1, 1):
+        raise UnsupportedError(f"Layer {name!r}: adaptive pooling is known for the size 1 only.")
+    return _pool(builder, name, "avg", value.shape[1:], value.shape[1:], (0, 0), value)
+
+
+def _pool(
+    builder: Builder,
+    name: str,
+    mode: Literal["avg", "max"],
+    kernel: Any,
+    stride: Any,
+    padding: tuple[int, int],
+    value: Value,
+) -> Value:
+    value = builder.settled(name, value)
+    pads = tuple((p, p) for p in padding)
+    return builder.add(name, Pool2d(mode, _pair(kernel), _pair(stride), pads), value)
+
+
+def _batch_norm(
+    builder: Builder, name: str, module: nn.BatchNorm1d | nn.BatchNorm2d, value: Value
+) -> Value:
+    if module.running_mean is None or module.running_var is None:
+        raise UnsupportedError(
+            f"Layer {name!r} is a BatchNorm without running statistics; it needs the whole batch. "
+            "Train with track_running_stats=True."
+        )
+    value = builder.settled(name, value)
+    mean = numbers(module.running_mean)
+    node = BatchNorm(
+        mean,
+        numbers(module.running_var),
+        np.ones_like(mean) if module.weight is None else numbers(module.weight),
+        np.zeros_like(mean) if module.bias is None else numbers(module.bias),
+        float(module.eps),
+    )
+    return builder.add(name, node, value)
+
+
+def _frozen_norm(builder: Builder, name: str, module: FrozenNorm, value: Value) -> Value:
+    value = builder.settled(name, value)
+    mean, variance, gain, shift = (
+        numbers(t) for t in (module.mean, module.variance, module.gain, module.shift)
+    )
+    return builder.add(name, BatchNorm(mean, variance, gain, shift, module.eps), value)
+
+
+def _layer_norm(builder: Builder, name: str, module: nn.Module, value: Value) -> Value:
+    raise UnsupportedError(
+        f"Layer {name!r}: a {type(module).__name__} needs mean and variance of the current tick, "
+        "which no chip computes. Freeze its statistics with freeze_norms(model, inputs), or "
+        "train with BatchNorm."
+    )
+
+
+def _gated(builder: Builder, name: str, module: nn.Module, value: Value) -> Value:
+    raise UnsupportedError(
+        f"Layer {name!r}: a {type(module).__name__} multiplies its state by gates or sums, which "
+        "the soma of these chips cannot do. Train a LIAF layer in its place."
+    )
+
+
+def _flatten(builder: Builder, name: str, module: nn.Flatten, value: Value) -> Value:
+    # Inside of TimeDistributed one axis comes before the features, without it there are two.
+    return flatten(builder, name, value, module.start_dim, module.end_dim)
+
+
+def flatten(builder: Builder, name: str, value: Value, start: int, end: int) -> Value:
+    """Merge all feature axes; other flattenings have no use on a chip."""
+    if end not in (-1, len(value.shape), len(value.shape) + 1) or start not in (1, 2):
+        raise UnsupportedError(
+            f"{name!r} flattens axes {start} to {end}; only all features can be."
+        )
+    value = builder.settled(name, value)
+    return builder.add(name, Flatten(), value) if len(value.shape) > 1 else value
+
+
+def _nothing(builder: Builder, name: str, module: nn.Module, value: Value) -> Value:
+    return value
+
+
+def _activation(kind: Activation) -> Handler:
+    def handler(builder: Builder, name: str, module: nn.Module, value: Value) -> Value:
+        return memoryless(builder, name, value, kind)
+
+    return handler
+
+
+def memoryless(
+    builder: Builder,
+    name: str,
+    value: Value,
+    activation: Activation,
+    clamp: tuple[float, float] | None = None,
+) -> Value:
+    """An activation between layers: analog neurons without memory (alpha = beta = 0)."""
+    value = builder.settled(name, value)
+    node = Neuron(
+        output="analog",
+        alpha=np.asarray(0.0),
+        reset="none",
+        activation=activation,
+        clamp=clamp,
+    )
+    return builder.add(name, node, value)
+
+
+def _hard_tanh(builder: Builder, name: str, module: nn.Hardtanh, value: Value) -> Value:
+    limits = (float(module.min_val), float(module.max_val))
+    return memoryless(builder, name, value, "identity", limits)
+
+
+def _reader(how: str) -> Callable[[Builder, str, Value], Value]:
+    return lambda builder, name, value: builder.reduce(name, value, how)
+
+
+READOUTS: Final = {how: _reader(how) for how in ("mean", "sum", "last")}
+
+HANDLERS: Final[dict[type[nn.Module], Handler]] = {
+    Neurons: neurons,
+    FrozenNorm: _frozen_norm,
+    nn.Linear: _linear,
+    nn.Conv1d: _convolution,
+    nn.Conv2d: _convolution,
+    nn.AvgPool2d: _average_pool,
+    nn.MaxPool2d: _maximum_pool,
+    nn.AdaptiveAvgPool2d: _global_pool,
+    nn.BatchNorm1d: _batch_norm,
+    nn.BatchNorm2d: _batch_norm,
+    nn.LayerNorm: _layer_norm,
+    nn.GroupNorm: _layer_norm,
+    nn.InstanceNorm2d: _layer_norm,
+    nn.RNNBase: _gated,
+    nn.Flatten: _flatten,
+    nn.Identity: _nothing,
+    nn.Dropout: _nothing,
+    nn.Dropout1d: _nothing,
+    nn.Dropout2d: _nothing,
+    nn.ReLU: _activation("relu"),
+    nn.SELU: _activation("selu"),
+    nn.Sigmoid: _activation("sigmoid"),
+    nn.Tanh: _activation("tanh"),
+    nn.Hardtanh: _hard_tanh,
+}
+
+
+def selection(shape: Shape, start: int, stop: int) -> Linear | Conv:
+    """The node that keeps features (or channels) `start` to `stop`."""
+    return _matrix(shape, np.eye(shape[0])[start:stop])
+
+
+def embedding(shape: Shape, total: int, start: int) -> Linear | Conv:
+    """The node that places features (or channels) at `start` among `total`."""
+    matrix = np.zeros((total, shape[0]))
+    matrix[start : start + shape[0]] = np.eye(shape[0])
+    return _matrix(shape, matrix)
+
+
+def _matrix(shape: Shape, matrix: npt.NDArray[np.float64]) -> Linear | Conv:
+    if len(shape) == 1:
+        return Linear(matrix)
+    ones = (1,) * (len(shape) - 1)
+    none = ((0, 0),) * (len(shape) - 1)
+    return Conv(matrix.reshape(*matrix.shape, *ones), None, ones, none, ones)
