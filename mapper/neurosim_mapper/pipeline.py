@@ -17,9 +17,9 @@ from neurosim.chip import Chip
 from neurosim.chip_files import load_chip
 from neurosim.errors import DoesNotFitError, UsageError
 from neurosim.program import Program
-from neurosim.program_check import check_program
 from neurosim_mapper.assemble import assemble
-from neurosim_mapper.mapping import Partition, Placement
+from neurosim_mapper.legalize import legalize
+from neurosim_mapper.mapping_report import check_core_count, partition_rows, start_report
 from neurosim_mapper.network import Network
 from neurosim_mapper.partition import PARTITIONERS, Partitioner
 from neurosim_mapper.place import PLACERS, Placer
@@ -39,7 +39,7 @@ def map_network(
     placer: str | Placer = "row-major",
     **quantizer_options: Any,
 ) -> Program:
-    """Quantize, partition, place, route and assemble; the result is checked against the chip.
+    """Quantize, legalise, partition, place, route, assemble, and check against the chip.
 
     Parameters
     ----------
@@ -51,26 +51,45 @@ def map_network(
 
     Raises
     ------
-    DoesNotFitError : a limit of the chip is broken; the message names it.
+    DoesNotFitError : a limit of the chip is broken; the message names it, and its `report` holds
+        what had been found out by then.
     UnsupportedError : the network needs something that is not offered.
     """
     target = load_chip(chip)
     quantized = _quantized(network, target, calibration, quantizer_options)
-    schedule = schedule_layers(quantized, target)
-    partition = _named(PARTITIONERS, partitioner, "partitioner")(quantized, target, schedule)
-    _check_core_count(partition, target)
-    wiring = wire(quantized, partition, schedule)
+    report = start_report(quantized, target, seed)
+    try:
+        return _map(quantized, target, seed, partitioner, placer, report)
+    except DoesNotFitError as error:
+        error.report = {**report, "fits": False, "reason": str(error), **error.report}
+        raise
+
+
+def _map(
+    network: QuantizedNetwork,
+    chip: Chip,
+    seed: int,
+    partitioner: str | Partitioner,
+    placer: str | Placer,
+    report: dict[str, Any],
+) -> Program:
+    """The steps in order; every one adds to the report what it found."""
+    legal, changes = legalize(network, chip)
+    report["changes"] = list(changes)
+    schedule = schedule_layers(legal, chip)
+    report["pipeline_ticks"] = schedule.depth_ticks
+    partition = _named(PARTITIONERS, partitioner, "partitioner")(legal, chip, schedule)
+    report |= partition_rows(legal, partition, chip)
+    check_core_count(partition, chip)
+    wiring = wire(legal, partition, schedule)
     rng = np.random.default_rng(seed)
-    placement = _named(PLACERS, placer, "placer")(wiring, target, rng)
-    routes = route_packets(quantized, partition, wiring, placement, target)
-    notes = _notes(partition, placement, target)
-    program = assemble(
-        quantized, partition, schedule, wiring, placement, routes, target, seed, notes
-    )
-    violations = check_program(program)
-    if violations:
+    placement = _named(PLACERS, placer, "placer")(wiring, chip, rng)
+    routes = route_packets(legal, partition, wiring, placement, chip)
+    report |= {"fits": True, **placement.notes}
+    program = assemble(legal, partition, schedule, wiring, placement, routes, chip, seed, report)
+    if program.violations:
         raise DoesNotFitError(
-            f"the mapped network breaks a rule of {target.name!r}: {violations[0]}"
+            f"the mapped network breaks a rule of {chip.name!r}: {program.violations[0]}"
         )
     return program
 
@@ -98,24 +117,3 @@ def _named(family: Mapping[str, Any], choice: Any, what: str) -> Any:
     if choice not in family:
         raise UsageError(f"{what} is {choice!r}; known: {', '.join(family)}.")
     return family[choice]
-
-
-def _check_core_count(partition: Partition, chip: Chip) -> None:
-    needed, available = len(partition.cores), len(chip.usable_cores)
-    if needed <= available:
-        return
-    per_chip = chip.grid.wide * chip.grid.high
-    raise DoesNotFitError(
-        f"the network needs {needed} cores, the chip {chip.name!r} has {available} "
-        f"({chip.wide} x {chip.high}{', dead cores left out' if chip.dead_cores else ''}). "
-        f"An array of {-(-needed // per_chip)} such chips would fit (array: in the chip file)."
-    )
-
-
-def _notes(partition: Partition, placement: Placement, chip: Chip) -> dict[str, Any]:
-    return {
-        "cores_used": len(partition.cores),
-        "cores_available": len(chip.usable_cores),
-        "fan_in_fragments": sum(g.owner is not None for g in partition.groups),
-        **placement.notes,
-    }

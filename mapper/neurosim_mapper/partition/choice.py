@@ -88,6 +88,12 @@ def packed_cores(pieces: list[tuple[int, int, int]], limits: CoreLimits) -> int:
     return sum(row[2] for row in bins)
 
 
+def total_price(picked: Sequence[Candidate], limits: CoreLimits) -> float:
+    """Packed cores of the chosen tiles, plus their cost of copies and partial sums."""
+    pieces = [item for candidate in picked for item in candidate.items]
+    return packed_cores(pieces, limits) + sum(candidate.extra for candidate in picked)
+
+
 def _fits(limits: CoreLimits, axons: int, neurons: int) -> bool:
     return 0 < neurons <= limits.neurons_beside(axons)
 
@@ -101,9 +107,7 @@ def _alone(limits: CoreLimits, axons: int, neurons: int) -> int:
 
 
 def _price(layers: Sequence[Candidates], chosen: list[int], limits: CoreLimits) -> float:
-    picked = [layer.kept[k] for layer, k in zip(layers, chosen, strict=True)]
-    pieces = [item for candidate in picked for item in candidate.items]
-    return packed_cores(pieces, limits) + sum(candidate.extra for candidate in picked)
+    return total_price([layer.kept[k] for layer, k in zip(layers, chosen, strict=True)], limits)
 
 
 # --- templates of two layers on one core --------------------------------------------------------

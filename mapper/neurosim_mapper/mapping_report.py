@@ -1,0 +1,110 @@
+"""The mapping report: plain JSON data, gathered step by step, complete even when mapping fails.
+
+`map_network` stores it as ``Program.mapping``; on failure it travels as ``DoesNotFitError.report``.
+The command line writes both as mapping_report.json. Keys::
+
+    schema, chip, seed, layers_in_network, neurons
+    changes            sentences of `legalize`: relays and other layers that were added
+    pipeline_ticks     ticks from the first input to the first output
+    layers             per layer: neurons, tile, tiles, fragments, cores it appears on, and how many
+                       tile shapes were tried and rejected, by the limit that rejected them
+    cores_used, cores_available, simple_bound, fan_in_fragments, utilisation
+    fits, reason       the sentence of the error, if any
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from neurosim.chip import Chip
+from neurosim.errors import DoesNotFitError
+from neurosim_mapper.mapping import Partition
+from neurosim_mapper.quantized import QuantizedNetwork
+
+MAPPING_REPORT_SCHEMA: Final = "neurosim-mapping-report/1"
+
+
+def start_report(network: QuantizedNetwork, chip: Chip, seed: int) -> dict[str, Any]:
+    """What is known before the first step."""
+    return {
+        "schema": MAPPING_REPORT_SCHEMA,
+        "chip": chip.name,
+        "seed": seed,
+        "layers_in_network": len(network.layers),
+        "neurons": sum(layer.n_neurons for layer in network.layers),
+    }
+
+
+def partition_rows(network: QuantizedNetwork, partition: Partition, chip: Chip) -> dict[str, Any]:
+    """Cores in total and per layer, and how full they are."""
+    cores_of: dict[str, int] = {layer.name: 0 for layer in network.layers}
+    axons = np.zeros(len(partition.cores), np.int64)
+    neurons = np.zeros(len(partition.cores), np.int64)
+    for number, core in enumerate(partition.cores):
+        for name in {group.layer for group in core}:
+            cores_of[name] += 1
+        axons[number] = sum(s.size for g in core for _, s in g.inputs)
+        neurons[number] = sum(g.neurons.size for g in core)
+    search = {row["layer"]: row for row in partition.search}
+    total = sum(layer.n_neurons for layer in network.layers)
+    n = max(len(partition.cores), 1)
+    return {
+        "layers": [
+            {"layer": name, **search.get(name, {}), "cores": count}
+            for name, count in cores_of.items()
+        ],
+        "cores_used": len(partition.cores),
+        "cores_available": len(chip.usable_cores),
+        "simple_bound": -(-total // chip.core.neurons),
+        "fan_in_fragments": sum(g.owner is not None for g in partition.groups),
+        "utilisation": {
+            "axons": round(float(np.minimum(axons / chip.core.axons, 1).sum() / n), 4),
+            "neurons": round(float((neurons / chip.core.neurons).sum() / n), 4),
+        },
+    }
+
+
+def check_core_count(partition: Partition, chip: Chip) -> None:
+    """Raise DoesNotFitError, with the smallest array that fits, if there are too few cores."""
+    needed, available = len(partition.cores), len(chip.usable_cores)
+    if needed <= available:
+        return
+    raise DoesNotFitError(too_many_cores(needed, chip))
+
+
+def too_many_cores(needed: int, chip: Chip) -> str:
+    """The sentence about a network that needs more cores than there are."""
+    available = len(chip.usable_cores)
+    dead = chip.n_cores - available
+    per_chip = chip.grid.wide * chip.grid.high
+    wide, high = smallest_array(needed + dead, chip)
+    if wide * high == 2:
+        remedy = "two chips side by side fit"
+    else:
+        remedy = f"{wide * high} chips as an array of {wide} x {high} fit"
+    shape = f"{chip.grid.wide}x{chip.grid.high}"
+    have = (
+        f"a {shape} chip has {per_chip} cores"
+        if chip.n_chips == 1
+        else f"{chip.n_chips} chips of {shape} have {chip.n_cores} cores"
+    )
+    return (
+        f"the network needs {needed} cores, the chip {chip.name!r} has {available}: {have}"
+        f"{f', {dead} of them dead' if dead else ''}, this needs {needed}: {remedy} "
+        f"(array: {{wide: {wide}, high: {high}}} in the chip file)."
+    )
+
+
+def smallest_array(n_cores: int, chip: Chip) -> tuple[int, int]:
+    """(wide, high) of the smallest array of such chips with `n_cores`, as square as possible."""
+    n_chips = -(-n_cores // (chip.grid.wide * chip.grid.high))
+    shapes = [
+        (wide * high, abs(wide * chip.grid.wide - high * chip.grid.high), -wide, wide, high)
+        for wide in range(1, n_chips + 1)
+        for high in (-(-n_chips // wide),)
+        if max(wide, high) <= 4 * min(wide, high) or n_chips <= 3
+    ]
+    best = min(shapes)
+    return best[3], best[4]

@@ -1,0 +1,213 @@
+"""Split, relayed, delayed and merged networks: every original layer as in the reference, bit for bit.
+
+The reference executor runs the network as it was given; the chip runs what `legalize` made of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.chips import make_chip, random_chip
+from support.networks import random_dense, random_input, random_layer, random_network
+
+import neurosim
+from neurosim.encoding import InputCode
+from neurosim.errors import DoesNotFitError, UnsupportedError
+from neurosim_mapper.connections import ConvConnection, DenseConnection, pool_connection
+from neurosim_mapper.legalize import legalize
+from neurosim_mapper.legalize.pooling import factor_pool
+from neurosim_mapper.pipeline import map_network
+from neurosim_mapper.quantized import INPUT, Projection, QuantizedNetwork
+from neurosim_mapper.reference import trace_reference
+
+pytestmark = pytest.mark.exactness
+
+
+def assert_chip_equals_reference(network, chip, x, **options):
+    program = map_network(network, chip, **options)
+    names = [layer.name for layer in network.layers]
+    run = neurosim.simulate(program, x, probe=names, threads=1)
+    expected = trace_reference(network, x)
+    np.testing.assert_array_equal(run.outputs, expected.outputs)
+    for name in names:
+        np.testing.assert_array_equal(run.values[name], expected.values[name], err_msg=name)
+        np.testing.assert_array_equal(run.membrane[name], expected.membrane[name], err_msg=name)
+    return program
+
+
+def spiking(layer):
+    return replace(layer, modes=replace(layer.modes, output="spike", n_max=1))
+
+
+def composed(pool: ConvConnection, conv: ConvConnection) -> ConvConnection:
+    """What the fold makes of a pool followed by a convolution without dilation."""
+    k = pool.weight.shape[2:]
+    kernel = np.kron(conv.weight, np.ones((1, 1, *k), np.int64))
+    padding = tuple(
+        (
+            conv.padding[i][0] * k[i],
+            max(
+                0,
+                (conv.out_shape[1 + i] - 1) * conv.stride[i] * k[i]
+                + kernel.shape[2 + i]
+                - conv.padding[i][0] * k[i]
+                - pool.in_shape[1 + i],
+            ),
+        )
+        for i in (0, 1)
+    )
+    stride = (conv.stride[0] * k[0], conv.stride[1] * k[1])
+    return ConvConnection(kernel, pool.in_shape, stride, padding, groups=conv.groups)
+
+
+def random_pooled(rng, chip):
+    """A spiking or analog layer, then a convolution or a dense layer behind a composed pool."""
+    k = int(rng.integers(2, 4))
+    rest = int(rng.integers(0, k)) if rng.random() < 0.5 else 0  # rows that the pool drops
+    shape = (int(rng.integers(1, 4)), k * int(rng.integers(2, 4)) + rest, k * 2)
+    first = ConvConnection(rng.integers(-9, 10, (shape[0], shape[0], 1, 1)), shape)
+    pool = pool_connection(shape, (k, k), (k, k))
+    layers = [random_layer(rng, chip, "first", shape, (Projection(INPUT, first),))]
+    size = tuple(min(int(rng.integers(1, 4)), n) for n in pool.out_shape[1:])
+    after = int(rng.integers(0, 2)) if rest == 0 else 0  # padding would meet dropped rows
+    pad = ((int(rng.integers(0, 2)), after), (1, 0))
+    weight = rng.integers(-9, 10, (int(rng.integers(1, 9)), shape[0], *size))
+    conv = ConvConnection(weight, pool.out_shape, (1, 1), pad)
+    both = composed(pool, conv)
+    expected = conv.apply(pool.apply(np.arange(pool.n_sources)[None]))
+    np.testing.assert_array_equal(both.apply(np.arange(pool.n_sources)[None]), expected)
+    layers.append(random_layer(rng, chip, "second", both.out_shape, (Projection("first", both),)))
+    rows = rng.integers(-9, 10, (10, *pool.out_shape)).repeat(k, 2).repeat(k, 3)
+    dense = np.zeros((10, *shape), np.int64)
+    dense[:, :, : rows.shape[2], : rows.shape[3]] = rows
+    layers.append(
+        random_layer(
+            rng,
+            chip,
+            "third",
+            (10,),
+            (
+                Projection("first", DenseConnection(dense.reshape(10, -1))),
+                Projection("second", random_dense(rng, both.n_targets, 10)),
+            ),
+        )
+    )
+    code = InputCode("spike") if rng.random() < 0.5 else InputCode("analog", 1.0, 0, 255)
+    return QuantizedNetwork(
+        tuple(layers), "third", shape, code, membrane_bits=chip.core.membrane_bits
+    )
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_relayed_pools_change_nothing(seed):
+    rng = np.random.default_rng(seed)
+    chip = random_chip(rng, grid={"wide": 16, "high": 16}, core__membrane_bits=20)
+    network = random_pooled(rng, chip)
+    x = random_input(rng, network, 2, int(rng.integers(1, 5)))
+    try:
+        assert_chip_equals_reference(network, chip, x)
+    except (DoesNotFitError, UnsupportedError):
+        return
+
+
+def test_pools_are_relayed_where_that_saves_cores():
+    """A 3x3 kernel behind a 2x2 pool hears 36 inputs per channel, behind relays 9."""
+    rng = np.random.default_rng(3)
+    chip = make_chip(core__axons=64, core__neurons=64, grid={"wide": 30, "high": 30})
+    pool = pool_connection((8, 16, 16), (2, 2), (2, 2))
+    conv = ConvConnection(rng.integers(1, 9, (8, 8, 3, 3)), (8, 8, 8), padding=((1, 1), (1, 1)))
+    first = ConvConnection(rng.integers(1, 9, (8, 1, 1, 1)), (1, 16, 16))
+    layers = (
+        spiking(random_layer(rng, chip, "a", (8, 16, 16), (Projection(INPUT, first),))),
+        random_layer(rng, chip, "b", (8, 8, 8), (Projection("a", composed(pool, conv)),)),
+    )
+    network = QuantizedNetwork(layers, "b", (1, 16, 16), InputCode("spike"), 24)
+    legal, notes = legalize(network, chip)
+    assert [layer.name for layer in legal.layers] == ["a", "a.sum2x2", "b"]
+    assert "'a' -> 'b'" in notes[0] and "2x2 sum pool" in notes[0]
+    plain = map_network(network, chip).n_cores
+    assert plain < len(_unrelayed(network, chip).cores)
+    assert_chip_equals_reference(network, chip, random_input(rng, network, 2, 3))
+
+
+def _unrelayed(network, chip):
+    from neurosim_mapper.partition import PARTITIONERS
+    from neurosim_mapper.schedule import schedule_layers
+
+    return PARTITIONERS["tiles"](network, chip, schedule_layers(network, chip))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_factored_pool_is_the_same_connection(seed):
+    """`factor_pool` of what `composed` made: the same sums, whatever block it finds."""
+    rng = np.random.default_rng(seed)
+    shape = (2, int(rng.integers(2, 12)), int(rng.integers(2, 12)))
+    k = int(rng.integers(1, 5))
+    if min(shape[1:]) < k:
+        return
+    pool = pool_connection(shape, (k, k), (k, k))
+    size = tuple(min(int(rng.integers(1, 4)), n) for n in pool.out_shape[1:])
+    pad = tuple((int(p), int(q)) for p, q in rng.integers(0, 3, (2, 2)))
+    stride = tuple(int(s) for s in rng.integers(1, 3, 2))
+    conv = ConvConnection(rng.integers(-3, 4, (3, 2, *size)), pool.out_shape, stride, pad)
+    connection = composed(pool, conv)
+    factors = factor_pool(connection, shape)
+    values = rng.integers(-50, 50, (3, connection.n_sources))
+    if factors is not None:
+        again = factors.rest.apply(factors.pool.apply(values))
+        np.testing.assert_array_equal(again, connection.apply(values))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_delays_beyond_the_delay_field_go_through_relays(seed):
+    rng = np.random.default_rng(seed)
+    chip = random_chip(rng, core__max_delay_ticks=int(rng.integers(1, 4)))
+    network = random_network(rng, chip, max_layers=7)
+    x = random_input(rng, network, 2, int(rng.integers(1, 8)))
+    try:
+        program = assert_chip_equals_reference(network, chip, x)
+    except (DoesNotFitError, UnsupportedError):
+        return
+    assert int(program.packets.delay.max(initial=0)) <= chip.core.max_delay_ticks
+
+
+def test_a_long_skip_is_relayed_on_a_chip_with_a_delay_of_one():
+    rng = np.random.default_rng(1)
+    chip = make_chip(core__max_delay_ticks=1)
+    layers = []
+    for i in range(5):
+        source, n = (INPUT, 6) if i == 0 else (f"l{i - 1}", 8)
+        projections = [Projection(source, random_dense(rng, n, 8))]
+        if i == 4:
+            projections.append(Projection("l0", random_dense(rng, 8, 8), 3))
+        layers.append(random_layer(rng, chip, f"l{i}", (8,), tuple(projections)))
+    network = QuantizedNetwork(tuple(layers), "l4", (6,), InputCode("spike"), 24)
+    legal, notes = legalize(network, chip)
+    assert len(legal.layers) == 5 + 6  # 4 ticks of pipeline and 3 of delay, one hop each: 6 relays
+    assert "core.max_delay_ticks = 1; 6 relay layers added" in notes[0]
+    assert_chip_equals_reference(network, chip, random_input(rng, network, 3, 9))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_axon_merge(seed):
+    """Twice the axons for half the neurons, again and again: no fragments, the same results."""
+    rng = np.random.default_rng(seed)
+    chip = random_chip(
+        rng,
+        core__axons=8,
+        core__neurons=16,
+        core__synapses=512,
+        core__fan_in_extension="axon_merge",
+        grid={"wide": 32, "high": 32},
+    )
+    network = random_network(rng, chip)
+    x = random_input(rng, network, 2, int(rng.integers(1, 5)))
+    try:
+        program = assert_chip_equals_reference(network, chip, x)
+    except (DoesNotFitError, UnsupportedError):
+        return
+    assert program.mapping["fan_in_fragments"] == 0
