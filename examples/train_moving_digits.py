@@ -32,8 +32,8 @@ from neurosim_mapper.torch.training import (
     fit,
     measure,
     module_accuracy,
-    weight_count,
 )
+from neurosim_mapper.torch.zoo import weight_count
 
 SIDE = 16
 FILM_US = 100_000

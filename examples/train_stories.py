@@ -31,9 +31,8 @@ from neurosim_mapper.torch.training import (
     fit,
     measure,
     module_accuracy,
-    weight_count,
 )
-from neurosim_mapper.torch.zoo import GATED, SPIKING, QuestionNetwork
+from neurosim_mapper.torch.zoo import GATED, SPIKING, QuestionNetwork, weight_count
 
 KINDS = (*SPIKING, *GATED)
 QUESTIONS = 2  # per story

@@ -174,8 +174,3 @@ def _float_classes(network: Network, x: npt.NDArray[Any]) -> npt.NDArray[np.int6
     y = run_float(network, x)
     scores = y[:, -1] if network.readout == "last" else y.sum(axis=1)
     return np.asarray(scores.argmax(axis=1), dtype=np.int64)
-
-
-def weight_count(model: nn.Module) -> int:
-    """Trained numbers of a module: weights, biases, neuron parameters; frozen ones left out."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -217,6 +217,11 @@ def _check_kind(kind: str, known: Sequence[str]) -> None:
         raise UsageError(f"{kind!r} is no form of this network; known: {', '.join(known)}.")
 
 
+def weight_count(model: nn.Module) -> int:
+    """Trained numbers of a module: weights, biases, neuron parameters; frozen ones left out."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
 def convolution_weights(model: nn.Module) -> int:
     """Weights and biases of all convolutions, as Tables VII and IX count them."""
     kinds = (nn.Conv2d, nn.Conv3d)
