@@ -4,7 +4,7 @@
     python examples/train_digits.py --output neurosim/demo_data
 
 scikit-learn's 8x8 digits (1797 images, grey levels 0..16) are shown over 8 ticks: in tick t a
-pixel sends a spike if it is brighter than level t. Both networks are dense, 64 - 128 - 64 - 10,
+pixel sends a spike if it is brighter than level t. Both networks are dense, 64 - 256 - 128 - 10,
 with batch normalisation in front of every hidden layer, and are read out by the sum over the
 ticks. The LIAF network sends values (ReLU of the potential), the LIF network spikes. Training is
 back-propagation through time in plain PyTorch, from a fixed seed; neurosim only writes the files.
@@ -34,7 +34,7 @@ from neurosim_mapper.readers import read_network, write_network
 
 SEED = 2022
 LEVELS = (1, 3, 5, 7, 9, 11, 13, 15)  # one per tick
-SIZES = (64, 128, 64, 10)
+SIZES = (64, 256, 128, 10)
 THRESHOLD = 1.0
 DECAY = 0.5
 EPOCHS = 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,11 +61,10 @@ def test_libraries_stay_in_their_rooms(package, path):
     "path", sorted((ROOT / "neurosim" / "kernels").glob("*.py")), ids=lambda p: p.name
 )
 def test_kernels_import_only_numpy_numba_and_each_other(path):
-    standard = {"__future__", "typing", "collections", "hashlib", "os", "tempfile", "pathlib"}
+    libraries = sys.stdlib_module_names | {"numpy", "numba"}
     for name in imported(path):
-        assert name.split(".")[0] in standard | {"numpy", "numba"} or name.startswith(
-            ("neurosim.kernels", "neurosim.soma")
-        ), name
+        ours = name.startswith(("neurosim.kernels", "neurosim.soma"))
+        assert ours or name.split(".")[0] in libraries, name
 
 
 def test_there_is_no_circle_between_modules_at_import_time():
