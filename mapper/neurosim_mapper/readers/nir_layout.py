@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from neurosim.errors import InputFileError, NeurosimError, UsageError
+from neurosim_mapper.readers.hdf5_texts import TextStorage, has_usual_sizes
 
 Tree: TypeAlias = dict[str, Any]  # str, ndarray or Tree
 
@@ -29,7 +30,6 @@ MAX_DEPTH: Final = 32
 # Deflate cannot expand by more than about 1032 to 1; the rest is room for small files.
 MAX_EXPANSION: Final = 1100
 FREE_BYTES: Final = 1 << 20
-TEXTS_AT_ONCE: Final = 64
 SMALL_BYTES: Final = 2048  # below, the book-keeping of compressed chunks costs more than it saves
 HDF5_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 FILTERS: Final = {
@@ -79,8 +79,10 @@ def read_layout(path: str | os.PathLike[str]) -> Layout:
     with _explained(path, "the file"):
         if not is_hdf5(path):
             raise InputFileError(f"{path} is not an HDF5 file, so it cannot be a NIR network.")
-        with h5py.File(path, "r") as file:
-            walker = _Walker(path, path.stat().st_size)
+        if not has_usual_sizes(path):
+            raise InputFileError(f"{path} uses HDF5 offsets of other than 8 bytes; rewrite it.")
+        with h5py.File(path, "r") as file, TextStorage(path, file.userblock_size) as texts:
+            walker = _Walker(path, path.stat().st_size, texts)
             names = walker.names(file, "/")
             if "node" not in names:
                 raise InputFileError(
@@ -110,8 +112,9 @@ def _explained(path: Path, what: str) -> Iterator[None]:
 class _Walker:
     """One walk through a file: where it has been and how much it may still read."""
 
-    def __init__(self, path: Path, file_bytes: int) -> None:
+    def __init__(self, path: Path, file_bytes: int, storage: TextStorage) -> None:
         self.path = path
+        self.storage = storage
         self.file_bytes = file_bytes
         self.budget_bytes = MAX_EXPANSION * file_bytes + FREE_BYTES
         self.seen: set[int] = set()
@@ -185,20 +188,25 @@ class _Walker:
         self.budget_bytes -= needed
 
     def texts(self, data: h5py.Dataset, where: str, variable: bool) -> Any:
-        """One text, or an object array of texts, read in small parts."""
+        """One text, or an object array of texts."""
+        if not variable:
+            found = np.asarray(data[()]).ravel().tolist()
+        elif data.size == 0:
+            found = []
+        else:
+            offset = data.id.get_offset()
+            if offset is None or data.chunks:
+                raise self.fail(where, "holds texts in chunks; only plain storage is read")
+            try:
+                found = self.storage.texts(offset, int(data.size), self.budget_bytes)
+            except InputFileError as error:
+                raise self.fail(where, str(error)) from None
+        self.budget_bytes -= sum(map(len, found))
+        texts = [self.decoded(value, where) for value in found]
         if data.shape == ():
-            return self.decoded(data[()], where)
-        rows: list[Any] = []
-        step = max(1, TEXTS_AT_ONCE // max(1, int(np.prod(data.shape[1:])))) if variable else None
-        for start in range(0, data.shape[0], step or max(1, data.shape[0])):
-            part = data[start : start + (step or data.shape[0])]
-            flat = [self.decoded(value, where) for value in part.ravel()]
-            self.budget_bytes -= sum(map(len, flat))
-            if self.budget_bytes < 0:
-                raise self.fail(where, "holds more text than the file can")
-            rows.extend(flat)
-        result = np.empty(len(rows), dtype=object)
-        result[:] = rows
+            return texts[0]
+        result = np.empty(len(texts), dtype=object)
+        result[:] = texts
         return result.reshape(data.shape)
 
     def decoded(self, value: Any, where: str) -> str:
