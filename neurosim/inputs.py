@@ -222,6 +222,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, na
             else np.lib.format.read_array_header_2_0
         )
         shape, _, dtype = read_header(stream)
+        n_stored = info.file_size - stream.tell()
     if dtype.hasobject:
         raise InputFileError(
             f"{path}: {name} holds Python objects; they are never unpickled. Save numbers."
@@ -234,7 +235,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, na
             f"{path}: {name} has shape {shape}, {n_bytes >> 20} MiB; at most {MAX_BYTES >> 20} MiB "
             "are read. Split the file."
         )
-    if n_bytes > info.file_size:
+    if n_bytes > n_stored:
         raise InputFileError(f"{path}: is damaged ({name} is cut off).")
     with archive.open(info) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)

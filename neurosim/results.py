@@ -4,7 +4,8 @@
 manifest.json   schema, versions, seed, command, digests of inputs and of every file here
 chip.yaml       the resolved chip, complete; a chip file as any other
 report.json     `neurosim.report`, schema in `neurosim.report.schema`
-counters.npz    the columns of `neurosim.counters.Counters`
+counters.npz    the columns of `neurosim.counters.Counters`; of a run with the cycle-level network
+                also those of `NetworkStats`, as network.NAME
 trace.npz       outputs (and labels, if given); values.LAYER, membrane.LAYER of probed layers
 =============== ==============================================================================
 
@@ -18,7 +19,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,11 +29,13 @@ import numpy.typing as npt
 
 from neurosim.archive import read_archive, write_archive
 from neurosim.chip import Chip
-from neurosim.chip_files import dump_chip, load_chip
+from neurosim.chip_files import chip_from_dict, dump_chip
 from neurosim.counters import Counters
 from neurosim.errors import InputFileError
 from neurosim.folders import check_replaceable, write_folder
+from neurosim.network_stats import NetworkStats
 from neurosim.provenance import bytes_digest, json_digest, program_digest, versions
+from neurosim.strict_yaml import parse_yaml, read_text_file
 
 if TYPE_CHECKING:
     from neurosim.simulator import Run
@@ -45,6 +48,7 @@ MANIFEST: Final = "manifest.json"
 REQUIRED: Final = ("chip.yaml", "report.json", "counters.npz", "trace.npz")
 OPTIONAL: Final = ("report.html", "trace.perfetto.json")
 _LARGEST_JSON_BYTES: Final = 1 << 28
+_NETWORK: Final = "network."
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -57,6 +61,7 @@ class RunFolder:
     Attributes
     ----------
     outputs : (n_samples, n_ticks, n_outputs) int32. labels : (n_samples,) or None.
+    network : of a run with the cycle-level network, else None.
     values, membrane : per probed layer (n_samples, n_ticks, n_neurons) int32.
     manifest, report : plain JSON data.
     """
@@ -68,6 +73,7 @@ class RunFolder:
     counters: Counters
     outputs: I32
     labels: I64 | None = None
+    network: NetworkStats | None = None
     values: Mapping[str, I32] = field(default_factory=dict)
     membrane: Mapping[str, I32] = field(default_factory=dict)
 
@@ -106,7 +112,7 @@ def run_files(
     files = {
         "chip.yaml": dump_chip(run.program.chip).encode(),
         "report.json": run.report().to_json().encode(),
-        "counters.npz": _archive(COUNTERS_SCHEMA, run.counters.columns()),
+        "counters.npz": _archive(COUNTERS_SCHEMA, _counter_columns(run)),
         "trace.npz": _archive(TRACE_SCHEMA, _trace_columns(run)),
     }
     manifest: dict[str, Any] = {
@@ -136,6 +142,7 @@ def load_run_folder(path: str | Path) -> RunFolder:
     _, columns = read_archive(folder / "counters.npz", COUNTERS_SCHEMA)
     _, trace = read_archive(folder / "trace.npz", TRACE_SCHEMA)
     try:
+        network = _network(columns)
         counters = Counters(**columns)
         outputs = trace["outputs"]
     except (TypeError, KeyError) as error:
@@ -143,11 +150,12 @@ def load_run_folder(path: str | Path) -> RunFolder:
     return RunFolder(
         path=folder,
         manifest=manifest,
-        chip=load_chip(folder / "chip.yaml"),
+        chip=_chip(folder / "chip.yaml"),
         report=_json(folder / "report.json"),
         counters=counters,
         outputs=outputs,
         labels=trace.get("labels"),
+        network=network,
         values=_layers(trace, "values."),
         membrane=_layers(trace, "membrane."),
     )
@@ -156,6 +164,26 @@ def load_run_folder(path: str | Path) -> RunFolder:
 def is_run_folder(path: str | Path) -> bool:
     """Whether `path` looks like a run folder; `load_run_folder` says what is wrong with it."""
     return (Path(path) / MANIFEST).is_file()
+
+
+def _counter_columns(run: Run) -> dict[str, npt.NDArray[Any]]:
+    columns: dict[str, npt.NDArray[Any]] = dict(run.counters.columns())
+    if run.network is not None:
+        for item in fields(run.network):
+            columns[f"{_NETWORK}{item.name}"] = np.asarray(getattr(run.network, item.name))
+    return columns
+
+
+def _network(columns: dict[str, npt.NDArray[Any]]) -> NetworkStats | None:
+    """Take the columns of the network out of `columns`."""
+    names = [name for name in columns if name.startswith(_NETWORK)]
+    found = {name.removeprefix(_NETWORK): columns.pop(name) for name in names}
+    if not found:
+        return None
+    numbers: dict[str, Any] = {
+        name: int(column[0]) if column.shape == (1,) else column for name, column in found.items()
+    }
+    return NetworkStats(**numbers)
 
 
 def _trace_columns(run: Run) -> dict[str, npt.NDArray[Any]]:
@@ -213,6 +241,12 @@ def _verify(folder: Path, name: str, digest: str) -> None:
         raise InputFileError(f"{path}: cannot be read ({error.strerror}).") from None
     if found != digest:
         raise InputFileError(f"{path}: was changed after it was written (digest).")
+
+
+def _chip(path: Path) -> Chip:
+    """The chip as it was resolved; one made in Python may lack the sources that files need."""
+    document = parse_yaml(read_text_file(path, "chip file"), str(path))
+    return chip_from_dict(document.data, str(path))
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -186,8 +186,9 @@ def _accuracy_table(results: dict[str, Result]) -> Table:
 
     from neurosim.report.units import count, percent
 
-    table = Table(title="Accuracy, and cycles of the two network models", title_justify="left")
-    heads = ("float", "integer", "on chip", "bit-exact", "cycles, ideal", "cycle-level")
+    title = "Accuracy; cycles per inference with the ideal and the cycle-level network"
+    table = Table(title=title, title_justify="left")
+    heads = ("float", "integer", "on chip", "bit-exact", "ideal", "cycle")
     table.add_column("network")
     for head in heads:
         table.add_column(head, justify="right")

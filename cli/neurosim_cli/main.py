@@ -7,6 +7,7 @@ Exit codes: 0 ok, 1 internal error, 2 usage, 3 bad input file, 4 does not fit, 5
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -44,12 +45,12 @@ class LazyGroup(click.Group):
     """Imports a command when it runs; the overview needs none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, in the order of `COMMANDS`."""
-        return list(COMMANDS)
+        """The names of all installed commands, in the order of `COMMANDS`."""
+        return [name for name in COMMANDS if _is_installed(name)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of one command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS or not _is_installed(cmd_name):
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
@@ -58,7 +59,13 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The overview, from the table alone."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+def _is_installed(name: str) -> bool:
+    """Whether the module of a command is there; it is not imported."""
+    module = COMMANDS[name][0].partition(":")[0]
+    return module in sys.modules or importlib.util.find_spec(module) is not None
 
 
 @click.group(

@@ -13,8 +13,7 @@ EXAMPLES = """\b
 Examples:
   neurosim simulate digits.nsp --input digits_test.npz --noc cycle -o run/
   neurosim simulate digits.nsp --input images.npz --ticks 8 --encoder rate
-  neurosim simulate digits.nsp --input digits_test.npz --samples 10 --probe all \\
-      -o run/
+  neurosim simulate digits.nsp --input digits_test.npz --probe all -o run/
   neurosim simulate digits.nsp --input digits_test.npz --json | jq .energy_pj
 """
 

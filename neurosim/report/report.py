@@ -120,9 +120,16 @@ def program_facts(program: Program) -> dict[str, Any]:
         "readout": program.readout,
         "seed": program.seed,
         "assumptions": list(program.assumptions),
-        "mapping": dict(program.mapping),
-        "provenance": dict(program.provenance),
+        "mapping": _in_order(program.mapping),
+        "provenance": _in_order(program.provenance),
     }
+
+
+def _in_order(data: Any) -> Any:
+    """Plain data with sorted keys: the same text before saving a program and after loading it."""
+    if isinstance(data, Mapping):
+        return {key: _in_order(data[key]) for key in sorted(data)}
+    return [_in_order(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def layer_facts(program: Program) -> list[dict[str, Any]]:
