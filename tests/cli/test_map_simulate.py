@@ -1,0 +1,223 @@
+"""map, simulate, info, report and compare: files in, files and numbers out."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+
+from neurosim.program import load_program
+from neurosim.report import report_schema
+from neurosim.results import load_run_folder
+from neurosim.simulator import simulate
+
+SAMPLES = 6
+
+
+@pytest.fixture
+def program(neurosim_command, files):
+    """liaf.nir mapped onto tianjic, as liaf.nsp in the current folder."""
+    found = neurosim_command("map", files / "liaf.nir", "--chip", "tianjic", "-o", "liaf.nsp")
+    assert found.code == 0, found.err
+    return "liaf.nsp"
+
+
+def test_map_writes_a_program(neurosim_command, files, program, tmp_path):
+    loaded = load_program(tmp_path / program)
+    assert loaded.chip.name == "tianjic"
+    assert loaded.provenance["checkpoint"]["file"] == "liaf.nir"
+    assert [path.name for path in tmp_path.iterdir()] == ["liaf.nsp"]
+
+
+def test_map_says_what_it_made(neurosim_command, files):
+    found = neurosim_command("map", files / "lif.nir", "--chip", "tianjic", "-o", "a.nsp", "--json")
+    data = json.loads(found.out)
+    assert data["output"] == "a.nsp"
+    assert data["chip"]["name"] == "tianjic"
+    assert [layer["neurons"] for layer in data["program"]["layers"]] == [20, 4]
+
+
+def test_the_same_call_gives_the_same_bytes(neurosim_command, files, tmp_path):
+    for name in ("a.nsp", "b.nsp"):
+        neurosim_command("map", files / "lif.nir", "--chip", "loihi", "-o", name, "--seed", 3)
+    assert (tmp_path / "a.nsp").read_bytes() == (tmp_path / "b.nsp").read_bytes()
+
+
+def test_map_passes_options_on(neurosim_command, files, tmp_path):
+    options = ["--placer", "random", "--seed", 5, "--input-kind", "spike"]
+    found = neurosim_command(
+        "map", files / "lif.nir", "--chip", "tianjic", "-o", "a.nsp", *options, "--calibration",
+        files / "samples.npz",
+    )  # fmt: skip
+    assert found.code == 0, found.err
+    loaded = load_program(tmp_path / "a.nsp")
+    assert loaded.seed == 5
+    assert loaded.input_code.kind == "spike"
+
+
+def test_simulate_writes_a_run_folder(neurosim_command, files, program, tmp_path):
+    found = neurosim_command(
+        "simulate", program, "--input", files / "samples.npz", "--noc", "cycle", "-o", "run",
+        "--probe", "all", "--threads", 2,
+    )  # fmt: skip
+    assert found.code == 0, found.err
+    folder = load_run_folder(tmp_path / "run")
+    with np.load(files / "samples.npz") as data:
+        expected = simulate(load_program(tmp_path / program), data["x"], labels=data["y"])
+    np.testing.assert_array_equal(folder.outputs, expected.outputs)
+    assert folder.report["accuracy"] == expected.accuracy
+    assert folder.report["chip"]["noc_model"] == "cycle"
+    assert set(folder.values) == set(expected.program.layer_names)
+    assert folder.manifest["command"][0] == "neurosim"
+    assert set(folder.manifest["inputs"]) == {program, "samples.npz"}
+    assert "Energy per inference" in found.out
+    assert all(len(line) <= 80 for line in found.out.splitlines())
+
+
+def test_simulate_prints_the_report_as_json(neurosim_command, files, program):
+    found = neurosim_command("simulate", program, "--input", files / "samples.npz", "--json")
+    assert found.code == 0
+    data = json.loads(found.out)
+    jsonschema.validate(data, report_schema())
+    assert data["samples"] == SAMPLES
+
+
+def test_simulate_a_part_of_the_samples(neurosim_command, files, program):
+    words = ("simulate", program, "--input", files / "samples.npz", "--samples", 2, "--json")
+    assert json.loads(neurosim_command(*words).out)["samples"] == 2
+
+
+def test_simulate_static_samples(neurosim_command, files, program):
+    words = ["simulate", program, "--input", files / "static.npz", "--json"]
+    found = neurosim_command(*words)
+    assert found.code == 2
+    assert "--ticks" in found.err
+    data = json.loads(neurosim_command(*words, "--ticks", 7).out)
+    assert data["ticks"] == 7
+    rates = [
+        json.loads(neurosim_command(*words, "--ticks", 7, "--encoder", "rate", "--seed", s).out)
+        for s in (1, 1)
+    ]
+    assert rates[0] == rates[1]
+
+
+def test_report_shows_a_run_again(neurosim_command, files, program):
+    run = ["simulate", program, "--input", files / "samples.npz", "-o", "run"]
+    first = neurosim_command(*run)
+    again = neurosim_command("report", "run")
+    assert again.out == first.out
+    data = json.loads(neurosim_command("report", "run", "--json").out)
+    jsonschema.validate(data, report_schema())
+
+
+def test_report_puts_runs_side_by_side(neurosim_command, files, program):
+    for name, samples in (("one", 3), ("two", 3), ("three", 2)):
+        words = ["--input", files / "samples.npz", "--samples", samples, "-o", name]
+        neurosim_command("simulate", program, *words)
+    found = neurosim_command("report", "one", "two", "--json")
+    assert [v["name"] for v in json.loads(found.out)["variants"]] == ["one", "two"]
+    refused = neurosim_command("report", "one", "three")
+    assert refused.code == 2
+    assert "compare needs the same" in refused.err
+
+
+def test_report_schema(neurosim_command):
+    assert json.loads(neurosim_command("report", "--schema").out) == report_schema()
+
+
+def test_info_of_a_program(neurosim_command, files, program):
+    found = neurosim_command("info", program)
+    assert found.code == 0
+    assert "tianjic, 12 x 13 cores" in found.out
+    assert "Fits: 1 of 156 cores" in found.out
+    data = json.loads(neurosim_command("info", program, "--json").out)
+    assert data["program"]["cores_used"] == 1
+
+
+def test_info_of_a_checkpoint(neurosim_command, files):
+    found = neurosim_command("info", files / "liaf.nir")
+    assert found.code == 0
+    assert "Neuron, relu values, NTR" in found.out
+    data = json.loads(neurosim_command("info", files / "liaf.nir", "--json").out)
+    weights = [node["parameters"] for node in data["nodes"] if node["kind"] == "Linear"]
+    assert weights == [12 * 20, 20 * 4]
+
+
+def test_info_of_a_run_folder(neurosim_command, files, program):
+    neurosim_command("simulate", program, "--input", files / "samples.npz", "-o", "run")
+    found = neurosim_command("info", "run")
+    assert found.code == 0
+    assert "command: neurosim" in found.err
+
+
+def test_compare(neurosim_command, files, tmp_path):
+    words = ["--chip", "tianjic", "--input", files / "samples.npz"]
+    found = neurosim_command("compare", files / "liaf.nir", files / "lif.nir", *words, "-o", "cmp")
+    assert found.code == 0, found.err
+    data = json.loads((tmp_path / "cmp" / "comparison.json").read_text())
+    assert [v["name"] for v in data["variants"]] == ["liaf", "liaf-spikes", "lif"]
+    assert [v["sends"] for v in data["variants"]] == ["analog", "spike", "spike"]
+    assert data["payload_overhead"]["of_spike_packet"] == 8 / 32
+    assert data["payload_overhead"]["of_analog_packet"] == 8 / 40
+    assert [pair["break_even_bits"] for pair in data["pairs"]] == [32 / 40, 32 / 40]
+    for variant in data["variants"]:
+        report = load_run_folder(tmp_path / "cmp" / variant["name"]).report
+        assert variant["bits"] * SAMPLES == pytest.approx(report["counts"]["bits_sent"])
+        assert variant["energy_pj"]["total"] * SAMPLES == pytest.approx(
+            report["energy_pj"]["total"]
+        )
+    assert all(len(line) <= 80 for line in found.out.splitlines())
+
+
+def test_compare_twice_into_one_folder(neurosim_command, files, tmp_path):
+    words = ["--chip", "tianjic", "--input", files / "samples.npz", "-o", "cmp"]
+    assert neurosim_command("compare", files / "liaf.nir", *words).code == 0
+    assert neurosim_command("compare", files / "lif.nir", *words).code == 0
+    assert sorted(p.name for p in (tmp_path / "cmp").iterdir()) == ["comparison.json", "lif"]
+    (tmp_path / "cmp" / "lif" / "notes.txt").touch()
+    refused = neurosim_command("compare", files / "lif.nir", *words)
+    assert refused.code == 2
+    assert "notes.txt" in refused.err
+
+
+def test_compare_without_the_variant(neurosim_command, files):
+    words = ["--chip", "tianjic", "--input", files / "samples.npz", "--json"]
+    found = neurosim_command("compare", files / "liaf.nir", "--no-what-if", *words)
+    assert [v["name"] for v in json.loads(found.out)["variants"]] == ["liaf"]
+
+
+def test_compare_programs(neurosim_command, files, program):
+    found = neurosim_command(
+        "compare", program, program, "--input", files / "samples.npz", "--json"
+    )
+    assert [v["name"] for v in json.loads(found.out)["variants"]] == ["liaf", "liaf-2"]
+
+
+def test_compare_needs_a_chip_for_checkpoints(neurosim_command, files):
+    found = neurosim_command("compare", files / "lif.nir", "--input", files / "samples.npz")
+    assert found.code == 2
+    assert "a checkpoint needs --chip" in found.err
+
+
+def test_demo(neurosim_command, tmp_path):
+    """The shipped networks: the accuracies that their files state, and a chip that agrees."""
+    found = neurosim_command("demo", "--samples", 40, "--json")
+    assert found.code == 0, found.err
+    data = json.loads(found.out)
+    for name, accuracy in data["accuracy"].items():
+        assert accuracy["bit_exact"] is True
+        assert accuracy["on_chip"] == accuracy["integer"]
+        assert abs(accuracy["integer"] - accuracy["float"]) <= 0.05
+        folder = load_run_folder(tmp_path / "demo_run" / name)
+        assert folder.report["accuracy"] == accuracy["on_chip"]
+        assert folder.report["chip"]["noc_model"] == "cycle"
+    assert [v["name"] for v in data["comparison"]["variants"]] == ["digits_liaf", "digits_lif"]
+
+
+def test_demo_prints_what_a_person_wants(neurosim_command):
+    found = neurosim_command("demo", "--samples", 5)
+    for word in ("Fits", "float", "integer", "on chip", "packets", "bits", "energy", "busiest"):
+        assert word in found.out
+    assert all(len(line) <= 80 for line in found.out.splitlines())
