@@ -17,6 +17,7 @@ from neurosim.chip import Chip
 from neurosim.chip_files import load_chip
 from neurosim.errors import DoesNotFitError, UsageError
 from neurosim.program import Program
+from neurosim.program_check import check_program
 from neurosim_mapper.assemble import assemble
 from neurosim_mapper.legalize import legalize
 from neurosim_mapper.mapping_report import check_core_count, partition_rows, start_report
@@ -87,10 +88,9 @@ def _map(
     routes = route_packets(legal, partition, wiring, placement, chip)
     report |= {"fits": True, **placement.notes}
     program = assemble(legal, partition, schedule, wiring, placement, routes, chip, seed, report)
-    if program.violations:
-        raise DoesNotFitError(
-            f"the mapped network breaks a rule of {chip.name!r}: {program.violations[0]}"
-        )
+    violations = check_program(program)
+    if violations:
+        raise DoesNotFitError(f"the mapped network breaks a rule of {chip.name!r}: {violations[0]}")
     return program
 
 

@@ -2,7 +2,7 @@
 
 A candidate is a grid of equal boxes; a box whose fan-in exceeds a core is cut into fragments
 (`psum_hw`). Cost, in units of one core: the cores it fills, a share for every axon (a copy of an
-input that the network has to carry), and a share for every partial sum.
+input that the network has to carry), a share for every partial sum, a little for every piece.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from neurosim_mapper.partition.limits import CoreLimits
 
 AXON_WEIGHT: Final = 0.02  # cost of a core's worth of axons
 PSUM_WEIGHT: Final = 0.02  # cost of a core's worth of partial sums
+PIECE_WEIGHT: Final = 0.005  # cost of a further piece: one more place that its inputs travel to
 _KEPT: Final = 120  # candidates per layer that the joint choice looks at
 _SHARES: Final = np.linspace(0.0, 1.0, 9)
 
@@ -107,6 +108,7 @@ def _candidates(
     even = -(-most // fragments)
     psums = (fragments - 1) * geometry.n_neurons
     extra = AXON_WEIGHT * total / limits.axons + PSUM_WEIGHT * psums / limits.neurons
+    extra += PIECE_WEIGHT * n_tiles * fragments
     yield Candidate(
         box,
         n_tiles,

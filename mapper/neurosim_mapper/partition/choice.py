@@ -46,11 +46,16 @@ def choose(layers: Sequence[Candidates], limits: CoreLimits) -> list[Candidate]:
     for _ in range(_SWEEPS):
         before = best
         for i, layer in enumerate(layers):
-            for k in range(len(layer.kept)):
+            current = layer.kept[chosen[i]]
+            load = _load(layers, chosen)
+            for k, candidate in enumerate(layer.kept):
+                if _bound(load, current, candidate, limits) >= best:
+                    continue
                 trial = [*chosen[:i], k, *chosen[i + 1 :]]
                 price = _price(layers, trial, limits)
                 if price < best:
                     chosen, best = trial, price
+                    current, load = candidate, _load(layers, chosen)
         if best == before:
             break
     return [layer.kept[k] for layer, k in zip(layers, chosen, strict=True)]
@@ -69,7 +74,7 @@ def packed_cores(pieces: list[tuple[int, int, int]], limits: CoreLimits) -> int:
     for count, axons, neurons in order:
         left = count
         for row in list(bins):
-            while left and bool(_fits(limits, row[0] + axons, row[1] + neurons)):
+            while left and _fits(limits, row[0] + axons, row[1] + neurons):
                 moved = min(left, row[2])
                 left -= moved
                 if moved < row[2]:
@@ -95,6 +100,8 @@ def total_price(picked: Sequence[Candidate], limits: CoreLimits) -> float:
 
 
 def _fits(limits: CoreLimits, axons: int, neurons: int) -> bool:
+    if axons <= limits.axons:
+        return neurons <= limits.neurons and axons * neurons <= limits.cells
     return 0 < neurons <= limits.neurons_beside(axons)
 
 
@@ -108,6 +115,25 @@ def _alone(limits: CoreLimits, axons: int, neurons: int) -> int:
 
 def _price(layers: Sequence[Candidates], chosen: list[int], limits: CoreLimits) -> float:
     return total_price([layer.kept[k] for layer, k in zip(layers, chosen, strict=True)], limits)
+
+
+def _load(layers: Sequence[Candidates], chosen: list[int]) -> tuple[int, int, float]:
+    """Axons, neurons and cost beside the cores of a choice, all layers together."""
+    picked = [layer.kept[k] for layer, k in zip(layers, chosen, strict=True)]
+    return (
+        sum(c.total_axons for c in picked),
+        sum(c.total_neurons for c in picked),
+        sum(c.extra for c in picked),
+    )
+
+
+def _bound(
+    load: tuple[int, int, float], old: Candidate, new: Candidate, limits: CoreLimits
+) -> float:
+    """No packing of the choice with `new` in place of `old` costs less."""
+    axons = (load[0] + new.total_axons - old.total_axons) / limits.most_axons
+    neurons = (load[1] + new.total_neurons - old.total_neurons) / limits.neurons
+    return max(axons, neurons) + load[2] + new.extra - old.extra
 
 
 # --- templates of two layers on one core --------------------------------------------------------

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from neurosim_mapper.quantized import QuantizedLayer
 
 Box: TypeAlias = tuple[int, int, int]
+Spans: TypeAlias = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 Edges: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 _DENSE_SHARE = 0.5  # below this share of weights other than 0 a connection is looked up
@@ -57,6 +58,34 @@ class ProductReach(Reach):
             for axis, cut in zip(self.axes, edges, strict=True)
         ]
         return prod(max(counts) for counts in heard), prod(sum(counts) for counts in heard)
+
+
+@dataclass(frozen=True)
+class ConvReach(ProductReach):
+    """A convolution that needs no look at single synapses to tell the sources of a box."""
+
+    conv: ConvConnection
+    _unused: dict[tuple[int, int], bool] = field(default_factory=dict, compare=False)
+
+    def sources(self, spans: Spans) -> Index | None:
+        """Sorted sources of a box; None where weights of 0 would leave some of them out."""
+        (c0, c1), (y0, y1), (x0, x1) = spans
+        if (c0, c1) not in self._unused:
+            # One group at a time: a channel of another group has weights for other sources.
+            per_group = self.conv.weight.shape[0] // self.conv.groups
+            cuts = [c0, *range((c0 // per_group + 1) * per_group, c1, per_group), c1]
+            self._unused[c0, c1] = any(
+                bool((self.conv.weight[a:b] == 0).all(axis=0).any()) for a, b in pairwise(cuts)
+            )
+        if self._unused[c0, c1]:
+            return None
+        channels, rows, columns = (
+            axis.positions(a, b)
+            for axis, (a, b) in zip(self.axes, ((c0, c1), (y0, y1), (x0, x1)), strict=True)
+        )
+        _, high, wide = self.conv.in_shape
+        grid = (channels[:, None, None] * high + rows[:, None]) * wide + columns
+        return grid.reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -94,6 +123,12 @@ class Axis:
             found = int(self.hears[a:b].any(axis=0).sum()) * self.per_position
             self._known[a, b] = found
         return found
+
+    def positions(self, a: int, b: int) -> Index:
+        """Those sources, ascending."""
+        assert self.hears is not None
+        heard = np.flatnonzero(self.hears[a:b].any(axis=0)) * self.per_position
+        return (heard[:, None] + np.arange(self.per_position)).reshape(-1)
 
 
 _ONE_TO_ONE = Axis(None)
@@ -147,7 +182,8 @@ def _conv_reach(conv: Any) -> ProductReach:
         start = np.arange(n_out) * conv.stride[axis] - conv.padding[axis][0]
         at = start[:, None] + np.arange(conv.weight.shape[2 + axis]) * conv.dilation[axis]
         axes.append(Axis((at[:, :, None] == np.arange(n_in)).any(axis=1)))
-    return ProductReach((axes[0], axes[1], axes[2]))
+    three = (axes[0], axes[1], axes[2])
+    return ConvReach(three, conv) if isinstance(conv, ConvConnection) else ProductReach(three)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 from neurosim_mapper.connections import Index
 from neurosim_mapper.mapping import NeuronGroup, Schedule
 from neurosim_mapper.partition.candidates import edges_of
-from neurosim_mapper.partition.geometry import Box, box_neurons
+from neurosim_mapper.partition.geometry import Box, ConvReach, box_neurons, layer_geometry
 from neurosim_mapper.partition.limits import CoreLimits
 from neurosim_mapper.quantized import QuantizedLayer
 
@@ -38,32 +38,55 @@ def cut_layer(
 ) -> list[Tile]:
     """All tiles of a layer, row of boxes after row of boxes, channels innermost."""
     channels, rows, columns = edges_of(shape, box)
-    return [
-        cut_tile(
-            layer,
-            box_neurons(shape, (c0, y0, x0), (c1 - c0, y1 - y0, x1 - x0)),
-            limits,
-            schedule,
-        )
-        for y0, y1 in pairwise(rows)
-        for x0, x1 in pairwise(columns)
-        for c0, c1 in pairwise(channels)
-    ]
+    reaches = layer_geometry(layer).reaches
+    result: list[Tile] = []
+    for y0, y1 in pairwise(rows):
+        for x0, x1 in pairwise(columns):
+            for c0, c1 in pairwise(channels):
+                neurons = box_neurons(shape, (c0, y0, x0), (c1 - c0, y1 - y0, x1 - x0))
+                heard = [
+                    r.sources(((c0, c1), (y0, y1), (x0, x1))) if isinstance(r, ConvReach) else None
+                    for r in reaches
+                ]
+                result.extend(cut_tile(layer, neurons, limits, schedule, heard))
+    return result
 
 
-def cut_tile(layer: QuantizedLayer, neurons: Index, limits: CoreLimits, schedule: Schedule) -> Tile:
-    """Groups of one tile; fragments hold runs of the axon keys, equal to within one."""
-    keys, rows = axon_keys(layer, schedule, neurons)
-    count = max(1, limits.fragments(int(keys.size), int(neurons.size)))
-    edges = [keys.size * i // count for i in range(count + 1)]
+def cut_tile(
+    layer: QuantizedLayer,
+    neurons: Index,
+    limits: CoreLimits,
+    schedule: Schedule,
+    heard: list[Index | None] | None = None,
+) -> list[Tile]:
+    """Groups of one tile; fragments hold runs of the axon keys, equal to within one.
+
+    `heard` are the sources per projection where they are known already. A tile that is too large
+    after all (irregular wiring is judged by a sample) is halved.
+    """
+    keys, rows = axon_keys(layer, schedule, neurons, heard)
+    count = limits.fragments(int(keys.size), int(neurons.size))
+    if count == 0 and neurons.size > 1:
+        half = neurons.size // 2
+        return [
+            tile
+            for part in (neurons[:half], neurons[half:])
+            for tile in cut_tile(layer, part, limits, schedule)
+        ]
+    edges = [keys.size * i // max(count, 1) for i in range(max(count, 1) + 1)]
     groups = [
         NeuronGroup(layer.name, neurons, _sources(keys, rows, low, high))
         for low, high in pairwise(edges)
     ]
-    return Tile(groups[0], tuple(groups[1:]))
+    return [Tile(groups[0], tuple(groups[1:]))]
 
 
-def axon_keys(layer: QuantizedLayer, schedule: Schedule, neurons: Index) -> tuple[Index, Inputs]:
+def axon_keys(
+    layer: QuantizedLayer,
+    schedule: Schedule,
+    neurons: Index,
+    heard: list[Index | None] | None = None,
+) -> tuple[Index, Inputs]:
     """Distinct axons that `neurons` listen to, and per projection the rows of its sources.
 
     Two projections from one source with one delay share their axons. Keys are numbered per
@@ -74,7 +97,8 @@ def axon_keys(layer: QuantizedLayer, schedule: Schedule, neurons: Index) -> tupl
     for number, projection in enumerate(layer.projections):
         bundle = (projection.source, schedule.chip_delay[layer.name, number])
         base = first.setdefault(bundle, len(first)) << 40
-        codes.append(projection.connection.sources_of(neurons) + base)
+        known = heard[number] if heard else None
+        codes.append((projection.connection.sources_of(neurons) if known is None else known) + base)
     if len(codes) == 1:
         return codes[0], [(0, np.arange(codes[0].size))]
     keys = np.unique(np.concatenate([np.empty(0, np.int64), *codes]))
