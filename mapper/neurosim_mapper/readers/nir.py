@@ -49,6 +49,12 @@ def read_nir(
     """
     path = Path(path)
     chosen = choose_reading(reading, choices)
+    # Whatever a damaged number turns into is found by the checks for finite values.
+    with np.errstate(all="ignore"):
+        return _read(path, chosen)
+
+
+def _read(path: Path, chosen: Reading | None) -> Network:
     layout = read_layout(path)
     try:
         graph, said = _own_section(flatten_graph(layout.node))
