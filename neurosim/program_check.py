@@ -55,6 +55,11 @@ def input_bounds(program: Program) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     for core in range(program.n_cores):
         a0, a1 = program.cores.axon_offset[core : core + 2]
         n0, n1 = program.cores.neuron_offset[core : core + 2]
+        if program.cores.synapse_format[core] == SYNAPSE_FORMATS["dense"]:
+            low[n0:n1], high[n0:n1] = _dense_bounds(
+                _dense_block(program, core), value_low[a0:a1], value_high[a0:a1]
+            )
+            continue
         rows, targets, weights = core_synapses(program, core)
         first, second = weights * value_low[a0:a1][rows], weights * value_high[a0:a1][rows]
         size = int(n1 - n0)
@@ -63,16 +68,34 @@ def input_bounds(program: Program) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     return low, high
 
 
+def _dense_bounds(
+    block: npt.NDArray[Any], value_low: npt.NDArray[np.int64], value_high: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Bounds of a dense core; float64 holds these integers exactly."""
+    positive = np.maximum(block, 0).astype(np.float64)
+    negative = np.minimum(block, 0).astype(np.float64)
+    least, most = value_low.astype(np.float64), value_high.astype(np.float64)
+    low = least @ positive + most @ negative
+    high = most @ positive + least @ negative
+    return low.astype(np.int64), high.astype(np.int64)
+
+
+def _dense_block(program: Program, core: int) -> npt.NDArray[Any]:
+    """Weights (axons, neurons) of a dense core, a view."""
+    n_axons = int(np.diff(program.cores.axon_offset[core : core + 2])[0])
+    n_neurons = int(np.diff(program.cores.neuron_offset[core : core + 2])[0])
+    start = int(program.cores.dense_offset[core])
+    stored = program.synapses.dense[start : start + n_axons * n_neurons]
+    return stored.reshape(n_axons, n_neurons)
+
+
 def core_synapses(
     program: Program, core: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Connected synapses of a core: axon (from its first), neuron (from its first), weight."""
     a0, a1 = (int(a) for a in program.cores.axon_offset[core : core + 2])
-    n0, n1 = (int(n) for n in program.cores.neuron_offset[core : core + 2])
     if program.cores.synapse_format[core] == SYNAPSE_FORMATS["dense"]:
-        start = int(program.cores.dense_offset[core])
-        block = program.synapses.dense[start : start + (a1 - a0) * (n1 - n0)]
-        block = block.reshape(a1 - a0, n1 - n0)
+        block = _dense_block(program, core)
         rows, targets = np.nonzero(block)
         return rows, targets, block[rows, targets].astype(np.int64)
     offset = program.axons.row_offset
@@ -194,11 +217,9 @@ def _blocks_lie_inside(program: Program) -> Iterator[Violation]:
             f"{ends.max()} weights",
             f"{program.synapses.dense.size} stored",
         )
-    core_of_row = np.repeat(
-        np.repeat(np.arange(program.n_cores), np.diff(cores.axon_offset)),
-        np.diff(program.axons.row_offset),
-    )
-    if (program.synapses.target >= neurons[core_of_row]).any():
+    stop_of_axon = np.repeat(neurons.astype(np.int32), np.diff(cores.axon_offset))
+    stop = np.repeat(stop_of_axon, np.diff(program.axons.row_offset))
+    if (program.synapses.target >= stop).any():
         yield Violation(
             "structure", "synapses.target", "neurons of the same core", "a target outside"
         )

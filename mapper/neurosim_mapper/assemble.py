@@ -183,16 +183,18 @@ def _synapses(
     for number, core in enumerate(partition.cores):
         block, ticks = _core_block(network, core, wiring, schedule, number, index)
         first_tick.append(ticks)
-        connected = block != 0
-        sparse = connected.sum() * (2 + dtype.itemsize) < block.size * dtype.itemsize
+        narrow = _narrow(block, dtype)
+        per_axon = np.count_nonzero(narrow, axis=1)
+        sparse = per_axon.sum() * (2 + dtype.itemsize) < block.size * dtype.itemsize
         formats.append(SYNAPSE_FORMATS["sparse" if sparse else "dense"])
-        synapses.append(connected.sum(axis=1))
-        row_sizes.append(connected.sum(axis=1) if sparse else np.zeros(len(block), np.int64))
+        synapses.append(per_axon)
+        row_sizes.append(per_axon if sparse else np.zeros(len(block), np.int64))
         if sparse:
-            target.append(np.nonzero(connected)[1].astype(np.uint16))
-            weight.append(_narrow(block[connected], dtype))
+            row, column = np.nonzero(narrow)
+            target.append(column.astype(np.uint16))
+            weight.append(narrow[row, column])
         else:
-            dense.append(_narrow(block.ravel(), dtype))
+            dense.append(narrow.ravel())
         dense_offset.append(dense_offset[-1] + (0 if sparse else block.size))
     axons = AxonTable(
         kind=_axon_kinds(network, wiring),
@@ -228,10 +230,10 @@ def _core_block(
     index: Mapping[str, int],
 ) -> tuple[IntArray, Index]:
     """Weights (axons, neurons) of one core, and the pipeline offset that each axon serves."""
-    rows = slice(int(wiring.axon_offset[number]), int(wiring.axon_offset[number + 1]))
-    n_axons = rows.stop - rows.start
+    own = slice(int(wiring.axon_offset[number]), int(wiring.axon_offset[number + 1]))
+    n_axons = own.stop - own.start
     codes = _axon_codes(
-        wiring.axon_source_layer[rows], wiring.axon_source[rows], wiring.axon_delay[rows]
+        wiring.axon_source_layer[own], wiring.axon_source[own], wiring.axon_delay[own]
     )
     block = np.zeros((n_axons, sum(g.neurons.size for g in core)), dtype=np.int64)
     first_tick = np.zeros(n_axons, dtype=np.int64)
@@ -243,7 +245,11 @@ def _core_block(
             delay = np.int64(schedule.chip_delay[group.layer, p])
             layer = np.int64(index[projection.source])
             axons = np.searchsorted(codes, _axon_codes(layer, sources, delay))
-            block[axons, columns] += projection.connection.block(sources, group.neurons)
+            rows = slice(int(axons[0]), int(axons[-1]) + 1)
+            if axons.size == rows.stop - rows.start:
+                block[rows, columns] += projection.connection.block(sources, group.neurons)
+            else:
+                block[axons, columns] += projection.connection.block(sources, group.neurons)
             first_tick[axons] = np.maximum(first_tick[axons], schedule.first_tick[group.layer])
         column = columns.stop
     return block, first_tick

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError
+from neurosim_mapper._block_kernel import fill_conv_block
 from neurosim_mapper.nodes import window_out
 
 Index: TypeAlias = npt.NDArray[np.int64]
@@ -383,19 +384,17 @@ class ConvConnection(Connection):
         return np.flatnonzero(marked)
 
     def block(self, sources: Index, targets: Index) -> IntArray:
-        """Looked up in the kernel, with a border of zeros for pairs that do not meet."""
-        source_c, source_y, source_x = np.unravel_index(sources, self.in_shape)
-        target_c, target_y, target_x = np.unravel_index(targets, self.out_shape)
-        per_group, high, wide = self._bordered.shape[1:]
-        place = self._kernel_rows[source_y[:, None], target_y[None, :]] * wide
-        place += self._kernel_columns[source_x[:, None], target_x[None, :]]
-        place += (source_c % per_group * high * wide)[:, None]
-        place += target_c * (per_group * high * wide)
-        found = self._bordered.reshape(-1).take(place)
-        if self.groups > 1:
-            group = target_c // (self.out_shape[0] // self.groups)
-            found = np.where((source_c // per_group)[:, None] == group[None, :], found, 0)
-        block: IntArray = found
+        """Looked up in the kernel; 0 for pairs that do not meet."""
+        block = np.zeros((len(sources), len(targets)), np.int64)
+        fill_conv_block(
+            self._taps,
+            np.array(np.unravel_index(sources, self.in_shape), np.int64),
+            np.array(np.unravel_index(targets, self.out_shape), np.int64),
+            self._kernel_rows,
+            self._kernel_columns,
+            np.array([self.weight.shape[1], self.out_shape[0] // self.groups], np.int64),
+            block,
+        )
         return block
 
     def positive_negative_sums(self) -> tuple[IntArray, IntArray]:
@@ -410,13 +409,14 @@ class ConvConnection(Connection):
         )
 
     @cached_property
-    def _bordered(self) -> IntArray:
-        """The kernel with one more row and column, of zeros, for pairs that do not meet."""
-        return np.pad(self.weight, ((0, 0), (0, 0), (0, 1), (0, 1)))
+    def _taps(self) -> npt.NDArray[np.int16] | IntArray:
+        """(kernel height, kernel width, c_in / groups, c_out), as narrow as the weights allow."""
+        kind = np.int16 if self.weight_abs_max < 1 << 15 else np.int64
+        return np.ascontiguousarray(self.weight.transpose(2, 3, 1, 0).astype(kind))
 
     @cached_property
     def _kernel_rows(self) -> Index:
-        """Kernel row that joins input row i with output row j, else the border; (in, out)."""
+        """(in, out) kernel row that joins input row i with output row j, else the kernel size."""
         return _kernel_index(self, 0)
 
     @cached_property

@@ -2,6 +2,9 @@
 
 Deadlock-free on a mesh because no packet ever turns back to the first axis (Dally and Seitz 1987).
 On a torus every axis takes the shorter way round, the positive one when both are equal.
+
+`flow_links` does all flows of a network at once; `DimensionOrder` is the same for a single path,
+in plain Python, and the slow twin that tests hold the compiled code against.
 """
 
 from __future__ import annotations
@@ -9,12 +12,80 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from neurosim.chip import Chip
 from neurosim.errors import DoesNotFitError
 from neurosim.program import N_DIRECTIONS
+from neurosim_mapper.route._tree_kernel import walk_flows
 
 XY = tuple[int, int]
+Index = npt.NDArray[np.int64]
 _STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
+
+
+def flow_links(
+    chip: Chip,
+    source_xy: Index,
+    to_host: npt.NDArray[np.bool_],
+    target_offset: Index,
+    target_xy: Index,
+) -> tuple[Index, npt.NDArray[np.int32]]:
+    """Links of every flow: offsets (n_flows + 1,) and links in order of travel.
+
+    Parameters
+    ----------
+    source_xy : (n_flows, 2) router of the source; x = -1: the host, which enters in row y.
+    to_host : (n_flows,) flows to the host, along their row to the west edge whatever the topology:
+        a host packet never uses a wrap-around link.
+    target_offset, target_xy : (n_flows + 1,) and (n_targets, 2) routers of the targets.
+
+    Raises
+    ------
+    DoesNotFitError : a way needs a dead link.
+    """
+    noc = chip.noc_section
+    shape = np.array(
+        [chip.wide, chip.high, noc.topology == "torus", noc.routing == "yx"], dtype=np.int64
+    )
+    sx, sy = np.ascontiguousarray(source_xy.T.astype(np.int64))
+    tx, ty = np.ascontiguousarray(target_xy.T.astype(np.int64))
+    offset = np.zeros(len(sx) + 1, np.int64)
+    nothing = np.empty(0, np.int32)
+    walk_flows(sx, sy, to_host, target_offset, tx, ty, shape, offset, nothing)
+    offset = np.cumsum(offset)
+    link = np.empty(int(offset[-1]), np.int32)
+    if link.size:
+        walk_flows(sx, sy, to_host, target_offset, tx, ty, shape, offset, link)
+    if chip.dead_links:
+        dead = np.flatnonzero(np.isin(link, dead_link_numbers(chip)))
+        if dead.size:
+            raise dead_link_error(chip, int(link[dead[0]]))
+    return offset, link
+
+
+def dead_link_numbers(chip: Chip) -> Index:
+    """Numbers of the dead links, both directions of each."""
+    dead = []
+    for a, b in chip.dead_links:
+        for (x, y), (u, v) in ((a, b), (b, a)):
+            for direction, (dx, dy) in enumerate(_STEPS):
+                if ((x + dx) % chip.wide, (y + dy) % chip.high) == (u, v):
+                    dead.append(N_DIRECTIONS * (y * chip.wide + x) + direction)
+    return np.array(sorted(set(dead)), dtype=np.int64)
+
+
+def dead_link_error(chip: Chip, link: int) -> DoesNotFitError:
+    """What to say about a route over a dead link."""
+    router, direction = divmod(link, N_DIRECTIONS)
+    here = (router % chip.wide, router // chip.wide)
+    dx, dy = _STEPS[direction]
+    return DoesNotFitError(
+        f"the route needs the dead link {here} -> {(here[0] + dx, here[1] + dy)} of "
+        f"{chip.name!r}; routing {chip.noc_section.routing!r} has no way "
+        "round it. Place the network away from it (another placer or seed)."
+    )
 
 
 class DimensionOrder:
@@ -67,21 +138,10 @@ class DimensionOrder:
     def _link(self, here: XY, direction: int) -> int:
         link = N_DIRECTIONS * (here[1] * self._chip.wide + here[0]) + direction
         if link in self._dead_links:
-            dx, dy = _STEPS[direction]
-            raise DoesNotFitError(
-                f"the route needs the dead link {here} -> {(here[0] + dx, here[1] + dy)} of "
-                f"{self._chip.name!r}; routing {self._chip.noc_section.routing!r} has no way "
-                "round it. Place the network away from it (another placer or seed)."
-            )
+            raise dead_link_error(self._chip, link)
         return link
 
     @cached_property
     def _dead_links(self) -> frozenset[int]:
         """Both directions of every dead link."""
-        dead = set()
-        for a, b in self._chip.dead_links:
-            for (x, y), (u, v) in ((a, b), (b, a)):
-                for direction, (dx, dy) in enumerate(_STEPS):
-                    if ((x + dx) % self._size[0], (y + dy) % self._size[1]) == (u, v):
-                        dead.add(N_DIRECTIONS * (y * self._chip.wide + x) + direction)
-        return frozenset(dead)
+        return frozenset(dead_link_numbers(self._chip).tolist())

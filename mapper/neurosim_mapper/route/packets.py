@@ -15,7 +15,7 @@ from neurosim.program import FLOW_KINDS, FlowTable, PacketTable
 from neurosim_mapper.connections import Index
 from neurosim_mapper.mapping import Partition, Placement, Routes, Wiring
 from neurosim_mapper.quantized import INPUT, QuantizedNetwork
-from neurosim_mapper.route.dimension_order import DimensionOrder
+from neurosim_mapper.route.dimension_order import flow_links
 
 HOST = -1
 
@@ -175,17 +175,30 @@ def _flows(
         flow_of.append(
             np.array([number.setdefault(r, len(number)) for r in rows], np.int64)[inverse]
         )
-    paths = DimensionOrder(chip)
-    xy = list(zip(placement.x.tolist(), placement.y.tolist(), strict=True))
-    links = [_links(paths, key, xy) for key in number]
-    targets = [[t for t in key[2:] if t != HOST] for key in number]
+    sources = np.array([key[0] for key in number], np.int64)
+    kinds = np.array([key[1] for key in number], np.int32)
+    sizes = [len(key) - 2 for key in number]
+    flat = np.array([core for key in number for core in key[2:]], np.int64)
+    to_host = np.zeros(len(number), dtype=bool)
+    if flat.size:
+        to_host[np.repeat(np.arange(len(number)), sizes)[flat == HOST]] = True
+    offset = np.cumsum([0, *np.where(to_host, 0, sizes)], dtype=np.int64)
+    target = flat[flat != HOST]
+    xy = np.column_stack([placement.x, placement.y]).astype(np.int64)
+    start = xy[sources]
+    from_host = np.flatnonzero(sources == HOST)
+    # The host enters in the row of its first target.
+    start[from_host] = np.column_stack(
+        [np.full(from_host.size, -1), xy[target[offset[from_host]], 1]]
+    )
+    link_offset, link = flow_links(chip, start, to_host, offset, xy[target])
     table = FlowTable(
-        kind=np.array([key[1] for key in number], np.int32),
-        source=np.array([key[0] for key in number], np.int32),
-        link_offset=np.cumsum([0, *map(len, links)], dtype=np.int64),
-        link=np.array([link for path in links for link in path], np.int32),
-        target_offset=np.cumsum([0, *map(len, targets)], dtype=np.int64),
-        target=np.array([core for cores in targets for core in cores], np.int32),
+        kind=kinds,
+        source=sources.astype(np.int32),
+        link_offset=link_offset,
+        link=link,
+        target_offset=offset,
+        target=target.astype(np.int32),
     )
     return table, flow_of
 
@@ -203,14 +216,6 @@ def _distinct(table: _Packets) -> tuple[list[tuple[int, ...]], Index]:
         inverse[rows] = len(keys) + which.reshape(-1)
         keys.extend(tuple(row) for row in found.tolist())
     return keys, inverse
-
-
-def _links(paths: DimensionOrder, key: tuple[int, ...], xy: list[tuple[int, int]]) -> list[int]:
-    source, targets = key[0], key[2:]
-    if targets == (HOST,):
-        return paths.to_host(xy[source])
-    places = [xy[t] for t in targets]
-    return paths.from_host(places) if source == HOST else paths.tree(xy[source], places)
 
 
 def _packet_table(table: _Packets, n_owners: int, flow: Index) -> PacketTable:
