@@ -33,7 +33,7 @@ def walk_flows(
     Parameters
     ----------
     source_x, source_y : (n_flows,) router of the source; x = -1: the host, in row `source_y`.
-    to_host : (n_flows,) the flow goes along its row to the host, its targets are ignored.
+    to_host : (n_flows,) the flow goes along its row to the host and has no targets.
     target_offset, target_x, target_y : routers of the targets of every flow.
     shape : (4,) routers wide, routers high, 1 for a torus, 1 for y before x.
     link_offset : (n_flows + 1,) in place: counts behind each flow, or read.
@@ -47,8 +47,7 @@ def walk_flows(
         at = link_offset[flow] if fill else np.int64(0)
         x, y = source_x[flow], source_y[flow]
         if to_host[flow]:
-            for column in range(x, 0, -1):
-                at = _put(link, fill, at, 4 * (y * wide + column) + 1)
+            at = _walk(x, y, np.int64(0), y, shape, mark, flow, link, fill, at)
             at = _put(link, fill, at, 4 * n_routers + high + y)
         else:
             if x < 0:
@@ -62,10 +61,10 @@ def walk_flows(
 
 @kernel
 def _walk(
-    x: int,
-    y: int,
-    to_x: int,
-    to_y: int,
+    x: Any,
+    y: Any,
+    to_x: Any,
+    to_y: Any,
     shape: _I64,
     mark: _I64,
     flow: int,

@@ -37,8 +37,7 @@ def flow_links(
     Parameters
     ----------
     source_xy : (n_flows, 2) router of the source; x = -1: the host, which enters in row y.
-    to_host : (n_flows,) flows to the host, along their row to the west edge whatever the topology:
-        a host packet never uses a wrap-around link.
+    to_host : (n_flows,) flows to the host, along their row and out at the west edge; no targets.
     target_offset, target_xy : (n_flows + 1,) and (n_targets, 2) routers of the targets.
 
     Raises
