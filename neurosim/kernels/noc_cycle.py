@@ -20,6 +20,28 @@ from neurosim.kernels.noc_layout import (
     FAR,
     I32,
     I64,
+    K_ASK_SLOT,
+    K_CAL_ASK,
+    K_CAL_CREDIT,
+    K_CAL_FLIT,
+    K_CAL_N,
+    K_CREDIT_DELAY,
+    K_CREDIT_SLOT,
+    K_DEPTH,
+    K_FAR_HEAP,
+    K_FLIT_SLOT,
+    K_GRANT,
+    K_LINK_BITS,
+    K_N_OUTPUTS,
+    K_N_VCS,
+    K_N_WINDOWS,
+    K_PACKET_UNIT,
+    K_PIPELINE,
+    K_READY,
+    K_SLOT_MASK,
+    K_SOURCES,
+    K_WINDOW,
+    K_WINNER,
     L_COUNT,
     L_FIFO,
     L_HEAD,
@@ -27,6 +49,7 @@ from neurosim.kernels.noc_layout import (
     L_NEXT,
     L_OUTPTR,
     L_OWED,
+    L_PARTIAL,
     L_PEAK,
     L_UP,
     L_UPDELAY,
@@ -83,10 +106,10 @@ from neurosim.kernels.noc_layout import (
     TICK_GATE_END,
     TREE,
     WAKE,
-    Shape,
 )
 from neurosim.kernels.noc_parts import (
     answer_ask,
+    bits_on,
     expose,
     heap_pop,
     post_ask,
@@ -108,43 +131,43 @@ from neurosim.kernels.noc_vcs import collect_vcs, keep_accepted, put_grant
 
 
 @inlined
-def ask_later(m: I32, s: I64, k: Shape, trees: I32, lane: int, word: int, free: int) -> None:
+def ask_later(m: I32, s: I64, k: I64, trees: I32, lane: int, word: int, free: int) -> None:
     """`word` is the first in `lane`, but the input port still sends until `free`."""
     set_owed(m, k, trees, lane, word)
-    post_ask(m, k, free + (1 if k.pipeline == DEFAULT else 0), lane)
+    post_ask(m, k, free + (1 if k[K_PIPELINE] == DEFAULT else 0), lane)
 
 
 @inlined
-def land_flits(m: I32, w: I64, s: I64, k: Shape, trees: I32, t: int) -> None:
+def land_flits(m: I32, w: I64, s: I64, k: I64, trees: I32, t: int) -> None:
     """Flits due at `t` enter their buffers."""
-    slot = t & k.slot_mask
-    n = m[k.cal_n + 4 * slot + CAL_FLIT]
-    first = k.cal_flit + slot * k.flit_slot
+    slot = t & k[K_SLOT_MASK]
+    n = m[k[K_CAL_N] + 4 * slot + CAL_FLIT]
+    first = k[K_CAL_FLIT] + slot * k[K_FLIT_SLOT]
     for cell in range(first, first + 2 * n, 2):
         lane = w[cell]
         word = w[cell + 1]
         count = m[lane + L_COUNT]
         at = m[lane + L_HEAD] + count
-        if at >= k.depth:
-            at -= k.depth
+        if at >= k[K_DEPTH]:
+            at -= k[K_DEPTH]
         w[m[lane + L_FIFO] + at] = word
         m[lane + L_COUNT] = count + 1
         if count >= m[lane + L_PEAK]:
             m[lane + L_PEAK] = count + 1
         if count == 0:
-            if k.packet_unit and s[m[lane + L_INPUT]] > t:
+            if k[K_PACKET_UNIT] and s[m[lane + L_INPUT]] > t:
                 ask_later(m, s, k, trees, lane, word, s[m[lane + L_INPUT]])
             else:
                 expose(m, s, k, trees, lane, word, t, t + 1)
-    m[k.cal_n + 4 * slot + CAL_FLIT] = 0
+    m[k[K_CAL_N] + 4 * slot + CAL_FLIT] = 0
 
 
 @inlined
-def take_credit(m: I32, s: I64, k: Shape, number: int, t: int) -> None:
+def take_credit(m: I32, s: I64, k: I64, number: int, t: int) -> None:
     """One credit (or wake call) arrives: see `Shape.sources` for its number."""
     row = number >> 3
     vc = number & 7
-    if row >= k.sources:
+    if row >= k[K_SOURCES]:
         before = m[row + Q_CREDIT + vc]
         m[row + Q_CREDIT + vc] = before + 1
         if before == 0 and (
@@ -161,36 +184,36 @@ def take_credit(m: I32, s: I64, k: Shape, number: int, t: int) -> None:
 
 
 @inlined
-def land_credits(m: I32, s: I64, k: Shape, t: int) -> None:
+def land_credits(m: I32, s: I64, k: I64, t: int) -> None:
     """Credits, wake calls and asks due at `t`."""
-    slot = t & k.slot_mask
-    counts = k.cal_n + 4 * slot
+    slot = t & k[K_SLOT_MASK]
+    counts = k[K_CAL_N] + 4 * slot
     n = m[counts + CAL_CREDIT]
-    first = k.cal_credit + slot * k.credit_slot
+    first = k[K_CAL_CREDIT] + slot * k[K_CREDIT_SLOT]
     for cell in range(first, first + n):
         take_credit(m, s, k, m[cell], t)
     m[counts + CAL_CREDIT] = 0
-    while s[N_FAR] > 0 and s[k.far_heap] <= t:
-        number = s[k.far_heap + 1]
-        heap_pop(s, k.far_heap, s[N_FAR])
+    while s[N_FAR] > 0 and s[k[K_FAR_HEAP]] <= t:
+        number = s[k[K_FAR_HEAP] + 1]
+        heap_pop(s, k[K_FAR_HEAP], s[N_FAR])
         s[N_FAR] -= 1
         take_credit(m, s, k, number, t)
     n = m[counts + CAL_ASK]
     if n > 0:
-        first = k.cal_ask + slot * k.ask_slot
+        first = k[K_CAL_ASK] + slot * k[K_ASK_SLOT]
         for cell in range(first, first + n):
             answer_ask(m, s, k, m[cell], t)
         m[counts + CAL_ASK] = 0
 
 
 @inlined
-def collect(m: I32, s: I64, k: Shape, t: int) -> int:
+def collect(m: I32, s: I64, k: I64, t: int) -> int:
     """Pick the winner of every ready output (one virtual channel); returns how many grants.
 
     Empties the ready list: whoever has a request left after the grants gets back on it.
     """
     n = 0
-    for i in range(k.ready, k.ready + s[N_READY]):
+    for i in range(k[K_READY], k[K_READY] + s[N_READY]):
         out = m[i]
         wants = m[out + O_REQ]
         lock = m[out + O_LOCK]
@@ -198,35 +221,27 @@ def collect(m: I32, s: I64, k: Shape, t: int) -> int:
         vc = 0
         if lock >= 0:
             wants &= 1 << lock
-        elif k.pipeline == DEFAULT:
+        elif k[K_PIPELINE] == DEFAULT:
             wants = m[out + O_VREQ]
             pointer = m[out + O_VPTR]
             vc = -1
-        if wants == 0 or (k.packet_unit and s[m[out + O_STAT] + S_BUSY] > t):
+        if wants == 0 or (k[K_PACKET_UNIT] and s[m[out + O_STAT] + S_BUSY] > t):
             m[out + O_LISTED] = 0
         elif vc == 0 and m[out + O_CREDIT] == 0:
             m[out + O_LISTED] = 2
             s[m[out + O_STAT] + S_SINCE] = t
         else:
             m[out + O_LISTED] = 0
-            put_grant(m, k, n, out, m[k.winner + pointer * 32 + wants], vc)
+            put_grant(m, k, n, out, m[k[K_WINNER] + pointer * 32 + wants], vc)
             n += 1
+            if vc == 0:
+                m[out + O_LOST] += bits_on(m[out + O_REQ]) - 1
     s[N_READY] = 0
     return n
 
 
 @inlined
-def bits_on(mask: int) -> int:
-    """Number of set bits."""
-    n = 0
-    while mask:
-        mask &= mask - 1
-        n += 1
-    return n
-
-
-@inlined
-def hold_link(m: I32, s: I64, k: Shape, out: int, bits: int, t: int) -> int:
+def hold_link(m: I32, s: I64, k: I64, out: int, bits: int, t: int) -> int:
     """Cycles that output `out` needs for a packet of `bits`; keeps it busy so long."""
     if bits <= m[out + O_WIDTH]:
         return 1
@@ -237,11 +252,11 @@ def hold_link(m: I32, s: I64, k: Shape, out: int, bits: int, t: int) -> int:
 
 
 @inlined
-def free_place(m: I32, w: I64, s: I64, k: Shape, trees: I32, lane: int, t: int, busy: int) -> None:
+def free_place(m: I32, w: I64, s: I64, k: I64, trees: I32, lane: int, t: int, busy: int) -> None:
     """The first flit of `lane` is gone: shift, return the credit, expose the next one."""
     head = m[lane + L_HEAD] + 1
-    if head >= k.depth:
-        head -= k.depth
+    if head >= k[K_DEPTH]:
+        head -= k[K_DEPTH]
     m[lane + L_HEAD] = head
     count = m[lane + L_COUNT] - 1
     m[lane + L_COUNT] = count
@@ -257,7 +272,7 @@ def free_place(m: I32, w: I64, s: I64, k: Shape, trees: I32, lane: int, t: int, 
 
 @inlined
 def send_on(
-    m: I32, w: I64, s: I64, k: Shape, trees: I32, out: int, vc: int, word: int, at: int
+    m: I32, w: I64, s: I64, k: I64, trees: I32, out: int, vc: int, word: int, at: int
 ) -> None:
     """Put `word` on the link behind `out`, to be in the next buffer at `at`."""
     if word & TREE:
@@ -267,44 +282,42 @@ def send_on(
 
 
 @inlined
-def note_grant(m: I32, s: I64, k: Shape, out: int, lane: int, bit: int, vc: int, t: int) -> None:
+def note_grant(m: I32, s: I64, k: I64, out: int, lane: int, bit: int, vc: int, t: int) -> None:
     """Move the pointers, take the request and the credit, count the losers."""
     wants = m[out + O_REQ]
     others = wants & ~(1 << bit)
-    if others:
-        m[out + O_LOST] += bits_on(others)
     m[out + O_REQ] = others
     if others or m[out + O_VREQ]:
         wake_output(m, s, k, out, t + 1)
     m[out + O_PTR] = m[lane + L_NEXT]
     m[out + O_CREDIT + 2 * vc] -= 1
-    if k.n_vcs > 1:
-        from_vc = bit % k.n_vcs
+    if k[K_N_VCS] > 1:
+        from_vc = bit % k[K_N_VCS]
         first = lane - from_vc * LANE_ROW
-        m[first + L_VCPTR] = (from_vc + 1) % k.n_vcs
+        m[first + L_VCPTR] = (from_vc + 1) % k[K_N_VCS]
         m[first + L_OUTPTR] = (m[out + O_PORT] + 1) % 5
 
 
 @inlined
-def count_window(m: I32, s: I64, k: Shape, out: int, flits: int, t: int) -> None:
+def count_window(m: I32, s: I64, k: I64, out: int, flits: int, t: int) -> None:
     """Count `flits` in the window of cycle `t`; windows double when time runs out of them."""
-    n_out = k.n_outputs
-    while t - s[N_BASE] >= s[N_WINDOW] * k.n_windows:
-        for i in range(k.n_windows * n_out):
+    n_out = k[K_N_OUTPUTS]
+    while t - s[N_BASE] >= s[N_WINDOW] * k[K_N_WINDOWS]:
+        for i in range(k[K_N_WINDOWS] * n_out):
             row, column = i // n_out, i % n_out
             both = 0
-            if 2 * row < k.n_windows:
-                both = s[k.window + 2 * row * n_out + column]
-                both += s[k.window + (2 * row + 1) * n_out + column]
-            s[k.window + i] = both
+            if 2 * row < k[K_N_WINDOWS]:
+                both = s[k[K_WINDOW] + 2 * row * n_out + column]
+                both += s[k[K_WINDOW] + (2 * row + 1) * n_out + column]
+            s[k[K_WINDOW] + i] = both
         s[N_WINDOW] *= 2
     row = (t - s[N_BASE]) // s[N_WINDOW]
-    s[k.window + row * n_out + (m[out + O_STAT] - N_CELLS) // STAT_ROW] += flits
+    s[k[K_WINDOW] + row * n_out + (m[out + O_STAT] - N_CELLS) // STAT_ROW] += flits
 
 
 @inlined
 def apply_switch(
-    m: I32, w: I64, s: I64, k: Shape, trees: I32, p: I64, d: I64, g: I64,
+    m: I32, w: I64, s: I64, k: I64, trees: I32, p: I64, d: I64, g: I64,
     out: int, bit: int, vc: int, t: int,
 ) -> None:  # fmt: skip
     """Send the first flit of the lane numbered `bit` through output `out`."""
@@ -314,10 +327,10 @@ def apply_switch(
     m[out + O_LOCK + 2 * vc] = -1 if word & TAIL else bit
     cycles = 1
     flits = 1
-    if k.packet_unit:
+    if k[K_PACKET_UNIT]:
         bits = p[((word >> PID_SHIFT) & PID_MASK) * PACKET_ROW + P_SIZE]
         cycles = hold_link(m, s, k, out, bits, t)
-        flits = (bits + k.link_bits - 1) // k.link_bits
+        flits = (bits + k[K_LINK_BITS] - 1) // k[K_LINK_BITS]
         s[m[out + O_STAT] + S_USED] += cycles
     m[out + O_FLITS] += flits
     if s[N_WINDOW] > 0:
@@ -327,12 +340,13 @@ def apply_switch(
         send_on(m, w, s, k, trees, out, vc, word, at + cycles - flits)
     else:
         done = deliver(m, s, k, trees, p, d, g, out, word, at + cycles - 1)
-        post_late_credit(m, s, k, t, done + k.credit_delay, out * 8 + vc)
-    if word & TREE or k.packet_unit:
+        post_late_credit(m, s, k, t, done + k[K_CREDIT_DELAY], out * 8 + vc)
+    if word & TREE or k[K_PACKET_UNIT]:
         m[lane + L_OWED] &= ~(1 << m[out + O_PORT])
         cycles = max(cycles, s[m[lane + L_INPUT]] - t)
         if cycles > 1:
             s[m[lane + L_INPUT]] = t + cycles
+        m[lane + L_PARTIAL] = 1 if m[lane + L_OWED] else 0
         if m[lane + L_OWED]:
             return
     free_place(m, w, s, k, trees, lane, t, cycles)
@@ -340,11 +354,11 @@ def apply_switch(
 
 @inlined
 def apply_grants(
-    m: I32, w: I64, s: I64, k: Shape, trees: I32, p: I64, d: I64, g: I64, n: int, t: int
+    m: I32, w: I64, s: I64, k: I64, trees: I32, p: I64, d: I64, g: I64, n: int, t: int
 ) -> None:
     """All `n` grants of cycle `t` take effect."""
     moved = 0
-    for cell in range(k.grant, k.grant + 3 * n, 3):
+    for cell in range(k[K_GRANT], k[K_GRANT] + 3 * n, 3):
         out = m[cell]
         bit = m[cell + 1]
         vc = m[cell + 2]
@@ -355,28 +369,28 @@ def apply_grants(
             m[out + O_LOCK + 2 * (-1 - vc)] = bit
             m[out + O_VREQ] &= ~(1 << bit)
             m[out + O_REQ] |= 1 << bit
-            m[out + O_VPTR] = (bit + 1) % (5 * k.n_vcs)
+            m[out + O_VPTR] = (bit + 1) % (5 * k[K_N_VCS])
             wake_output(m, s, k, out, t + 1)
     s[N_MOVED] += moved
 
 
 @inlined
-def next_cycle(m: I32, s: I64, k: Shape, p: I64, g: I64, t: int) -> int:
+def next_cycle(m: I32, s: I64, k: I64, p: I64, g: I64, t: int) -> int:
     """The next cycle in which something can happen, `FAR` if nothing ever will."""
     if s[N_READY] > 0 or s[N_ACTIVE] > 0:
         return t + 1
     best = next_release(s, k, p, g)
     if s[N_FAR] > 0:
-        best = min(best, s[k.far_heap])
-    for at in range(t + 1, t + k.slot_mask + 2):
-        cell = k.cal_n + 4 * (at & k.slot_mask)
+        best = min(best, s[k[K_FAR_HEAP]])
+    for at in range(t + 1, t + k[K_SLOT_MASK] + 2):
+        cell = k[K_CAL_N] + 4 * (at & k[K_SLOT_MASK])
         if m[cell + CAL_FLIT] | m[cell + CAL_CREDIT] | m[cell + CAL_ASK]:
             return min(best, at)
     return max(best, t + 1)
 
 
 @inlined
-def step(m: I32, w: I64, s: I64, k: Shape, trees: I32, p: I64, d: I64, g: I64, t: int) -> None:
+def step(m: I32, w: I64, s: I64, k: I64, trees: I32, p: I64, d: I64, g: I64, t: int) -> None:
     """One cycle."""
     land_flits(m, w, s, k, trees, t)
     land_credits(m, s, k, t)
@@ -385,7 +399,7 @@ def step(m: I32, w: I64, s: I64, k: Shape, trees: I32, p: I64, d: I64, g: I64, t
     if s[N_ACTIVE] > 0:
         send_all(m, w, s, k, p, t)
     if s[N_READY] > 0:
-        if k.n_vcs == 1:
+        if k[K_N_VCS] == 1:
             n = collect(m, s, k, t)
         else:
             n = keep_accepted(m, w, k, collect_vcs(m, w, s, k, t))
@@ -394,7 +408,7 @@ def step(m: I32, w: I64, s: I64, k: Shape, trees: I32, p: I64, d: I64, g: I64, t
 
 @inlined
 def play(
-    m: I32, w: I64, s: I64, k: Shape, trees: I32, p: I64, d: I64, g: I64, start: int, stop: int
+    m: I32, w: I64, s: I64, k: I64, trees: I32, p: I64, d: I64, g: I64, start: int, stop: int
 ) -> int:
     """Play from cycle `start` until nothing is left to do, or `stop`; returns the last cycle.
 
@@ -412,14 +426,15 @@ def play(
 
 @kernel
 def run_ticks(
-    m: I32, w: I64, s: I64, k: Shape, trees: I32, p: I64, d: I64, g: I64, ticks: I64, longest: int
+    m: I32, w: I64, s: I64, k: I64, trees: I32, p: I64, d: I64, g: I64, ticks: I64, longest: int
 ) -> tuple[int, int]:
     """Play tick after tick; the network is empty between them.
 
     `ticks` holds a row `TICK_*` per tick. Returns a code (`DONE`, `STUCK`: packets wait and
     nothing can ever move, `OUT_OF_TIME`: a tick took more than `longest` cycles) and the tick.
     """
-    pm, pw, ps, pt, pp, pd, pg = bare(m), bare(w), bare(s), bare(trees), bare(p), bare(d), bare(g)
+    pm, pw, ps, pk, pt = bare(m), bare(w), bare(s), bare(k), bare(trees)
+    pp, pd, pg = bare(p), bare(d), bare(g)
     for tick in range(ticks.shape[0]):
         ps[N_NEXT] = ticks[tick, TICK_FIRST]
         ps[N_END] = ticks[tick, TICK_FREE_END]
@@ -428,7 +443,7 @@ def run_ticks(
         ps[N_LEFT] = ticks[tick, TICK_DELIVERIES]
         base = ps[N_BASE]
         ps[N_LAST] = base
-        last = play(pm, pw, ps, k, pt, pp, pd, pg, base, base + longest)
+        last = play(pm, pw, ps, pk, pt, pp, pd, pg, base, base + longest)
         if last < 0:
             return OUT_OF_TIME, tick
         if ps[N_LEFT] > 0:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numba
-from numba.core import cgutils, types
+from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
 from neurosim.kernels._jit import kernel
 
+_config: Any = config
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -35,18 +35,19 @@ def _same(array: Any) -> Any:
 @intrinsic
 def _pointer(typingctx: Any, array: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=args[0])
-        return view.data
+        struct: Any = cgutils.create_struct_proxy
+        return struct(signature.args[0])(context, builder, value=args[0]).data
 
-    return types.CPointer(array.dtype)(array), codegen
+    pointer: Any = types.CPointer
+    return pointer(array.dtype)(array), codegen
 
 
 bare: Any
 """The data of a one-dimensional contiguous array as a pointer: indexed the same way, not checked,
 not counted. The array itself without a compiler or with bounds checks on."""
-if numba.config.DISABLE_JIT:
+if _config.DISABLE_JIT:
     bare = _same
-elif numba.config.BOUNDSCHECK:
+elif _config.BOUNDSCHECK:
     bare = kernel(_same)
 else:
     bare = _pointer

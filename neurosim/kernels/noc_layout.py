@@ -14,6 +14,7 @@ no multiplication.) The arrays:
 - ``w`` int64: flit words in the buffers, and the calendar of flits.
 - ``s`` int64: counters `N_*`, a row `S_*` per output, heap of far credits.
 - ``p`` int64: a row `P_*` per packet. ``d`` int64: a row `D_*` per delivery.
+- ``k`` int64: the fields of `Shape`, at `K_*`.
 - ``g`` int64: gates and their heap, order of release. ``trees`` int32: a row `T_*` per tree node.
 
 A *flit word* is 64 bits: packet id (31), head, tail, tree, class bit, 29 bits of address. The
@@ -81,6 +82,7 @@ L_NEXT = 9  # (port + 1) mod 5
 L_PEAK = 10
 L_FIFO = 11  # first place in w
 L_INPUT = 12  # cell in s: S_INPUT_BUSY of the port
+L_PARTIAL = 13  # 1 while some branches of the first (multicast) packet are sent, some not
 L_VCPTR = 14  # of the first lane of a port: next virtual channel in turn
 L_OUTPTR = 15  # of the first lane of a port: next output in turn
 LANE_ROW = 16
@@ -180,7 +182,10 @@ DONE, STUCK, OUT_OF_TIME = 0, 1, 2
 
 
 class Shape(NamedTuple):
-    """What stays the same: figures of the network, and where things start in the arrays."""
+    """What stays the same: figures of the network, and where things start in the arrays.
+
+    The kernels read it as the array ``k`` (`K_N_VCS` and so on): forty values per call are dear.
+    """
 
     n_vcs: int
     depth: int
@@ -238,3 +243,42 @@ class Shape(NamedTuple):
     """in g; 2 cells per entry: cycle, packet"""
     order: int
     """in g: of each tick the packets without gate in order of release, then those of each gate"""
+
+
+(
+    K_N_VCS,
+    K_DEPTH,
+    K_PIPELINE,
+    K_ROUTE_MODE,
+    K_WIDTH,
+    K_HEIGHT,
+    K_SOURCE_DELAY,
+    K_CREDIT_DELAY,
+    K_SLOT_MASK,
+    K_PACKET_UNIT,
+    K_LINK_BITS,
+    K_PSUM_VCS,
+    K_DATELINE,
+    K_N_OUTPUTS,
+    K_OUT_ROW,
+    K_SOURCES,
+    K_READY,
+    K_ACTIVE,
+    K_GRANT,
+    K_ACCEPT,
+    K_WINNER,
+    K_ROUTE,
+    K_CAL_N,
+    K_CAL_CREDIT,
+    K_CREDIT_SLOT,
+    K_CAL_ASK,
+    K_ASK_SLOT,
+    K_CAL_FLIT,
+    K_FLIT_SLOT,
+    K_FAR_HEAP,
+    K_WINDOW,
+    K_N_WINDOWS,
+    K_GATE_HEAP,
+    K_ORDER,
+) = range(34)
+"""Where the kernels find the fields of `Shape`, handed over as one int64 array ``k``."""

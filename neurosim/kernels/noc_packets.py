@@ -17,6 +17,7 @@ from neurosim.kernels.noc_layout import (
     G_WAIT,
     GATE_ROW,
     I64,
+    K_SOURCES,
     P_DELIVERY,
     P_GATE,
     P_INJECT,
@@ -33,14 +34,13 @@ from neurosim.kernels.noc_layout import (
     TICK_GATE,
     TICK_GATE_END,
     TREE,
-    Shape,
 )
 
 
 @kernel
 def fill_packets(
     p: I64,
-    k: Shape,
+    k: I64,
     source: I64,
     dst: I64,
     address: I64,
@@ -66,7 +66,7 @@ def fill_packets(
             word = address[dst[i]]
         if (psum[i] if psum.shape[0] > 1 else psum[0]) != 0:
             word |= PSUM
-        p[row + P_SOURCE] = k.sources + source[i] * SOURCE_ROW
+        p[row + P_SOURCE] = k[K_SOURCES] + source[i] * SOURCE_ROW
         p[row + P_WORD] = word
         p[row + P_SIZE] = size[i] if size.shape[0] > 1 else size[0]
         p[row + P_RELEASE] = release[i]
@@ -183,7 +183,7 @@ def plan_ticks(
         ticks[tick, TICK_FREE_END] = end
         if n == 0:
             continue
-        if gate.shape[0] > 1:
+        if gate_offset.shape[0] > 1:
             ticks[tick, TICK_FREE_END] = order_gated(
                 g, order, first, end, release, gate, ticks[tick, TICK_GATE]
             )

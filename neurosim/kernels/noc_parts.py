@@ -13,6 +13,22 @@ from neurosim.kernels.noc_layout import (
     HEAD,
     I32,
     I64,
+    K_ASK_SLOT,
+    K_CAL_ASK,
+    K_CAL_CREDIT,
+    K_CAL_FLIT,
+    K_CAL_N,
+    K_CREDIT_SLOT,
+    K_FAR_HEAP,
+    K_FLIT_SLOT,
+    K_HEIGHT,
+    K_OUT_ROW,
+    K_PIPELINE,
+    K_READY,
+    K_ROUTE,
+    K_ROUTE_MODE,
+    K_SLOT_MASK,
+    K_WIDTH,
     L_BASE,
     L_BIT,
     L_OWED,
@@ -31,37 +47,36 @@ from neurosim.kernels.noc_layout import (
     TREE,
     XY_MASK,
     Y_SHIFT,
-    Shape,
 )
 
 
 @inlined
-def post_flit(m: I32, w: I64, k: Shape, at: int, lane: int, word: int) -> None:
+def post_flit(m: I32, w: I64, k: I64, at: int, lane: int, word: int) -> None:
     """Let `word` arrive in `lane` at cycle `at`."""
-    slot = at & k.slot_mask
-    n = m[k.cal_n + 4 * slot + CAL_FLIT]
-    cell = k.cal_flit + slot * k.flit_slot + 2 * n
+    slot = at & k[K_SLOT_MASK]
+    n = m[k[K_CAL_N] + 4 * slot + CAL_FLIT]
+    cell = k[K_CAL_FLIT] + slot * k[K_FLIT_SLOT] + 2 * n
     w[cell] = lane
     w[cell + 1] = word
-    m[k.cal_n + 4 * slot + CAL_FLIT] = n + 1
+    m[k[K_CAL_N] + 4 * slot + CAL_FLIT] = n + 1
 
 
 @inlined
-def post_credit(m: I32, k: Shape, at: int, number: int) -> None:
+def post_credit(m: I32, k: I64, at: int, number: int) -> None:
     """Let a credit (or a wake call) arrive at cycle `at`, at most one calendar round ahead."""
-    slot = at & k.slot_mask
-    n = m[k.cal_n + 4 * slot + CAL_CREDIT]
-    m[k.cal_credit + slot * k.credit_slot + n] = number
-    m[k.cal_n + 4 * slot + CAL_CREDIT] = n + 1
+    slot = at & k[K_SLOT_MASK]
+    n = m[k[K_CAL_N] + 4 * slot + CAL_CREDIT]
+    m[k[K_CAL_CREDIT] + slot * k[K_CREDIT_SLOT] + n] = number
+    m[k[K_CAL_N] + 4 * slot + CAL_CREDIT] = n + 1
 
 
 @inlined
-def post_ask(m: I32, k: Shape, at: int, lane: int) -> None:
+def post_ask(m: I32, k: I64, at: int, lane: int) -> None:
     """Let the head of `lane` ask for its outputs at cycle `at`."""
-    slot = at & k.slot_mask
-    n = m[k.cal_n + 4 * slot + CAL_ASK]
-    m[k.cal_ask + slot * k.ask_slot + n] = lane
-    m[k.cal_n + 4 * slot + CAL_ASK] = n + 1
+    slot = at & k[K_SLOT_MASK]
+    n = m[k[K_CAL_N] + 4 * slot + CAL_ASK]
+    m[k[K_CAL_ASK] + slot * k[K_ASK_SLOT] + n] = lane
+    m[k[K_CAL_N] + 4 * slot + CAL_ASK] = n + 1
 
 
 @inlined
@@ -105,23 +120,23 @@ def heap_pop(heap: I64, start: int, n: int) -> None:
 
 
 @inlined
-def post_late_credit(m: I32, s: I64, k: Shape, now: int, at: int, number: int) -> None:
+def post_late_credit(m: I32, s: I64, k: I64, now: int, at: int, number: int) -> None:
     """`post_credit` for any distance: beyond the calendar it waits in a heap."""
-    if at - now <= k.slot_mask:
+    if at - now <= k[K_SLOT_MASK]:
         post_credit(m, k, at, number)
     else:
-        heap_push(s, k.far_heap, s[N_FAR], at, number)
+        heap_push(s, k[K_FAR_HEAP], s[N_FAR], at, number)
         s[N_FAR] += 1
 
 
 @inlined
-def wake_output(m: I32, s: I64, k: Shape, out: int, t: int) -> None:
+def wake_output(m: I32, s: I64, k: I64, out: int, t: int) -> None:
     """Put output `out` on the ready list from cycle `t` on; ends a stall."""
     listed = m[out + O_LISTED]
     if listed != 1:
         m[out + O_LISTED] = 1
         n = s[N_READY]
-        m[k.ready + n] = out
+        m[k[K_READY] + n] = out
         s[N_READY] = n + 1
         if listed == 2:
             stat = m[out + O_STAT]
@@ -138,26 +153,26 @@ def ring_sign(from_: int, to: int, length: int) -> int:
 
 
 @inlined
-def port_to(m: I32, k: Shape, lane: int, address: int) -> int:
+def port_to(m: I32, k: I64, lane: int, address: int) -> int:
     """Output port of a packet with this address in the router of `lane`."""
-    if k.route_mode == ROUTE_TABLE:
+    if k[K_ROUTE_MODE] == ROUTE_TABLE:
         return m[m[lane + L_X] + address]
     x = m[lane + L_X]
     y = m[lane + L_Y]
     to_x = address & XY_MASK
     to_y = (address >> Y_SHIFT) & XY_MASK
-    if k.route_mode == ROUTE_MESH:
+    if k[K_ROUTE_MODE] == ROUTE_MESH:
         cell = 3 * (int(to_x > x) - int(to_x < x)) + int(to_y > y) - int(to_y < y)
     else:
-        cell = 3 * ring_sign(x, to_x, k.width) + ring_sign(y, to_y, k.height)
-    port = m[k.route + 4 + cell]
+        cell = 3 * ring_sign(x, to_x, k[K_WIDTH]) + ring_sign(y, to_y, k[K_HEIGHT])
+    port = m[k[K_ROUTE] + 4 + cell]
     if port == 5:
         return (address >> EJECT_SHIFT) & 7
     return port
 
 
 @inlined
-def set_owed(m: I32, k: Shape, trees: I32, lane: int, word: int) -> None:
+def set_owed(m: I32, k: I64, trees: I32, lane: int, word: int) -> None:
     """Note the output ports that the head `word` in `lane` has to take."""
     address = word & ADDRESS
     if word & TREE:
@@ -167,7 +182,7 @@ def set_owed(m: I32, k: Shape, trees: I32, lane: int, word: int) -> None:
 
 
 @inlined
-def request(m: I32, s: I64, k: Shape, lane: int, column: int, t: int) -> None:
+def request(m: I32, s: I64, k: I64, lane: int, column: int, t: int) -> None:
     """Set the request bit of `lane` at every output that it owes, from cycle `t` on."""
     owed = m[lane + L_OWED]
     out = m[lane + L_BASE]
@@ -177,21 +192,21 @@ def request(m: I32, s: I64, k: Shape, lane: int, column: int, t: int) -> None:
             m[out + column] |= bit
             wake_output(m, s, k, out, t)
         owed >>= 1
-        out += k.out_row
+        out += k[K_OUT_ROW]
 
 
 @inlined
-def expose(m: I32, s: I64, k: Shape, trees: I32, lane: int, word: int, t: int, ask: int) -> None:
+def expose(m: I32, s: I64, k: I64, trees: I32, lane: int, word: int, t: int, ask: int) -> None:
     """`word` is now the first in `lane`: request outputs from `t` on, or ask at `ask` (default)."""
     if word & HEAD:
-        if k.pipeline == DEFAULT:
+        if k[K_PIPELINE] == DEFAULT:
             set_owed(m, k, trees, lane, word)
             post_ask(m, k, ask, lane)
             return
         if word & TREE == 0:
             port = port_to(m, k, lane, word & ADDRESS)
             m[lane + L_OWED] = 1 << port
-            out = m[lane + L_BASE] + port * k.out_row
+            out = m[lane + L_BASE] + port * k[K_OUT_ROW]
             m[out + O_REQ] |= 1 << m[lane + L_BIT]
             wake_output(m, s, k, out, t)
             return
@@ -200,6 +215,16 @@ def expose(m: I32, s: I64, k: Shape, trees: I32, lane: int, word: int, t: int, a
 
 
 @inlined
-def answer_ask(m: I32, s: I64, k: Shape, lane: int, t: int) -> None:
+def answer_ask(m: I32, s: I64, k: I64, lane: int, t: int) -> None:
     """A posted `post_ask` is due: ask for a virtual channel, or for the switch."""
-    request(m, s, k, lane, O_VREQ if k.pipeline == DEFAULT else O_REQ, t)
+    request(m, s, k, lane, O_VREQ if k[K_PIPELINE] == DEFAULT else O_REQ, t)
+
+
+@inlined
+def bits_on(mask: int) -> int:
+    """Number of set bits."""
+    n = 0
+    while mask:
+        mask &= mask - 1
+        n += 1
+    return n

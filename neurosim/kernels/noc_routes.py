@@ -8,6 +8,8 @@ from neurosim.kernels._jit import kernel
 from neurosim.kernels.noc_layout import (
     I32,
     I64,
+    K_OUT_ROW,
+    K_SOURCES,
     L_BASE,
     O_TARGET,
     PORTS,
@@ -15,7 +17,6 @@ from neurosim.kernels.noc_layout import (
     SOURCE_ROW,
     T_CHILD,
     TREE_ROW,
-    Shape,
 )
 from neurosim.kernels.noc_parts import port_to
 
@@ -187,7 +188,7 @@ def dependency_cycle(to: I32, turns: I32) -> I32:
 
 @kernel
 def _walk(
-    m: I32, k: Shape, trees: I32, node: int, lane: int, address: int, n_cells: int
+    m: I32, k: I64, trees: I32, node: int, lane: int, address: int, n_cells: int
 ) -> tuple[int, int, int, int]:
     """Grow the tree from `node` (router of `lane`) to the router of `address`.
 
@@ -195,7 +196,7 @@ def _walk(
     """
     while True:
         port = port_to(m, k, lane, address)
-        target = m[m[lane + L_BASE] + port * k.out_row + O_TARGET]
+        target = m[m[lane + L_BASE] + port * k[K_OUT_ROW] + O_TARGET]
         trees[node] |= 1 << port
         if target < 0:
             return node, lane, port, n_cells
@@ -213,7 +214,7 @@ def _walk(
 @kernel
 def grow_trees(
     m: I32,
-    k: Shape,
+    k: I64,
     trees: I32,
     source: I64,
     offset: I64,
@@ -233,7 +234,7 @@ def grow_trees(
             return -1
         root[i] = n_cells
         n_cells += TREE_ROW
-        start = m[k.sources + source[i] * SOURCE_ROW + Q_LANE]
+        start = m[k[K_SOURCES] + source[i] * SOURCE_ROW + Q_LANE]
         node = root[i]
         lane = start
         for j in range(offset[i], offset[i + 1]):
@@ -250,17 +251,17 @@ def grow_trees(
 
 
 @kernel
-def chain_turns(m: I32, k: Shape, source: I64, offset: I64, address: I64, turns: I32) -> None:
+def chain_turns(m: I32, k: I64, source: I64, offset: I64, address: I64, turns: I32) -> None:
     """Set ``turns[router, in, out]`` for the relay chains (arguments as in `grow_trees`)."""
-    per_router = PORTS * k.out_row
+    per_router = PORTS * k[K_OUT_ROW]
     for i in range(source.shape[0]):
-        lane = m[k.sources + source[i] * SOURCE_ROW + Q_LANE]
+        lane = m[k[K_SOURCES] + source[i] * SOURCE_ROW + Q_LANE]
         in_port = 4
         for j in range(offset[i], offset[i + 1]):
             while True:
                 port = port_to(m, k, lane, address[j])
                 base = m[lane + L_BASE]
-                target = m[base + port * k.out_row + O_TARGET]
+                target = m[base + port * k[K_OUT_ROW] + O_TARGET]
                 if target < 0:
                     break
                 if in_port < 4:
@@ -271,11 +272,11 @@ def chain_turns(m: I32, k: Shape, source: I64, offset: I64, address: I64, turns:
 
 @kernel
 def measure_hops(
-    m: I32, k: Shape, source: I64, offset: I64, address: I64, relay: bool, hops: I64
+    m: I32, k: I64, source: I64, offset: I64, address: I64, relay: bool, hops: I64
 ) -> None:
     """Routers passed by every delivery, ``hops`` as `address` (arguments as in `grow_trees`)."""
     for i in range(source.shape[0]):
-        start = m[k.sources + source[i] * SOURCE_ROW + Q_LANE]
+        start = m[k[K_SOURCES] + source[i] * SOURCE_ROW + Q_LANE]
         lane = start
         count = 1
         for j in range(offset[i], offset[i + 1]):
@@ -284,7 +285,7 @@ def measure_hops(
                 count = 1
             while True:
                 port = port_to(m, k, lane, address[j])
-                target = m[m[lane + L_BASE] + port * k.out_row + O_TARGET]
+                target = m[m[lane + L_BASE] + port * k[K_OUT_ROW] + O_TARGET]
                 if target < 0:
                     break
                 lane = target

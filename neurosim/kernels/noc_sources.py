@@ -19,6 +19,15 @@ from neurosim.kernels.noc_layout import (
     HEAD,
     I32,
     I64,
+    K_ACTIVE,
+    K_DATELINE,
+    K_GATE_HEAP,
+    K_LINK_BITS,
+    K_N_VCS,
+    K_ORDER,
+    K_PACKET_UNIT,
+    K_PSUM_VCS,
+    K_SOURCE_DELAY,
     LANE_ROW,
     N_ACTIVE,
     N_BASE,
@@ -59,23 +68,22 @@ from neurosim.kernels.noc_layout import (
     T_CHILD,
     TAIL,
     TREE,
-    Shape,
 )
 from neurosim.kernels.noc_parts import heap_pop, heap_push, post_flit
 
 
 @inlined
-def activate(m: I32, s: I64, k: Shape, source: int) -> None:
+def activate(m: I32, s: I64, k: I64, source: int) -> None:
     """Put `source` on the list of sources that may send."""
     if m[source + Q_LISTED] == 0:
         m[source + Q_LISTED] = 1
         n = s[N_ACTIVE]
-        m[k.active + n] = source
+        m[k[K_ACTIVE] + n] = source
         s[N_ACTIVE] = n + 1
 
 
 @inlined
-def enqueue(m: I32, s: I64, k: Shape, p: I64, pid: int) -> None:
+def enqueue(m: I32, s: I64, k: I64, p: I64, pid: int) -> None:
     """Append packet `pid` to the queue of its source."""
     row = pid * PACKET_ROW
     source = p[row + P_SOURCE]
@@ -94,20 +102,20 @@ def enqueue(m: I32, s: I64, k: Shape, p: I64, pid: int) -> None:
 
 
 @inlined
-def announce(s: I64, k: Shape, p: I64, g: I64, gate: int) -> None:
+def announce(s: I64, k: I64, p: I64, g: I64, gate: int) -> None:
     """Put the next packet of the open `gate` on the heap of releases, if there is one left."""
     row = gate * GATE_ROW
     position = g[row + G_CURSOR]
     if position < g[row + G_END]:
-        pid = g[k.order + position]
+        pid = g[k[K_ORDER] + position]
         at = s[N_BASE] + g[row + G_TIME] + p[pid * PACKET_ROW + P_RELEASE]
-        heap_push(g, k.gate_heap, s[N_RELEASE], at, pid)
+        heap_push(g, k[K_GATE_HEAP], s[N_RELEASE], at, pid)
         s[N_RELEASE] += 1
         g[row + G_CURSOR] = position + 1
 
 
 @inlined
-def open_gates(s: I64, k: Shape, p: I64, g: I64) -> None:
+def open_gates(s: I64, k: I64, p: I64, g: I64) -> None:
     """Announce the packets of the gates of this tick that wait for nothing."""
     for gate in range(s[N_GATE], s[N_GATE_END]):
         if g[gate * GATE_ROW + G_WAIT] == 0:
@@ -115,37 +123,37 @@ def open_gates(s: I64, k: Shape, p: I64, g: I64) -> None:
 
 
 @inlined
-def next_release(s: I64, k: Shape, p: I64, g: I64) -> int:
+def next_release(s: I64, k: I64, p: I64, g: I64) -> int:
     """Cycle of the next release that is already known, `FAR` if there is none."""
     best = FAR
     i = s[N_NEXT]
     if i < s[N_END]:
-        best = s[N_BASE] + p[g[k.order + i] * PACKET_ROW + P_RELEASE]
-    if s[N_RELEASE] > 0 and g[k.gate_heap] < best:
-        best = g[k.gate_heap]
+        best = s[N_BASE] + p[g[k[K_ORDER] + i] * PACKET_ROW + P_RELEASE]
+    if s[N_RELEASE] > 0 and g[k[K_GATE_HEAP]] < best:
+        best = g[k[K_GATE_HEAP]]
     return best
 
 
 @inlined
-def release_due(m: I32, s: I64, k: Shape, p: I64, g: I64, t: int) -> None:
+def release_due(m: I32, s: I64, k: I64, p: I64, g: I64, t: int) -> None:
     """Enqueue every packet released up to `t`, in order of release, then of number."""
     i = s[N_NEXT]
     while True:
         pid = 0
         at = FAR
         if i < s[N_END]:
-            pid = g[k.order + i]
+            pid = g[k[K_ORDER] + i]
             at = s[N_BASE] + p[pid * PACKET_ROW + P_RELEASE]
         gated = s[N_RELEASE] > 0 and (
-            g[k.gate_heap] < at or (g[k.gate_heap] == at and g[k.gate_heap + 1] < pid)
+            g[k[K_GATE_HEAP]] < at or (g[k[K_GATE_HEAP]] == at and g[k[K_GATE_HEAP] + 1] < pid)
         )
         if gated:
-            at = g[k.gate_heap]
-            pid = g[k.gate_heap + 1]
+            at = g[k[K_GATE_HEAP]]
+            pid = g[k[K_GATE_HEAP] + 1]
         if at > t:
             break
         if gated:
-            heap_pop(g, k.gate_heap, s[N_RELEASE])
+            heap_pop(g, k[K_GATE_HEAP], s[N_RELEASE])
             s[N_RELEASE] -= 1
             announce(s, k, p, g, p[pid * PACKET_ROW + P_GATE])
         else:
@@ -155,14 +163,14 @@ def release_due(m: I32, s: I64, k: Shape, p: I64, g: I64, t: int) -> None:
 
 
 @inlined
-def vc_range(k: Shape, psum: bool, upper: int) -> tuple[int, int]:
+def vc_range(k: I64, psum: bool, upper: int) -> tuple[int, int]:
     """First and one past the last virtual channel that a packet may use on a link.
 
     `upper` is 1 behind the dateline of a ring.
     """
-    low = k.n_vcs - k.psum_vcs if psum and k.psum_vcs > 0 else 0
-    high = k.n_vcs if psum else k.n_vcs - k.psum_vcs
-    if k.dateline:
+    low = k[K_N_VCS] - k[K_PSUM_VCS] if psum and k[K_PSUM_VCS] > 0 else 0
+    high = k[K_N_VCS] if psum else k[K_N_VCS] - k[K_PSUM_VCS]
+    if k[K_DATELINE]:
         half = (high - low) >> 1
         if upper:
             return low + half, high
@@ -171,22 +179,22 @@ def vc_range(k: Shape, psum: bool, upper: int) -> tuple[int, int]:
 
 
 @inlined
-def source_vc(m: I32, k: Shape, source: int, psum: bool) -> int:
+def source_vc(m: I32, k: I64, source: int, psum: bool) -> int:
     """Virtual channel with a free place for a new packet of `source`, -1 if none."""
-    if k.n_vcs == 1:
+    if k[K_N_VCS] == 1:
         return 0 if m[source + Q_CREDIT] > 0 else -1
     low, high = vc_range(k, psum, 0)
     start = m[source + Q_VCPTR]
-    for i in range(k.n_vcs):
-        vc = (start + i) % k.n_vcs
+    for i in range(k[K_N_VCS]):
+        vc = (start + i) % k[K_N_VCS]
         if low <= vc < high and m[source + Q_CREDIT + vc] > 0:
-            m[source + Q_VCPTR] = (vc + 1) % k.n_vcs
+            m[source + Q_VCPTR] = (vc + 1) % k[K_N_VCS]
             return vc
     return -1
 
 
 @inlined
-def begin_packet(m: I32, s: I64, k: Shape, p: I64, source: int, t: int) -> bool:
+def begin_packet(m: I32, s: I64, k: I64, p: I64, source: int, t: int) -> bool:
     """Make the next packet of `source` that finds a place the present one, if there is one."""
     for q in (1, 0):
         pid = m[source + Q_HEAD + q]
@@ -200,10 +208,10 @@ def begin_packet(m: I32, s: I64, k: Shape, p: I64, source: int, t: int) -> bool:
                 m[source + Q_CURRENT] = pid
                 p[row + P_INJECT] = t - s[N_BASE]
                 size = p[row + P_SIZE]
-                if k.packet_unit:
+                if k[K_PACKET_UNIT]:
                     m[source + Q_LEFT] = 1
-                    if size > k.link_bits:
-                        busy = (size + k.link_bits - 1) // k.link_bits
+                    if size > k[K_LINK_BITS]:
+                        busy = (size + k[K_LINK_BITS] - 1) // k[K_LINK_BITS]
                         s[m[source + Q_BUSY]] = t + busy
                 else:
                     m[source + Q_LEFT] = size
@@ -212,9 +220,9 @@ def begin_packet(m: I32, s: I64, k: Shape, p: I64, source: int, t: int) -> bool:
 
 
 @inlined
-def send(m: I32, w: I64, s: I64, k: Shape, p: I64, source: int, t: int) -> bool:
+def send(m: I32, w: I64, s: I64, k: I64, p: I64, source: int, t: int) -> bool:
     """`source` sends one flit at `t` if it can; returns whether it stays active."""
-    if k.packet_unit and s[m[source + Q_BUSY]] > t:
+    if k[K_PACKET_UNIT] and s[m[source + Q_BUSY]] > t:
         return True
     head = 0
     if m[source + Q_LEFT] == 0:
@@ -231,26 +239,26 @@ def send(m: I32, w: I64, s: I64, k: Shape, p: I64, source: int, t: int) -> bool:
     word = (pid << PID_SHIFT) | p[pid * PACKET_ROW + P_WORD] | head
     if left == 0:
         word |= TAIL
-    post_flit(m, w, k, t + k.source_delay, m[source + Q_LANE] + vc * LANE_ROW, word)
+    post_flit(m, w, k, t + k[K_SOURCE_DELAY], m[source + Q_LANE] + vc * LANE_ROW, word)
     return left > 0 or m[source + Q_HEAD] >= 0 or m[source + Q_HEAD + 1] >= 0
 
 
 @inlined
-def send_all(m: I32, w: I64, s: I64, k: Shape, p: I64, t: int) -> None:
+def send_all(m: I32, w: I64, s: I64, k: I64, p: I64, t: int) -> None:
     """Every active source sends at most one flit."""
-    kept = k.active
-    for i in range(k.active, k.active + s[N_ACTIVE]):
+    kept = k[K_ACTIVE]
+    for i in range(k[K_ACTIVE], k[K_ACTIVE] + s[N_ACTIVE]):
         source = m[i]
         if send(m, w, s, k, p, source, t):
             m[kept] = source
             kept += 1
         else:
             m[source + Q_LISTED] = 0
-    s[N_ACTIVE] = kept - k.active
+    s[N_ACTIVE] = kept - k[K_ACTIVE]
 
 
 @inlined
-def feed_gate(s: I64, k: Shape, p: I64, g: I64, gate: int, at: int) -> None:
+def feed_gate(s: I64, k: I64, p: I64, g: I64, gate: int, at: int) -> None:
     """A delivery that `gate` waited for is complete at cycle `at`."""
     row = gate * GATE_ROW
     if at - s[N_BASE] > g[row + G_TIME]:
@@ -262,7 +270,7 @@ def feed_gate(s: I64, k: Shape, p: I64, g: I64, gate: int, at: int) -> None:
 
 @inlined
 def deliver(
-    m: I32, s: I64, k: Shape, trees: I32, p: I64, d: I64, g: I64, out: int, word: int, at: int
+    m: I32, s: I64, k: I64, trees: I32, p: I64, d: I64, g: I64, out: int, word: int, at: int
 ) -> int:
     """The flit `word` reaches the sink behind `out` at `at` (its last bit).
 

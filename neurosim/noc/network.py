@@ -10,7 +10,7 @@ import numpy as np
 from neurosim.errors import DoesNotFitError
 from neurosim.kernels import noc_layout as lay
 from neurosim.kernels.noc_layout import I32, I64, PORTS, Shape
-from neurosim.noc.model import DIRECTIONS, STEP, Noc
+from neurosim.noc.model import DIRECTIONS, STEP, Direction, Noc
 from neurosim.noc.routes import route_table
 
 OPPOSITE_PORT = (1, 0, 3, 2)
@@ -37,9 +37,9 @@ def neighbour_ports(noc: Noc) -> I32:
     return to
 
 
-def _both_ends(noc: Noc, x: int, y: int, direction: str) -> Iterator[tuple[int, int]]:
+def _both_ends(noc: Noc, x: int, y: int, direction: Direction) -> Iterator[tuple[int, int]]:
     """Router and port at both ends of the link of router ``(x, y)`` towards `direction`."""
-    port = DIRECTIONS.index(direction)  # type: ignore[arg-type]
+    port = DIRECTIONS.index(direction)
     dx, dy = STEP[direction]
     yield y * noc.width + x, port
     yield ((y + dy) % noc.height) * noc.width + (x + dx) % noc.width, OPPOSITE_PORT[port]
@@ -141,9 +141,9 @@ def _output_rows(noc: Noc) -> tuple[I32, I32]:
         ends = (x == noc.width - 1, x == 0, y == noc.height - 1, y == 0)
         for port, end in enumerate(ends):
             out[:, port, lay.O_WRAPS] = end
-    out = out.reshape(-1, row)
-    out[:, lay.O_STAT] = lay.N_CELLS + np.arange(len(out)) * lay.STAT_ROW
-    return out, extra.reshape(-1)
+    rows = out.reshape(-1, row)
+    rows[:, lay.O_STAT] = lay.N_CELLS + np.arange(len(rows)) * lay.STAT_ROW
+    return rows, extra.reshape(-1)
 
 
 def _lane_rows(noc: Noc, out: I32, extra: I32, sources: int) -> I32:
@@ -272,7 +272,7 @@ def build_network(noc: Noc, longest_packet: int = 1, n_windows: int = 0) -> Netw
     credit_slot = 2 * len(out) + 2 * len(source)
     n_fifo = n_lanes * noc.buffer_flits
     window = busy + len(source) + 2 * (len(source) * n_fifo // len(out) + 1)
-    parts = {
+    parts: dict[str, I32 | int] = {
         "out": out.reshape(-1),
         "lane": lane.reshape(-1),
         "sources": source.reshape(-1),

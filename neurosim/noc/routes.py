@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
 from neurosim.kernels import noc_routes
 from neurosim.kernels.noc_layout import EJECT_SHIFT, I32, I64, TREE_ROW, Y_SHIFT, Shape
-from neurosim.noc.model import DIRECTIONS, Noc
+from neurosim.noc.model import DIRECTIONS, Direction, Noc
 
 MAX_TABLE_ROUTERS = 1 << 12
 
 
-def _phases(noc: Noc, to: I32, late: str) -> I32:
+def _phases(to: I32, late: Direction) -> I32:
     """Phase of every link where `late` is the direction that comes last."""
     phase = np.zeros(to.shape, np.int32)
     phase[:, DIRECTIONS.index(late)] = 1
@@ -77,8 +77,8 @@ def next_ports(noc: Noc, to: I32) -> I32:
         alive[y * noc.width + x] = False
     pairs = alive[:, None] & alive[None, :]
     ports = np.array([0, 1, 2, 3] if noc.routing == "xy" else [2, 3, 0, 1])
-    late = ("-y", "+y") if noc.routing == "xy" else ("-x", "+x")
-    candidates = [_phases(noc, to, direction) for direction in late]
+    late: tuple[Direction, Direction] = ("-y", "+y") if noc.routing == "xy" else ("-x", "+x")
+    candidates = [_phases(to, direction) for direction in late]
     candidates.append(_up_down_phases(noc, to))
     table = np.zeros((0, 0), np.int32)
     for phases in candidates:
@@ -114,7 +114,8 @@ def addresses(noc: Noc, tables: bool) -> I64:
     host = terminal >= noc.n_routers
     x = np.where(host, 0, terminal % noc.width)
     y = np.where(host, terminal - noc.n_routers, terminal // noc.width)
-    return x | y << Y_SHIFT | np.where(host, 1, 4) << EJECT_SHIFT
+    address: I64 = x | y << Y_SHIFT | np.where(host, 1, 4) << EJECT_SHIFT
+    return address
 
 
 @dataclass(frozen=True)
@@ -165,14 +166,15 @@ def build_routes(
     _check_routes(noc, source, offset, target)
     address = addresses(noc, bool(noc.dead_links or noc.dead_routers))[target]
     relay = noc.multicast == "relay"
+    k = np.array(shape, np.int64)
     if relay:
-        _check_chains(noc, m, shape, source, offset, address)
+        _check_chains(noc, m, k, source, offset, address)
     hops = np.zeros(len(target), np.int64)
-    noc_routes.measure_hops(m, shape, source, offset, address, relay, hops)
+    noc_routes.measure_hops(m, k, source, offset, address, relay, hops)
     bound = int(hops.sum() + len(source)) if not relay else int(hops.sum() + len(target) + 1)
     cells, root = np.full((bound + 1) * TREE_ROW, -1, np.int32), np.zeros(len(source), np.int64)
     cells[::TREE_ROW] = 0
-    used = noc_routes.grow_trees(m, shape, cells, source, offset, address, relay, root)
+    used = noc_routes.grow_trees(m, k, cells, source, offset, address, relay, root)
     if used < -1:
         row = -2 - used
         route = int(np.searchsorted(offset, row, "right")) - 1
@@ -235,7 +237,7 @@ def dimension_order_turns(noc: Noc) -> I32:
     return turns
 
 
-def _check_chains(noc: Noc, m: I32, shape: Shape, source: I64, offset: I64, address: I64) -> None:
+def _check_chains(noc: Noc, m: I32, k: I64, source: I64, offset: I64, address: I64) -> None:
     """Refuse relay chains whose turns, with those of the routing, could close a cycle."""
     from neurosim.noc.network import neighbour_ports
 
@@ -244,7 +246,7 @@ def _check_chains(noc: Noc, m: I32, shape: Shape, source: I64, offset: I64, addr
         turns = table_turns(to, next_ports(noc, to))
     else:
         turns = dimension_order_turns(noc)
-    noc_routes.chain_turns(m, shape, source, offset, address, turns)
+    noc_routes.chain_turns(m, k, source, offset, address, turns)
     cycle = dependency_cycle(to, turns)
     if cycle:
         where = ", ".join(

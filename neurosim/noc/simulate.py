@@ -152,7 +152,7 @@ def simulate_noc(
     played = network.play(
         source, target, create, size=size, kind=kind, service=service, route=route, routes=routes,
         longest_tick=max_cycles,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
     kinds = np.broadcast_to(np.asarray(kind, np.int64), source.shape)
     if routes is not None:
         packet = np.repeat(np.arange(len(source)), np.diff(routes.offset))
@@ -190,9 +190,8 @@ def packet_sizes(noc: Noc, n_flits: ArrayLike, bits: ArrayLike | None) -> I64:
         Bits given to a wormhole network.
     """
     flits = np.asarray(n_flits)
-    if flits.dtype.kind not in "iu" or (
-        bits is not None and np.asarray(bits).dtype.kind not in "iu"
-    ):
+    given = flits if bits is None else np.asarray(bits)
+    if flits.dtype.kind not in "iu" or given.dtype.kind not in "iu":
         raise UsageError("n_flits and bits must be integers.")
     if noc.switching == "wormhole":
         if bits is not None:
@@ -221,7 +220,8 @@ def routers_passed(noc: Noc, src: I64, dst: I64) -> I64:
     dx, dy = np.abs(x1 - x0), np.abs(y1 - y0)
     if noc.topology == "torus":
         dx, dy = np.minimum(dx, noc.width - dx), np.minimum(dy, noc.height - dy)
-    return dx + dy + 1
+    hops: I64 = dx + dy + 1
+    return hops
 
 
 def _table_hops(noc: Noc, src: I64, dst: I64) -> I64:

@@ -20,7 +20,7 @@ sum; so no circle of waiting can close unless gates wait for each other.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -152,18 +152,18 @@ class TickNetwork:
         return build_routes(self.noc, self.network.m, self.network.shape, src, dst_offset, dst)
 
     def play(
-        self, src: ArrayLike, dst: ArrayLike, release: ArrayLike, **options: ArrayLike | Routes
+        self,
+        src: ArrayLike,
+        dst: ArrayLike,
+        release: ArrayLike,
+        *,
+        gate_base: ArrayLike = (),
+        **options: Any,
     ) -> TickResult:
         """`play_many` for one tick: packets released at cycles `release` of the tick."""
-        n = np.asarray(src).size
-        gates = np.asarray(options.get("gate_base", ())).size
+        ends = [0, np.asarray(src).size], [0, np.asarray(gate_base).size]
         return self.play_many(
-            [0, n],
-            src,
-            dst,
-            release,
-            gate_offset=[0, gates],
-            **options,  # type: ignore[arg-type]
+            ends[0], src, dst, release, gate_base=gate_base, gate_offset=ends[1], **options
         )
 
     def play_many(
@@ -227,16 +227,30 @@ class TickNetwork:
         SimulationFaultError
             Packets wait and nothing can ever move, or a tick takes longer than `longest_tick`.
         """
+        tree = _ints("route", route)
         traffic = Traffic(
-            _ints("tick_offset", tick_offset),
-            *(_ints(what, a) for what, a in (("src", src), ("dst", dst), ("release", release))),
-            *_options(size, kind, route, routes, _size(src)),
-            *(_ints(what, a) for what, a in (("service", service), ("feeds", feeds))),
-            *(_ints(what, a) for what, a in (("gate", gate), ("gate_base", gate_base))),
-            _ints("gate_offset", gate_offset),
+            tick_offset=_ints("tick_offset", tick_offset),
+            src=_ints("src", src),
+            dst=_ints("dst", dst),
+            release=_ints("release", release),
+            size=_ints("size", size),
+            psum=(_ints("kind", kind) == PSUM_CLASS).astype(np.int64),
+            tree=tree,
+            delivery=_delivery_offsets(tree, routes, np.asarray(src).size),
+            service=_ints("service", service),
+            feeds=_ints("feeds", feeds),
+            gate=_ints("gate", gate),
+            gate_base=_ints("gate_base", gate_base),
+            gate_offset=_ints("gate_offset", gate_offset),
         )
         if check:
             check_traffic(self.noc, traffic, self.longest_packet, routes)
+        if len(traffic.gate_base):
+            gates = np.broadcast_to(traffic.gate, traffic.src.shape)
+            fed = np.broadcast_to(traffic.feeds, (traffic.n_deliveries,))
+            traffic = traffic._replace(gate=gates.copy(), feeds=fed.copy())
+        else:
+            traffic = traffic._replace(gate_offset=np.zeros(1, np.int64))
         return self._play(traffic, routes, longest_tick)
 
     def _play(self, traffic: Traffic, routes: Routes | None, longest_tick: int) -> TickResult:
@@ -250,9 +264,10 @@ class TickNetwork:
         unit = net.shape.packet_unit and int(traffic.size.max(initial=1)) > self._narrowest
         size = traffic.size if unit or not net.shape.packet_unit else np.ones(1, np.int64)
         shape = net.shape._replace(gate_heap=heap, order=order, packet_unit=int(unit))
+        k = np.array(shape, np.int64)
         roots = routes.root if routes is not None else _ZERO
         fill_packets(
-            self._p, shape, traffic.src, traffic.dst, self._address, traffic.tree, roots, size,
+            self._p, k, traffic.src, traffic.dst, self._address, traffic.tree, roots, size,
             traffic.psum, traffic.release, traffic.gate, traffic.delivery,
         )  # fmt: skip
         fill_deliveries(self._d, n_deliveries, traffic.service, traffic.feeds)
@@ -265,7 +280,7 @@ class TickNetwork:
         _clear_counters(net)
         trees = routes.cells if routes is not None else no_trees()
         code, tick = run_ticks(
-            net.m, net.w, net.s, shape, trees, self._p, self._d, self._g, ticks, longest_tick
+            net.m, net.w, net.s, k, trees, self._p, self._d, self._g, ticks, longest_tick
         )
         if code != lay.DONE:
             self._fail(code, int(tick), n_gates, longest_tick)
@@ -273,9 +288,8 @@ class TickNetwork:
 
     def _fail(self, code: int, tick: int, n_gates: int, longest_tick: int) -> None:
         gates = self._g[: n_gates * lay.GATE_ROW].reshape(-1, lay.GATE_ROW)
-        waiting = [
-            (int(g), int(gates[g, lay.G_WAIT])) for g in np.flatnonzero(gates[:, lay.G_WAIT])
-        ]
+        missing = gates[:, lay.G_WAIT]
+        waiting = [(int(gate), int(missing[gate])) for gate in np.flatnonzero(missing)]
         if code == lay.STUCK:
             text = describe_fault(self.network, waiting)
         else:
@@ -320,10 +334,6 @@ class TickNetwork:
         )
 
 
-def _size(array: ArrayLike) -> int:
-    return int(np.asarray(array).size)
-
-
 def _ints(what: str, array: ArrayLike) -> I64:
     values = np.asarray(array)
     if values.size and values.dtype.kind not in "iub":
@@ -333,20 +343,13 @@ def _ints(what: str, array: ArrayLike) -> I64:
     return np.ascontiguousarray(values.reshape(-1), dtype=np.int64)
 
 
-def _options(
-    size: ArrayLike, kind: ArrayLike, route: ArrayLike, routes: Routes | None, n: int
-) -> tuple[I64, I64, I64, I64]:
-    """Columns size, psum, tree and delivery of `Traffic`."""
-    tree = _ints("route", route)
-    delivery = np.zeros(0, np.int64)
-    if routes is not None and (tree >= 0).any() and tree.max() < len(routes):
-        each = np.ones(n, np.int64)
-        chosen = tree >= 0
-        counts = np.diff(routes.offset)[np.where(chosen, tree, 0)]
-        each[:] = np.where(chosen, counts, 1)
-        delivery = np.concatenate([[0], np.cumsum(each)])
-    psum = (_ints("kind", kind) == PSUM_CLASS).astype(np.int64)
-    return _ints("size", size), psum, tree, delivery
+def _delivery_offsets(tree: I64, routes: Routes | None, n: int) -> I64:
+    """Offsets of the deliveries of every packet, ``(n + 1,)``; empty if each has one."""
+    if routes is None or not (tree >= 0).any() or tree.max() >= len(routes):
+        return np.zeros(0, np.int64)
+    tree = np.broadcast_to(tree, (n,))
+    counts = np.diff(routes.offset)[np.maximum(tree, 0)]
+    return np.concatenate([[0], np.cumsum(np.where(tree >= 0, counts, 1))])
 
 
 def _grown(array: I64, cells: int) -> I64:
@@ -465,10 +468,8 @@ def _check_routes(noc: Noc, traffic: Traffic, routes: Routes | None) -> None:
     n_routes = 0 if routes is None else len(routes)
     _refuse(traffic.tree, traffic.tree >= n_routes, "route", f"there are {n_routes} routes")
     assert routes is not None
-    if (
-        noc.switching == "wormhole"
-        and (traffic.size[routed if len(traffic.size) > 1 else ...] > 1).any()
-    ):
+    size = np.broadcast_to(traffic.size, routed.shape)
+    if noc.switching == "wormhole" and (size[routed] > 1).any():
         raise UnsupportedError(
             "multicast packets of several flits block each other for ever under wormhole "
             "switching (each branch holds what the other needs). Use switching='packet'."
