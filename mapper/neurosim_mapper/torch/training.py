@@ -16,11 +16,8 @@ from torch import Tensor, nn
 
 from neurosim.chip import Chip
 from neurosim.chip_files import load_chip
-from neurosim.counters import totals
-from neurosim.simulator import predict, simulate
 from neurosim_mapper.float_executor import run_float
 from neurosim_mapper.network import Network
-from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.quantizer import quantize
 from neurosim_mapper.reference import run_reference
 from neurosim_mapper.torch.qat import QuantizationAware
@@ -151,6 +148,11 @@ def measure(
     calibration : inputs that set the ranges of analog values.
     **options : of `quantize`.
     """
+    # The simulator is compiled when it is imported; training alone does not need it.
+    from neurosim.counters import totals
+    from neurosim.simulator import predict, simulate
+    from neurosim_mapper.pipeline import map_network
+
     target, inputs, labels = load_chip(chip), np.asarray(x), np.asarray(y)
     quantized = quantize(network, target, calibration, **options)
     integers = predict(run_reference(quantized, inputs), network.readout) == labels
