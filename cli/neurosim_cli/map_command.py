@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,24 +28,52 @@ Examples:
 @click.option("-o", "--output", type=FILE, required=True, help="Program to write (.nsp).")
 @mapping_options
 @click.option("--ticks", type=int, help="Ticks of static calibration samples.")
+@click.option(
+    "--report",
+    "report_path",
+    type=FILE,
+    help="JSON file for what the mapper found, written also if the network does not fit.",
+)
 @json_option
-def map_command(checkpoint: Path, chip: str, output: Path, as_json: bool, **options: Any) -> None:
+def map_command(
+    checkpoint: Path,
+    chip: str,
+    output: Path,
+    report_path: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Map the trained network CHECKPOINT (NIR) onto a chip and write the program.
 
     Weights become integers, layers are cut into cores, cores are placed and joined by routes. A
-    network that does not fit ends with exit code 4 and the limit that it breaks; nothing is
+    network that does not fit ends with exit code 4 and the limit that it breaks; no program is
     written then. The same call gives the same file, byte by byte.
     """
     from neurosim.chip_files import load_chip
+    from neurosim.errors import DoesNotFitError
     from neurosim_cli.options import map_checkpoint, read_checkpoint
     from neurosim_cli.output import progress
 
     load_chip(chip)  # a misspelt chip is found before the checkpoint is read
     with progress(f"mapping {checkpoint.name}"):
         network = read_checkpoint(checkpoint, options["reading"])
-        program = map_checkpoint(network, chip, options)
+        try:
+            program = map_checkpoint(network, chip, options)
+        except DoesNotFitError as error:
+            _write_report(report_path, error.report)
+            raise
         program.save(output)
+    _write_report(report_path, program.mapping)
     _show(program, output, as_json)
+
+
+def _write_report(path: Path | None, data: Mapping[str, Any]) -> None:
+    import json
+
+    from neurosim.archive import write_atomically
+
+    if path is not None:
+        write_atomically(path, (json.dumps(dict(data), indent=1) + "\n").encode())
 
 
 def _show(program: Program, output: Path, as_json: bool) -> None:
@@ -57,6 +86,8 @@ def _show(program: Program, output: Path, as_json: bool) -> None:
         show_json({"output": str(output), "chip": chip_facts(program.chip), "program": facts})
         return
     show(layer_table(facts))
+    for sentence in facts["mapping"].get("changes", ()):
+        remark(f"changed: {sentence}")
     for sentence in program.assumptions:
         remark(f"assumed: {sentence}")
     remark(f"written: {output}")

@@ -39,6 +39,14 @@ def test_map_says_what_it_made(neurosim_command, files):
     assert [layer["neurons"] for layer in data["program"]["layers"]] == [20, 4]
 
 
+def test_map_writes_what_it_found(neurosim_command, files, tmp_path):
+    words = ["--chip", "tianjic", "-o", "a.nsp", "--report", "mapping_report.json"]
+    neurosim_command("map", files / "lif.nir", *words)
+    said = json.loads((tmp_path / "mapping_report.json").read_text())
+    assert said["fits"] is True
+    assert said["cores_used"] == load_program(tmp_path / "a.nsp").n_cores
+
+
 def test_the_same_call_gives_the_same_bytes(neurosim_command, files, tmp_path):
     for name in ("a.nsp", "b.nsp"):
         neurosim_command("map", files / "lif.nir", "--chip", "loihi", "-o", name, "--seed", 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import numpy as np
@@ -118,6 +119,18 @@ def test_what_does_not_fit_names_need_and_limit(here, call):
     assert err.startswith("neurosim: ")
     assert "tiny_2x2" in err
     assert "4" in err
+
+
+def test_what_does_not_fit_can_still_be_studied(here, capsys, monkeypatch):
+    wide = Network.sequential([Input((9,)), Linear(np.ones((9000, 9))), lif(1.0, 0.5)])
+    write_network(wide, here / "wide.nir")
+    monkeypatch.chdir(here)
+    words = ["map", "wide.nir", "--chip", "tiny_2x2", "-o", "new.nsp", "--report", "why.json"]
+    assert run_words(words) == 4
+    said = json.loads((here / "why.json").read_text())
+    assert said["fits"] is False
+    assert said["reason"] in capsys.readouterr().err
+    assert not (here / "new.nsp").exists()
 
 
 def test_map_cannot_write(here, call):
