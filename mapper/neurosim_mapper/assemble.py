@@ -37,6 +37,7 @@ from neurosim_mapper.mapping import (
     Wiring,
 )
 from neurosim_mapper.quantized import INPUT, QuantizedNetwork, SomaModes
+from neurosim_mapper.wiring import axon_codes
 
 
 def assemble(
@@ -232,7 +233,7 @@ def _core_block(
     """Weights (axons, neurons) of one core, and the pipeline offset that each axon serves."""
     own = slice(int(wiring.axon_offset[number]), int(wiring.axon_offset[number + 1]))
     n_axons = own.stop - own.start
-    codes = _axon_codes(
+    codes = axon_codes(
         wiring.axon_source_layer[own], wiring.axon_source[own], wiring.axon_delay[own]
     )
     block = np.zeros((n_axons, sum(g.neurons.size for g in core)), dtype=np.int64)
@@ -242,9 +243,9 @@ def _core_block(
         columns = slice(column, column + group.neurons.size)
         for p, sources in group.inputs:
             projection = network.by_name[group.layer].projections[p]
-            delay = np.int64(schedule.chip_delay[group.layer, p])
-            layer = np.int64(index[projection.source])
-            axons = np.searchsorted(codes, _axon_codes(layer, sources, delay))
+            delay = schedule.chip_delay[group.layer, p]
+            layer = index[projection.source]
+            axons = np.searchsorted(codes, axon_codes(layer, sources, delay))
             rows = slice(int(axons[0]), int(axons[-1]) + 1)
             if axons.size == rows.stop - rows.start:
                 block[rows, columns] += projection.connection.block(sources, group.neurons)
@@ -253,12 +254,6 @@ def _core_block(
             first_tick[axons] = np.maximum(first_tick[axons], schedule.first_tick[group.layer])
         column = columns.stop
     return block, first_tick
-
-
-def _axon_codes(layer: Any, source: Any, delay: Any) -> Index:
-    """One number per axon key, ascending in the order of `wiring.core_axons`."""
-    codes: Index = ((np.asarray(layer, np.int64) + 1 << 40) + source << 12) + delay
-    return codes
 
 
 def _axon_kinds(network: QuantizedNetwork, wiring: Wiring) -> npt.NDArray[np.int32]:

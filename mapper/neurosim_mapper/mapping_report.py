@@ -20,6 +20,7 @@ import numpy as np
 
 from neurosim.chip import Chip
 from neurosim.errors import DoesNotFitError
+from neurosim.program_check import Violation
 from neurosim_mapper.mapping import Partition
 from neurosim_mapper.quantized import QuantizedNetwork
 
@@ -95,6 +96,25 @@ def too_many_cores(needed: int, chip: Chip) -> str:
         f"{f', {dead} of them dead' if dead else ''}, this needs {needed}: {remedy} "
         f"(array: {{wide: {wide}, high: {high}}} in the chip file)."
     )
+
+
+_REMEDIES: Final = {
+    "core.accumulator_bits": "Fewer weight_bits, or a wider core.accumulator_bits, would fit.",
+    "core.weight_bits": "Quantize again with the weight_bits of this chip.",
+    "core.membrane_bits": "A smaller weight_shift, or a wider core.membrane_bits, would fit.",
+    "core.max_weight_shift": "Quantize again for this chip, or with a smaller weight_shift.",
+    "core.decay_bits": "Quantize again for this chip, or choose one with more core.decay_bits.",
+    "core.soma_models": "Choose a chip whose core.soma_models names it.",
+    "core.input_kinds": "Choose a chip whose cores take both kinds of packets.",
+    "core.output_kinds": "Choose a chip whose cores send both kinds of packets.",
+    "core.destinations_per_neuron": "A chip with more destinations per neuron would fit.",
+}
+
+
+def broken_rule(violation: Violation, chip: Chip) -> str:
+    """The sentence about a mapped program that its chip cannot load."""
+    remedy = _REMEDIES.get(violation.rule, "")
+    return f"the mapped network breaks a rule of {chip.name!r}: {violation} {remedy}".rstrip()
 
 
 def smallest_array(n_cores: int, chip: Chip) -> tuple[int, int]:

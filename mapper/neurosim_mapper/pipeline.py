@@ -20,7 +20,12 @@ from neurosim.program import Program
 from neurosim.program_check import check_program
 from neurosim_mapper.assemble import assemble
 from neurosim_mapper.legalize import legalize
-from neurosim_mapper.mapping_report import check_core_count, partition_rows, start_report
+from neurosim_mapper.mapping_report import (
+    broken_rule,
+    check_core_count,
+    partition_rows,
+    start_report,
+)
 from neurosim_mapper.network import Network
 from neurosim_mapper.partition import PARTITIONERS, Partitioner
 from neurosim_mapper.place import PLACERS, Placer
@@ -90,7 +95,8 @@ def _map(
     program = assemble(legal, partition, schedule, wiring, placement, routes, chip, seed, report)
     violations = check_program(program)
     if violations:
-        raise DoesNotFitError(f"the mapped network breaks a rule of {chip.name!r}: {violations[0]}")
+        report |= {"fits": False, "violations": [str(v) for v in violations]}
+        raise DoesNotFitError(broken_rule(violations[0], chip))
     return program
 
 

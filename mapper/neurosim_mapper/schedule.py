@@ -94,7 +94,7 @@ def _too_short_loop(network: QuantizedNetwork) -> UnsupportedError:
             if p.source != INPUT and p.delay_ticks and have < 1:
                 return UnsupportedError(
                     f"projection {p.source!r} -> {layer.name!r} closes a loop over "
-                    f"{p.delay_ticks + 2 - have} layers with {p.delay_ticks} tick of delay: the "
+                    f"{p.delay_ticks + 1 - have} layers with {p.delay_ticks} tick of delay: the "
                     f"loop needs {p.delay_ticks + 1 - have}. Feed back from the same layer, or "
                     "lengthen the delay of the loop."
                 )

@@ -1,0 +1,143 @@
+"""What a mapping that fails says: rule, layer, need, limit, rejected tiles, the smallest change."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from support.chips import make_chip
+from support.networks import random_dense, random_layer
+
+from neurosim.encoding import InputCode
+from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
+from neurosim_mapper.connections import DenseConnection
+from neurosim_mapper.mapping_report import smallest_array, too_many_cores
+from neurosim_mapper.pipeline import map_network
+from neurosim_mapper.quantized import INPUT, Projection, QuantizedNetwork
+
+
+# Tile sizes that a layer of 40 neurons is tried with: the distinct ceil(40 / k) up to 32 neurons of
+# a core, 20 14 10 8 7 6 5 4 3 2 1; a layer of 4: 4 2 1.
+
+
+def dense_network(chip, sizes, weight=1):
+    rng = np.random.default_rng(0)
+    layers, source = [], INPUT
+    for i, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        connection = DenseConnection(np.full((n_out, n_in), weight))
+        projections = (Projection(source, connection),)
+        layers.append(random_layer(rng, chip, f"fc{i + 1}", (n_out,), projections))
+        source = f"fc{i + 1}"
+    code = InputCode("spike")
+    return QuantizedNetwork(tuple(layers), source, (sizes[0],), code, chip.core.membrane_bits)
+
+
+def failure(network, chip, kind=DoesNotFitError):
+    with pytest.raises(kind) as caught:
+        map_network(network, chip)
+    return caught.value
+
+
+def test_fan_in_without_an_extension():
+    chip = make_chip(core__fan_in_extension="none", core__axons=64, core__neurons=32)
+    error = failure(dense_network(chip, (100, 40)), chip)
+    assert str(error) == (
+        "layer 'fc1' needs 100 axons per neuron, a core of 'test' has core.axons = 64 and "
+        "core.fan_in_extension is 'none'. All 11 tile shapes were rejected (core.axons 11). "
+        "A chip with core.axons of 100 would fit, or one with fan_in_extension: psum_hw (2 cores "
+        "per tile), or axon_merge (128 axons and 16 neurons per core); else reduce the fan-in of "
+        "the layer."
+    )
+    assert error.exit_code == 4
+
+
+def test_the_report_of_a_failure_is_plain_json():
+    chip = make_chip(core__fan_in_extension="none")
+    error = failure(dense_network(chip, (100, 40)), chip)
+    report = json.loads(json.dumps(error.report))
+    assert report["schema"] == "neurosim-mapping-report/1"
+    assert report["fits"] is False
+    assert report["reason"] == str(error)
+    assert report["layers"][0]["layer"] == "fc1"
+    assert report["layers"][0]["tile_shapes_rejected"] == {"core.axons": 11}
+    assert report["layers"][0]["tile_shapes_tried"] == 11
+
+
+def test_synapse_memory():
+    chip = make_chip(core__synapse_memory_bytes=8, core__fan_in_extension="none")
+    error = failure(dense_network(chip, (20, 4)), chip)
+    assert str(error) == (
+        "layer 'fc1': one neuron with 20 axons needs 20 synapses and 20 bytes, a core of 'test' "
+        "has core.synapses = 4096 and core.synapse_memory_bytes = 8. All 3 tile shapes were "
+        "rejected (core.synapse_memory_bytes 3). A core with 20 synapses, or fewer weight bits, "
+        "would fit."
+    )
+
+
+def test_too_many_cores_names_the_array_that_fits():
+    chip = make_chip(grid={"wide": 2, "high": 2})
+    error = failure(dense_network(chip, (64, 200)), chip)
+    assert str(error) == (
+        "the network needs 7 cores, the chip 'test' has 4: a 2x2 chip has 4 cores, this needs 7: "
+        "two chips side by side fit (array: {wide: 2, high: 1} in the chip file)."
+    )
+    assert error.report["cores_used"] == 7
+    assert error.report["layers"][0]["cores"] == 7
+
+
+def test_the_sentence_of_the_issue():
+    chip = make_chip(grid={"wide": 13, "high": 12})
+    assert "a 13x12 chip has 156 cores, this needs 277: two chips side by side fit" in (
+        too_many_cores(277, chip)
+    )
+
+
+@pytest.mark.parametrize("n_cores", [1, 156, 157, 400, 2500, 5019])
+def test_the_array_is_the_smallest_of_its_kind(n_cores):
+    """No array with fewer chips has enough cores; shapes of more than 4 : 1 are left out."""
+    chip = make_chip(grid={"wide": 12, "high": 13})
+    wide, high = smallest_array(n_cores, chip)
+    assert wide * high * 156 >= n_cores
+    fewest = -(-n_cores // 156)
+    square = -(-fewest // max(1, int(fewest**0.5)))
+    assert wide * high <= max(fewest, square * max(1, int(fewest**0.5)))
+
+
+def test_accumulator_overflow():
+    chip = make_chip(core__accumulator_bits=9)
+    error = failure(dense_network(chip, (40, 4), weight=100), chip)
+    assert str(error) == (
+        "the mapped network breaks a rule of 'test': core.accumulator_bits: neuron 0 of core 0 "
+        "needs sums from 0 to 4000, the limit is 9 bits, -256..255. Fewer weight_bits, or a wider "
+        "core.accumulator_bits, would fit."
+    )
+    assert error.report["violations"][0].startswith("core.accumulator_bits")
+
+
+def test_a_loop_that_is_shorter_than_its_pipeline():
+    rng = np.random.default_rng(0)
+    chip = make_chip()
+    first = random_layer(
+        rng,
+        chip,
+        "a",
+        (8,),
+        (
+            Projection(INPUT, random_dense(rng, 8, 8)),
+            Projection("b", random_dense(rng, 8, 8), 1),
+        ),
+    )
+    second = random_layer(rng, chip, "b", (8,), (Projection("a", random_dense(rng, 8, 8)),))
+    network = QuantizedNetwork((first, second), "b", (8,), InputCode("spike"), 24)
+    error = failure(network, chip, UnsupportedError)
+    assert str(error) == (
+        "projection 'b' -> 'a' closes a loop over 2 layers with 1 tick of delay: the loop needs "
+        "2. Feed back from the same layer, or lengthen the delay of the loop."
+    )
+
+
+def test_an_unknown_partitioner():
+    chip = make_chip()
+    with pytest.raises(UsageError, match=r"partitioner is 'best'; known: tiles"):
+        map_network(dense_network(chip, (8, 8)), chip, partitioner="best")
