@@ -117,12 +117,18 @@ def mapping_options(function: F) -> F:
 def read_checkpoint(path: Path, reading: str | None) -> Network:
     """A checkpoint; its name and digest go into the provenance."""
     import dataclasses
+    import json
 
+    from neurosim.errors import InputFileError
     from neurosim.provenance import file_digest
     from neurosim_mapper.readers import read_network
 
     network = read_network(path, reading)
     said = {**network.provenance, "checkpoint": {"file": path.name, "sha256": file_digest(path)}}
+    try:
+        json.dumps(said, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputFileError(f"{path}: its provenance is not plain JSON data ({error}).") from None
     return dataclasses.replace(network, provenance=said)
 
 
