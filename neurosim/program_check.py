@@ -42,9 +42,13 @@ def check_program(program: Program) -> list[Violation]:
 
 
 def synapse_memory_bytes(program: Program) -> npt.NDArray[np.int64]:
-    """Per core, the memory of its synapse block: axons x neurons x weight bits (a crossbar)."""
+    """Per core, the memory of its synapse block: axons x neurons cells (a crossbar).
+
+    A cell holds a weight, or one bit where the weights belong to neurons and axon types.
+    """
     cells = np.diff(program.cores.axon_offset) * np.diff(program.cores.neuron_offset)
-    return -(-cells * program.chip.core.weight_bits // 8)
+    bits = round(program.chip.synapse_bytes * 8)
+    return -(-cells * bits // 8)
 
 
 def input_bounds(program: Program) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -234,7 +234,10 @@ def _core_block(
     own = slice(int(wiring.axon_offset[number]), int(wiring.axon_offset[number + 1]))
     n_axons = own.stop - own.start
     codes = axon_codes(
-        wiring.axon_source_layer[own], wiring.axon_source[own], wiring.axon_delay[own]
+        wiring.axon_source_layer[own],
+        wiring.axon_source[own],
+        wiring.axon_delay[own],
+        wiring.axon_type[own],
     )
     block = np.zeros((n_axons, sum(g.neurons.size for g in core)), dtype=np.int64)
     first_tick = np.zeros(n_axons, dtype=np.int64)
@@ -245,7 +248,7 @@ def _core_block(
             projection = network.by_name[group.layer].projections[p]
             delay = schedule.chip_delay[group.layer, p]
             layer = index[projection.source]
-            axons = np.searchsorted(codes, axon_codes(layer, sources, delay))
+            axons = np.searchsorted(codes, axon_codes(layer, sources, delay, projection.axon_type))
             rows = slice(int(axons[0]), int(axons[-1]) + 1)
             if axons.size == rows.stop - rows.start:
                 block[rows, columns] += projection.connection.block(sources, group.neurons)

@@ -43,7 +43,8 @@ class NeuronGroup:
     Attributes
     ----------
     layer : name of the layer.
-    neurons : their numbers in the layer, ascending.
+    neurons : their numbers in the layer, ascending; a number that stands there twice is a neuron
+        with a copy, as chips need where a neuron reaches a limited number of axons.
     inputs : per heard projection (its number in the layer) the source neurons, ascending.
     owner : None for neurons with a soma; for a fan-in fragment the number (in the Partition's
         list of groups, counted over all cores) of the group whose neurons it sums for.
@@ -57,7 +58,7 @@ class NeuronGroup:
 
 @dataclass(frozen=True)
 class Partition:
-    """Groups per core. Every neuron has exactly one group with a soma; fragments are disjoint."""
+    """Groups per core. Every neuron, and every copy, has one soma; fragments are disjoint."""
 
     cores: tuple[tuple[NeuronGroup, ...], ...]
     search: tuple[Mapping[str, Any], ...] = ()  # per layer, what the tile search found; plain data
@@ -79,6 +80,9 @@ class Wiring:
     axon_source_layer : (n_axons,) index of the source layer, -1 for the input.
     axon_source : (n_axons,) number of the source in its layer (or input element).
     axon_delay : (n_axons,) ticks from sending to integration.
+    axon_type : (n_axons,) type of the axon, see `Projection.axon_type`.
+    feeder : (n_axons,) global neuron that feeds the axon (the copy that serves it);
+        ``-1 - element`` for input elements.
     group_neuron_start : (n_groups,) first neuron of each group of the Partition.
     """
 
@@ -88,6 +92,8 @@ class Wiring:
     axon_source_layer: I32
     axon_source: I64
     axon_delay: I32
+    axon_type: I32
+    feeder: I64
     group_neuron_start: I64
 
     @property
@@ -105,11 +111,7 @@ class Wiring:
 
     def source_neuron(self) -> I64:
         """(n_axons,) global neuron that feeds the axon; ``-1 - element`` for input elements."""
-        result = -1 - self.axon_source
-        inner = self.axon_source_layer >= 0
-        start = self.layers.offset[self.axon_source_layer[inner]]
-        result[inner] = self.layers.neuron[start + self.axon_source[inner]]
-        return result
+        return self.feeder
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _map(
     partition = _named(PARTITIONERS, partitioner, "partitioner")(legal, chip, schedule)
     report |= partition_rows(legal, partition, chip)
     check_core_count(partition, chip)
-    wiring = wire(legal, partition, schedule)
+    wiring = wire(legal, partition, schedule, chip.core.destinations_per_neuron)
     rng = np.random.default_rng(seed)
     placement = _named(PLACERS, placer, "placer")(wiring, chip, rng)
     routes = route_packets(legal, partition, wiring, placement, chip)

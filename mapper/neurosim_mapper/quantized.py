@@ -30,12 +30,14 @@ class Projection:
     """Weights from a layer (or the input) to the layer that holds the projection.
 
     `delay_ticks` is a delay in sample time: 0 for a forward projection, 1 for a recurrent one,
-    more for explicit delays.
+    more for explicit delays. `axon_type` parts the projections of a layer on chips whose weights
+    belong to a neuron and a type of axon: an input takes one axon for each type that hears it.
     """
 
     source: str
     connection: Connection
     delay_ticks: int = 0
+    axon_type: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ from neurosim_mapper.mapping_report import smallest_array, too_many_cores
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.quantized import INPUT, Projection, QuantizedNetwork
 
-
 # Tile sizes that a layer of 40 neurons is tried with: the distinct ceil(40 / k) up to 32 neurons of
 # a core, 20 14 10 8 7 6 5 4 3 2 1; a layer of 4: 4 2 1.
 
@@ -24,7 +24,7 @@ from neurosim_mapper.quantized import INPUT, Projection, QuantizedNetwork
 def dense_network(chip, sizes, weight=1):
     rng = np.random.default_rng(0)
     layers, source = [], INPUT
-    for i, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (n_in, n_out) in enumerate(pairwise(sizes)):
         connection = DenseConnection(np.full((n_out, n_in), weight))
         projections = (Projection(source, connection),)
         layers.append(random_layer(rng, chip, f"fc{i + 1}", (n_out,), projections))

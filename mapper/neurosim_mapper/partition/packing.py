@@ -82,7 +82,7 @@ class Packer:
 
 def make_items(network: QuantizedNetwork, schedule: Schedule, tiles: list[Tile]) -> list[Item]:
     """Owners and fragments of all tiles, with keys that compare between layers."""
-    bundle: dict[tuple[str, int], int] = {}
+    bundle: dict[tuple[str, int, int], int] = {}
     result = []
     for number, tile in enumerate(tiles):
         for group in (tile.owner, *tile.fragments):
@@ -131,17 +131,16 @@ def _bases(
     network: QuantizedNetwork,
     schedule: Schedule,
     group: NeuronGroup,
-    bundle: dict[tuple[str, int], int],
+    bundle: dict[tuple[str, int, int], int],
 ) -> tuple[int, ...]:
     """Per heard projection the offset of its keys; equal sources and delays have equal offsets."""
     projections = network.by_name[group.layer].projections
-    return tuple(
-        bundle.setdefault(
-            (projections[number].source, schedule.chip_delay[group.layer, number]), len(bundle)
-        )
-        << _SOURCE_BITS
-        for number, _ in group.inputs
-    )
+    bases = []
+    for number, _ in group.inputs:
+        p = projections[number]
+        which = (p.source, schedule.chip_delay[group.layer, number], p.axon_type)
+        bases.append(bundle.setdefault(which, len(bundle)) << _SOURCE_BITS)
+    return tuple(bases)
 
 
 def _keys(group: NeuronGroup, bases: tuple[int, ...]) -> Index:

@@ -89,13 +89,14 @@ def axon_keys(
 ) -> tuple[Index, Inputs]:
     """Distinct axons that `neurons` listen to, and per projection the rows of its sources.
 
-    Two projections from one source with one delay share their axons. Keys are numbered per
-    (source, delay) in the order of the projections, then by source neuron.
+    Two projections from one source with one delay and type share their axons. Keys are numbered
+    per (source, delay, type) in the order of the projections, then by source neuron.
     """
-    first: dict[tuple[str, int], int] = {}
+    first: dict[tuple[str, int, int], int] = {}
     codes: list[Index] = []
     for number, projection in enumerate(layer.projections):
-        bundle = (projection.source, schedule.chip_delay[layer.name, number])
+        delay = schedule.chip_delay[layer.name, number]
+        bundle = (projection.source, delay, projection.axon_type)
         base = first.setdefault(bundle, len(first)) << 40
         known = heard[number] if heard else None
         codes.append((projection.connection.sources_of(neurons) if known is None else known) + base)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.chip import Chip
-from neurosim_mapper.mapping import Placement, Wiring
+from neurosim_mapper.mapping import Placement
+from neurosim_mapper.place.problem import PlacementProblem
 
 
-def place_random(wiring: Wiring, chip: Chip, rng: np.random.Generator) -> Placement:
-    """Every core on a usable core drawn without replacement."""
-    xy = np.array(chip.usable_cores, dtype=np.int32).reshape(-1, 2)
-    chosen = xy[rng.permutation(len(xy))[: wiring.n_cores]]
-    return Placement(chosen[:, 0].copy(), chosen[:, 1].copy(), {"placer": "random"})
+def place_random(problem: PlacementProblem, rng: np.random.Generator) -> Placement:
+    """Every core on a free core of the chip drawn without replacement."""
+    return problem.placement(problem.fill(rng.permutation(problem.free)), "random")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.chip import Chip
-from neurosim_mapper.mapping import Placement, Wiring
+from neurosim_mapper.mapping import Placement
+from neurosim_mapper.place.problem import PlacementProblem
 
 
-def place_row_major(wiring: Wiring, chip: Chip, rng: np.random.Generator) -> Placement:
-    """The n-th core of the partition on the n-th usable core of the chip."""
-    xy = np.array(chip.usable_cores[: wiring.n_cores], dtype=np.int32).reshape(-1, 2)
-    return Placement(xy[:, 0].copy(), xy[:, 1].copy(), {"placer": "row-major"})
+def place_row_major(problem: PlacementProblem, rng: np.random.Generator) -> Placement:
+    """The n-th core of the mapping on the n-th free core of the chip."""
+    return problem.placement(problem.fill(problem.free), "row-major")
