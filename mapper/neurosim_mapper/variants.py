@@ -34,21 +34,19 @@ def as_spikes(network: Network) -> Network:
     names = sends_values(network)
     if not names:
         raise UsageError("no hidden neuron of this network sends values; there is nothing to turn.")
-    spiking = {
-        name: dataclasses.replace(
-            network.nodes[name],
-            output="spike",
-            activation="identity",
-            threshold_related=False,
-            clamp=None,
-        )
-        for name in names
-    }
+    chosen = {name: network.nodes[name] for name in names}
+    spiking = {name: _spiking(n) for name, n in chosen.items() if isinstance(n, Neuron)}
     note = f"Neurons {', '.join(names)} send spikes; the weights were trained for values."
     return dataclasses.replace(
         network,
         nodes={**network.nodes, **spiking},
         assumptions=(*network.assumptions, note),
+    )
+
+
+def _spiking(neuron: Neuron) -> Neuron:
+    return dataclasses.replace(
+        neuron, output="spike", activation="identity", threshold_related=False, clamp=None
     )
 
 
