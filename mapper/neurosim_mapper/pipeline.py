@@ -28,7 +28,7 @@ from neurosim_mapper.mapping_report import (
 )
 from neurosim_mapper.network import Network
 from neurosim_mapper.partition import PARTITIONERS, Partitioner
-from neurosim_mapper.place import PLACERS, Placer
+from neurosim_mapper.place import PLACERS, Placer, placement_problem
 from neurosim_mapper.quantized import QuantizedNetwork
 from neurosim_mapper.route import route_packets
 from neurosim_mapper.schedule import schedule_layers
@@ -89,7 +89,8 @@ def _map(
     check_core_count(partition, chip)
     wiring = wire(legal, partition, schedule, chip.core.destinations_per_neuron)
     rng = np.random.default_rng(seed)
-    placement = _named(PLACERS, placer, "placer")(wiring, chip, rng)
+    problem = placement_problem(legal, partition, wiring, chip)
+    placement = _named(PLACERS, placer, "placer")(problem, rng)
     routes = route_packets(legal, partition, wiring, placement, chip)
     report |= {"fits": True, **placement.notes}
     program = assemble(legal, partition, schedule, wiring, placement, routes, chip, seed, report)

@@ -1,7 +1,7 @@
 """Placers: which core of the chip each core of the partition becomes. One file per algorithm.
 
-``placer(wiring, chip, rng) -> Placement``. `PLACERS` names the ones on offer; a caller may pass
-any function with this prototype instead. Randomness comes from `rng` only.
+``placer(problem, rng) -> Placement``. `PLACERS` names the ones on offer; a caller may pass any
+function with this prototype instead. Randomness comes from `rng` only.
 """
 
 from __future__ import annotations
@@ -11,11 +11,23 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from neurosim.chip import Chip
-from neurosim_mapper.mapping import Placement, Wiring
+from neurosim_mapper.mapping import Placement
+from neurosim_mapper.place.annealing import place_annealing
+from neurosim_mapper.place.extract import placement_problem
+from neurosim_mapper.place.hilbert import place_hilbert
+from neurosim_mapper.place.problem import PlacementProblem, problem_of_pairs
 from neurosim_mapper.place.random_cores import place_random
 from neurosim_mapper.place.row_major import place_row_major
+from neurosim_mapper.place.spectral import place_spectral
 
-Placer: TypeAlias = Callable[[Wiring, Chip, np.random.Generator], Placement]
+Placer: TypeAlias = Callable[[PlacementProblem, np.random.Generator], Placement]
 
-PLACERS: Final[Mapping[str, Placer]] = {"row-major": place_row_major, "random": place_random}
+PLACERS: Final[Mapping[str, Placer]] = {
+    "annealing": place_annealing,
+    "row-major": place_row_major,
+    "random": place_random,
+    "hilbert": place_hilbert,
+    "spectral": place_spectral,
+}
+
+__all__ = ["PLACERS", "PlacementProblem", "Placer", "placement_problem", "problem_of_pairs"]

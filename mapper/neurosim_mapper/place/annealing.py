@@ -1,0 +1,169 @@
+"""Annealing placement: several starts, the promising ones cooled on, the routes last.
+
+Simulated annealing (S. Kirkpatrick et al., Science 220, 1983) in three phases:
+
+1. Starts: spectral arrangements, cooled from a low temperature, and random ones, cooled from one
+   at which most moves to a neighbouring router are accepted. After two fifths and three fifths of
+   the way the worse half of the random ones is given up.
+2. Reheats: the best one is warmed a little and cooled again; the better state stays.
+3. Routes: the real objective (tree links, load of the busiest links, dead links), which costs more
+   per move, at low temperature.
+
+The effort is a number of moves, never seconds: the result does not depend on the machine's speed.
+The result is never worse than row-major order, nor than any of the starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from neurosim_mapper.mapping import Placement
+from neurosim_mapper.place._annealing_kernel import LOGS, Board, anneal_pairs
+from neurosim_mapper.place.cost import pair_distance, placement_cost
+from neurosim_mapper.place.problem import I64, PlacementProblem
+from neurosim_mapper.place.row_major import place_row_major
+from neurosim_mapper.place.spectral import spectral_starts
+
+N_RANDOM: Final = 4
+GIVE_UP_AT: Final = (0.4, 0.6)  # share of the way at which the worse half is left
+N_REHEATS: Final = 4
+NEAR_SHARE: Final = 768  # of 1024 proposals, how many look next to a neighbour
+START_ACCEPTANCE: Final = 0.6  # of moves to a neighbouring router
+COLD: Final = 1 / 40  # end temperature as a share of the start temperature
+SPECTRAL_WARMTH: Final = 1 / 8  # start temperature of spectral starts, same unit
+REHEAT_WARMTH: Final = 1 / 8
+_SHARES: Final = {"spectral": 0.15, "random": 0.65, "reheat": 0.20}
+_STAGES: Final = 60
+_MOVES_PER_CORE: Final = 30_000
+_MOVES_CAP: Final = 8_000_000
+_MOVES_PER_CORE_ABOVE: Final = 4_000
+
+
+def default_effort(n_cores: int) -> int:
+    """Moves: about a second for 300 cores, far less for a few."""
+    return min(_MOVES_PER_CORE * n_cores, _MOVES_CAP + _MOVES_PER_CORE_ABOVE * n_cores)
+
+
+@dataclass
+class _Run:
+    """One board on its way, with its exact cost and its mean cost in the last stage."""
+
+    problem: PlacementProblem
+    board: Board
+    cost: int
+    mean: float = 0.0
+
+    def stage(self, temperature: float, radius: int, n_moves: int) -> float:
+        """Moves at one temperature; returns the share that was accepted."""
+        problem = self.problem
+        change, mean, accepted = anneal_pairs(
+            problem.graph,
+            problem.grid,
+            self.board,
+            temperature,
+            radius,
+            NEAR_SHARE,
+            n_moves,
+            LOGS,
+        )
+        self.mean = self.cost + mean
+        self.cost += change
+        return float(accepted) / max(n_moves, 1)
+
+    def cool(self, start: float, end: float, n_moves: int) -> None:
+        """Geometric cooling with short moves, then a few moves without any uphill."""
+        for share in np.arange(_STAGES) / (_STAGES - 1):
+            self.stage(start * (end / start) ** share, 1, n_moves // _STAGES)
+        self.stage(0.0, 1, n_moves // _STAGES)
+
+
+def place_annealing(
+    problem: PlacementProblem, rng: np.random.Generator, effort: int | None = None
+) -> Placement:
+    """The cheapest placement that `effort` moves find (default: `default_effort`)."""
+    n_moves = default_effort(problem.movable.size) if effort is None else effort
+    candidates = [problem.routers(place_row_major(problem, rng))]
+    if problem.movable.size > 1 and problem.nets.weight.any():
+        found = _anneal(problem, n_moves, rng)
+        candidates.append(found)
+    best = min(candidates, key=lambda router: placement_cost(problem, router).total)
+    return problem.placement(best, "annealing", moves=n_moves)
+
+
+def _anneal(problem: PlacementProblem, n_moves: int, rng: np.random.Generator) -> I64:
+    moves = {name: int(n_moves * share) for name, share in _SHARES.items()}
+    randoms = [_run(problem, rng.permutation(problem.compact), rng) for _ in range(N_RANDOM)]
+    hot = _start_temperature(randoms[0])
+    cold = hot * COLD
+    runs = [_run_at(problem, router, rng) for router in spectral_starts(problem, rng)]
+    for run in runs:
+        run.cool(hot * SPECTRAL_WARMTH, cold, moves["spectral"] // len(runs))
+    runs.append(_cool_and_halve(randoms, hot, cold, moves["random"]))
+    best = min(runs, key=lambda run: run.cost)
+    return _reheat(best, hot, cold, moves["reheat"], rng)
+
+
+def _run(problem: PlacementProblem, routers: I64, rng: np.random.Generator) -> _Run:
+    return _run_at(problem, problem.fill(routers), rng)
+
+
+def _run_at(problem: PlacementProblem, router: I64, rng: np.random.Generator) -> _Run:
+    return _Run(problem, make_board(problem, router, rng), pair_distance(problem, router))
+
+
+def make_board(problem: PlacementProblem, router: I64, rng: np.random.Generator) -> Board:
+    """A board with the cores at `router` and its own random numbers."""
+    core = np.full(problem.chip.n_cores, -1, np.int64)
+    core[router] = np.arange(problem.n_cores)
+    is_open = np.zeros(problem.chip.n_cores, dtype=np.bool_)
+    is_open[problem.free] = True
+    return Board(
+        router=router.copy(),
+        core=core,
+        is_open=is_open,
+        px=problem.grid.px[router],
+        py=problem.grid.py[router],
+        movable=problem.movable,
+        random=rng.integers(1, 2**63, size=1, dtype=np.uint64),
+    )
+
+
+def _start_temperature(run: _Run) -> float:
+    """Temperature at which START_ACCEPTANCE of the moves are accepted; leaves the run shuffled."""
+    weight = run.problem.graph.weight
+    temperature = float(weight.mean()) if weight.size else float(run.problem.graph.host.max())
+    for _ in range(40):
+        if run.stage(temperature, 1, 4096) >= START_ACCEPTANCE:
+            break
+        temperature *= 1.5
+    return temperature
+
+
+def _cool_and_halve(runs: list[_Run], hot: float, cold: float, n_moves: int) -> _Run:
+    """Cool all runs side by side; at GIVE_UP_AT the half with the lower mean cost goes on."""
+    steps = np.arange(_STAGES) / (_STAGES - 1)
+    alive = [max(1, len(runs) >> sum(share >= g for g in GIVE_UP_AT)) for share in steps]
+    per_stage = n_moves // sum(alive)
+    for share, count in zip(steps, alive, strict=True):
+        runs = sorted(runs, key=lambda run: run.mean)[:count]
+        for run in runs:
+            grid = run.problem.grid.size
+            radius = max(1, round(float(max(grid[0], grid[1])) ** (1 - 4 * share)))
+            run.stage(hot * (cold / hot) ** share, radius, per_stage)
+    run = min(runs, key=lambda run: run.cost)
+    run.stage(0.0, 1, per_stage)
+    return run
+
+
+def _reheat(best: _Run, hot: float, cold: float, n_moves: int, rng: np.random.Generator) -> I64:
+    """Warm and cool a few times, each time from the best state so far."""
+    router, cost = best.board.router.copy(), best.cost
+    for number in range(N_REHEATS):
+        run = _run_at(best.problem, router, rng)
+        run.cool(max(hot * REHEAT_WARMTH / (1 + number), cold), cold, n_moves // N_REHEATS)
+        if run.cost < cost:
+            router, cost = run.board.router.copy(), run.cost
+    return router
