@@ -1,4 +1,4 @@
-"""Split, relayed, delayed and merged networks: every original layer as in the reference, bit for bit.
+"""Split, relayed, delayed, merged networks: original layers as in the reference, bit for bit.
 
 The reference executor runs the network as it was given; the chip runs what `legalize` made of it.
 """
@@ -128,7 +128,8 @@ def test_pools_are_relayed_where_that_saves_cores():
     network = QuantizedNetwork(layers, "b", (1, 16, 16), InputCode("spike"), 24)
     legal, notes = legalize(network, chip)
     assert [layer.name for layer in legal.layers] == ["a", "a.sum2x2", "b"]
-    assert "'a' -> 'b'" in notes[0] and "2x2 sum pool" in notes[0]
+    assert "'a' -> 'b'" in notes[0]
+    assert "2x2 sum pool" in notes[0]
     plain = map_network(network, chip).n_cores
     assert plain < len(_unrelayed(network, chip).cores)
     assert_chip_equals_reference(network, chip, random_input(rng, network, 2, 3))
@@ -211,3 +212,66 @@ def test_axon_merge(seed):
     except (DoesNotFitError, UnsupportedError):
         return
     assert program.mapping["fan_in_fragments"] == 0
+
+
+def few_bit_network(rng, chip, weights):
+    """Spiking layers, dense and convolution, one of them recurrent at times."""
+    shape = (2, 4, 4)
+    conv = ConvConnection(rng.choice(weights, (3, 2, 2, 2)), shape)
+    sizes = [conv.n_targets, int(rng.integers(2, 12)), int(rng.integers(2, 8))]
+    layers = [random_layer(rng, chip, "conv", conv.out_shape, (Projection(INPUT, conv),))]
+    for i in (1, 2):
+        source = layers[-1].name
+        dense = DenseConnection(rng.choice(weights, (sizes[i], sizes[i - 1])))
+        projections = [Projection(source, dense)]
+        if rng.random() < 0.3:
+            loop = DenseConnection(rng.choice([0, 0, 0, *weights], (sizes[i], sizes[i])))
+            projections.append(Projection(f"fc{i}", loop, 1))
+        layers.append(random_layer(rng, chip, f"fc{i}", (sizes[i],), tuple(projections)))
+    code = InputCode("spike")
+    spikes = tuple(spiking(layer) for layer in layers)
+    return QuantizedNetwork(spikes, "fc2", shape, code, chip.core.membrane_bits)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([[-1, 0, 1], [-3, 5, 0], list(range(-8, 8))]))
+def test_one_destination_and_few_bit_weights(seed, weights):
+    """TrueNorth's rules: copies and splitters, an axon per type; one packet per neuron."""
+    rng = np.random.default_rng(seed)
+    chip = random_chip(
+        rng,
+        core__weight_scheme="axon_types",
+        core__axon_types=4,
+        core__destinations_per_neuron=1,
+        core__axon_collision="or",
+        core__send_zero=False,
+        core__fan_in_extension="none",
+        core__axons=int(rng.integers(64, 128)),
+        core__neurons=int(rng.integers(16, 64)),
+        core__synapses=8192,
+        noc__multicast="none",
+        grid={"wide": 24, "high": 24},
+    )
+    network = few_bit_network(rng, chip, weights)
+    x = random_input(rng, network, 2, int(rng.integers(1, 6)))
+    try:
+        program = assert_chip_equals_reference(network, chip, x)
+    except (DoesNotFitError, UnsupportedError):
+        return
+    assert int(np.diff(program.packets.owner_offset).max(initial=0)) <= 1
+    assert_one_weight_per_neuron_and_type(network, chip)
+
+
+def assert_one_weight_per_neuron_and_type(network, chip):
+    legal, _ = legalize(network, chip)
+    for layer in legal.layers:
+        for number in range(chip.core.axon_types):
+            blocks = [
+                p.connection.block(np.arange(p.connection.n_sources), np.arange(layer.n_neurons))
+                for p in layer.projections
+                if p.axon_type == number
+            ]
+            if blocks:
+                table = np.concatenate(blocks)
+                for column in table.T:
+                    assert np.unique(column[column != 0]).size <= 1
+        assert all(p.axon_type < chip.core.axon_types for p in layer.projections)

@@ -12,13 +12,20 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from neurosim.chip import Chip
+from neurosim_mapper.legalize.axon_types import slice_weights
 from neurosim_mapper.legalize.delays import relay_long_delays
 from neurosim_mapper.legalize.pooling import relay_pools
+from neurosim_mapper.legalize.splitters import split_fan_out
 from neurosim_mapper.quantized import QuantizedNetwork
 
 Step: TypeAlias = Callable[[QuantizedNetwork, Chip], tuple[QuantizedNetwork, tuple[str, ...]]]
 
-STEPS: Final[tuple[Step, ...]] = (relay_pools, relay_long_delays)
+STEPS: Final[tuple[Step, ...]] = (
+    relay_pools,
+    relay_long_delays,
+    slice_weights,
+    split_fan_out,
+)
 
 __all__ = ["STEPS", "Step", "legalize"]
 

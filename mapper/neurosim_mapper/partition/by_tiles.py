@@ -19,8 +19,14 @@ from neurosim_mapper.quantized import QuantizedNetwork
 def partition_tiles(network: QuantizedNetwork, chip: Chip, schedule: Schedule) -> Partition:
     """Tiles of every layer, packed; cores in the order of the layers.
 
+    On chips that limit the destinations of a neuron, see `copies`.
+
     Raises DoesNotFitError with the limit that stands in the way when no shape fits.
     """
+    if chip.core.destinations_per_neuron is not None:
+        from neurosim_mapper.partition.copies import partition_copies
+
+        return partition_copies(network, chip, schedule)
     limits = CoreLimits.of(chip)
     found = search_tiles([layer_geometry(layer) for layer in network.layers], chip)
     picked = choose(found, limits)
