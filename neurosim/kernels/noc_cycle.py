@@ -47,13 +47,11 @@ from neurosim.kernels.noc_layout import (
     L_HEAD,
     L_INPUT,
     L_NEXT,
-    L_OUTPTR,
     L_OWED,
     L_PARTIAL,
     L_PEAK,
     L_UP,
     L_UPDELAY,
-    L_VCPTR,
     LANE_ROW,
     N_ACTIVE,
     N_BASE,
@@ -291,11 +289,6 @@ def note_grant(m: I32, s: I64, k: I64, out: int, lane: int, bit: int, vc: int, t
         wake_output(m, s, k, out, t + 1)
     m[out + O_PTR] = m[lane + L_NEXT]
     m[out + O_CREDIT + 2 * vc] -= 1
-    if k[K_N_VCS] > 1:
-        from_vc = bit % k[K_N_VCS]
-        first = lane - from_vc * LANE_ROW
-        m[first + L_VCPTR] = (from_vc + 1) % k[K_N_VCS]
-        m[first + L_OUTPTR] = (m[out + O_PORT] + 1) % 5
 
 
 @inlined

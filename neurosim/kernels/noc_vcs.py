@@ -156,6 +156,15 @@ def offer(m: I32, w: I64, k: I64, out: int, port: int, busy: bool) -> int:
 
 
 @inlined
+def any_place(m: I32, w: I64, k: I64, out: int) -> bool:
+    """Whether `out` could send some flit if all input ports were free."""
+    found = False
+    for port in range(5):
+        found = found or offer(m, w, k, out, port, False) >= 0
+    return found
+
+
+@inlined
 def collect_output(m: I32, w: I64, s: I64, k: I64, out: int, n: int, t: int) -> int:
     """Choose for one output; number of grants so far, or -1 - that if it may leave the list."""
     stat = m[out + O_STAT]
@@ -180,7 +189,7 @@ def collect_output(m: I32, w: I64, s: I64, k: I64, out: int, n: int, t: int) -> 
     if m[out + O_VREQ]:
         n = allot_vcs(m, w, k, out, n)
     keep = busy or n > before
-    if mask == 0 and m[out + O_REQ] and not busy:
+    if mask == 0 and m[out + O_REQ] and not (busy and any_place(m, w, k, out)):
         if keep:
             s[stat + S_STALL] += 1
         else:
@@ -226,6 +235,15 @@ def accept(m: I32, k: I64, out: int, bit: int) -> None:
 
 
 @inlined
+def move_pointers(m: I32, k: I64, out: int, bit: int) -> None:
+    """The input port of lane `bit` has accepted `out`: the next in turn come after these."""
+    vc = bit % k[K_N_VCS]
+    first = m[out + O_LANES] + (bit - vc) * LANE_ROW
+    m[first + L_VCPTR] = (vc + 1) % k[K_N_VCS]
+    m[first + L_OUTPTR] = (m[out + O_PORT] + 1) % 5
+
+
+@inlined
 def keep_accepted(m: I32, w: I64, k: I64, n: int) -> int:
     """Drop the grants that their input port does not accept; returns how many are left.
 
@@ -245,7 +263,9 @@ def keep_accepted(m: I32, w: I64, k: I64, n: int) -> int:
         if vc >= 0:
             best = m[accept_cells(m, k, out) + bit // k[K_N_VCS]]
             same = best >> 3 == bit and (first_word(m, w, out, bit) & TREE) != 0
-            if best != bit * 8 + m[out + O_PORT] and not same:
+            if best == bit * 8 + m[out + O_PORT]:
+                move_pointers(m, k, out, bit)
+            elif not same:
                 continue
             m[out + O_LOST] += bits_on(m[out + O_REQ]) - 1
         put_grant(m, k, kept, out, bit, vc)

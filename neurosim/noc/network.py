@@ -71,6 +71,7 @@ def link_figures(noc: Noc) -> tuple[I32, I32]:
         cut[:, 1] = x % noc.chip_width == 0
         cut[:, 2] = (y + 1) % noc.chip_height == 0
         cut[:, 3] = y % noc.chip_height == 0
+        cut[:, :4] &= neighbour_ports(noc) >= 0  # the host's ports are no links between chips
         if noc.chip_link_cycles is not None:
             extra[cut] = noc.chip_link_cycles - plain
         if noc.chip_link_bits is not None:

@@ -216,9 +216,7 @@ class TickEstimate:
     error_band: tuple[float, float] = (0.6, 1.4)
 
 
-def tick_estimate(
-    noc: Noc, src: ArrayLike, dst: ArrayLike, n_flits: ArrayLike = 1
-) -> TickEstimate:
+def tick_estimate(noc: Noc, src: ArrayLike, dst: ArrayLike, n_flits: ArrayLike = 1) -> TickEstimate:
     """Drain time of packets that are all there at the start of a tick, without simulating."""
     s, d = np.asarray(src, np.int64).ravel(), np.asarray(dst, np.int64).ravel()
     if len(s) == 0:
