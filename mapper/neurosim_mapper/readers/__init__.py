@@ -8,10 +8,12 @@ from typing import Any
 
 from neurosim.errors import InputFileError
 from neurosim_mapper.network import Network
+from neurosim_mapper.readers.description import looks_like_description, read_description
 from neurosim_mapper.readers.nir import read_nir
 from neurosim_mapper.readers.nir_layout import is_hdf5
 from neurosim_mapper.readers.nir_writer import write_network
 from neurosim_mapper.readers.readings import READINGS, Reading
+from neurosim_mapper.readers.state_dict import read_state_dict, state_format
 
 __all__ = ["READINGS", "Reading", "read_network", "write_network"]
 
@@ -41,6 +43,25 @@ def read_network(
             raise InputFileError(f"{path} is empty.")
         if is_hdf5(path):
             return read_nir(path, reading, **choices)
+        if state_format(path) is not None:
+            return read_description(_description_of(path), reading, choices)
+        if looks_like_description(path):
+            return read_description(path, reading, choices)
     except OSError as error:
         raise InputFileError(f"{path} cannot be read: {error.strerror or error}.") from None
-    raise InputFileError(f"{path} is not in a format that neurosim knows; known: NIR (HDF5).")
+    raise InputFileError(
+        f"{path} is not in a format that neurosim knows; known: NIR (HDF5), "
+        "and .pt, .safetensors and .npz files with a description (YAML)."
+    )
+
+
+def _description_of(path: Path) -> Path:
+    """The description beside a file of bare numbers."""
+    beside = path.with_suffix(".yaml")
+    if not beside.is_file():
+        read_state_dict(path)  # whatever is wrong with the file itself comes first
+        raise InputFileError(
+            f"{path} holds numbers, but no architecture, and there is no {beside.name} beside it "
+            f"that says it. Make one with: neurosim describe {path.name} -o {beside.name}"
+        )
+    return beside

@@ -1,0 +1,452 @@
+"""A checkpoint of bare numbers plus a small YAML file that says what they mean.
+
+Enters: the YAML file, and the ``.pt``, ``.safetensors`` or ``.npz`` file that it names. Leaves: a
+`Network`. README.md lists every key. Neurons take what they do not say from the reading that the
+file names; what is neither said nor in the reading is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+
+from neurosim.errors import InputFileError, UsageError
+from neurosim.strict_yaml import parse_yaml, read_text_file
+from neurosim_mapper.network import Edge, Network
+from neurosim_mapper.nodes import (
+    ACTIVATIONS,
+    BatchNorm,
+    Conv,
+    Delay,
+    Flatten,
+    FloatArray,
+    Input,
+    Linear,
+    Neuron,
+    Node,
+    Output,
+    Pool2d,
+    Scale,
+)
+from neurosim_mapper.readers.description_fields import BLANK, Section
+from neurosim_mapper.readers.equation import Equation
+from neurosim_mapper.readers.readings import CHOICES, KNOWN, READINGS, Reading, override
+from neurosim_mapper.readers.state_dict import read_state_dict
+
+TOP: Final = ("neurosim_network", "checkpoint", "reading", "input", "readout", "layers")
+FORMAT: Final = 1
+COMMON: Final = ("name", "kind", "inputs")
+NEURON: Final = (
+    *COMMON,
+    "decay",
+    "gain",
+    "constant",
+    "threshold",
+    "compare",
+    "reset",
+    "reset_timing",
+    "reset_value",
+    "subtract",
+    "reset_add_all",
+    "v_start",
+    "v_min",
+    "max_spikes",
+    "output_factor",
+    "syn_decay",
+    "syn_update",
+    "synapses",
+    "output",
+    "activation",
+    "activation_of",
+    "recurrent",
+    "dt",
+)
+GAINS: Final = {"unit": lambda a: np.ones_like(a), "one_minus_decay": lambda a: 1 - a}
+
+
+def looks_like_description(path: Path) -> bool:
+    """Whether a file is a text that starts like a description."""
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    lines = [line.strip() for line in head.split(b"\n")]
+    first = next((line for line in lines if line and not line.startswith(b"#")), b"")
+    return first.startswith(b"neurosim_network:") or path.suffix.lower() in (".yaml", ".yml")
+
+
+def read_description(
+    path: Path, reading: str | Reading | None = None, choices: Mapping[str, Any] | None = None
+) -> Network:
+    """Read the YAML file and the checkpoint that it names.
+
+    Parameters
+    ----------
+    reading : replaces the one that the file names.
+    choices : single choices that replace those of the reading; what a layer says itself stays.
+
+    Raises
+    ------
+    InputFileError : one of the files cannot be used; the message names file, line and key.
+    """
+    where = str(path)
+    document = parse_yaml(read_text_file(path, "description"), where)
+    if document.problems:
+        problem = document.problems[0]
+        label = ".".join(str(part) for part in problem.path)
+        line = problem.line or document.line_of(problem.path)
+        raise InputFileError(f"{where}:{line}: {label} {problem.sentence}.")
+    if not isinstance(document.data, dict):
+        raise InputFileError(f"{where}: is no description of a network; it needs keys and values.")
+    empty: Any = None
+    top = Section(where, document, (), document.data, empty)
+    top.check_keys(TOP)
+    if document.data.get("neurosim_network") != FORMAT:
+        raise top.fail("neurosim_network", f"needs to be {FORMAT}, the version of this format.")
+    top.state = read_state_dict(_checkpoint(top, path))
+    chosen = override(_reading(top, reading), choices or {})
+    with np.errstate(all="ignore"):
+        return _Builder(top, chosen).network()
+
+
+def _checkpoint(top: Section, path: Path) -> Path:
+    found = path.parent / top.text("checkpoint")
+    if not found.is_file():
+        raise top.fail("checkpoint", f"names {str(found)!r}, which does not exist.")
+    return found
+
+
+def _reading(top: Section, given: str | Reading | None) -> Reading:
+    if isinstance(given, Reading):
+        return given
+    name = top.text("reading", tuple(READINGS)) if given is None else given
+    if name not in READINGS:
+        raise UsageError(f"There is no reading {name!r}; known: {', '.join(KNOWN)}.")
+    return READINGS[name]
+
+
+@dataclass
+class _Builder:
+    """Nodes and edges under construction; `exits`: the nodes that a layer's output sums."""
+
+    top: Section
+    reading: Reading
+    nodes: dict[str, Node] = field(default_factory=dict)
+    edges: list[Edge] = field(default_factory=list)
+    exits: dict[str, list[str]] = field(default_factory=dict)
+    feedback: tuple[str, Linear] | None = None  # of a recurrent_linear, for the next neuron
+
+    def network(self) -> Network:
+        """All layers in order, then the output."""
+        shape = self.top.integers("input")
+        if min(shape) < 1:
+            raise self.top.fail("input", "needs sizes of at least 1.")
+        self.nodes["input"] = Input(shape)
+        self.exits["input"] = ["input"]
+        layers = self.top.data.get("layers")
+        if not isinstance(layers, list) or not layers:
+            raise self.top.fail("layers", "needs a list of layers.")
+        previous = "input"
+        for i, data in enumerate(layers):
+            section = Section(
+                self.top.where,
+                self.top.document,
+                ("layers", i),
+                data,
+                self.top.state,
+                self.top.used,
+            )
+            previous = self.layer(section, previous, i)
+        self.nodes["output"] = Output()
+        self.edges += [(source, "output") for source in self.exits[previous]]
+        try:
+            return self.finish()
+        except InputFileError as error:
+            raise type(error)(f"{self.top.where}: {error}") from None
+
+    def finish(self) -> Network:
+        state = self.top.state
+        unused = [n for n in state.tensors if n not in self.top.used and not state.is_state(n)]
+        notes = [f"Tensors that the description does not use: {', '.join(unused)}."]
+        return Network(
+            self.nodes,
+            tuple(dict.fromkeys(self.edges)),
+            self.top.text("readout", ("sum", "mean", "last"), "sum"),
+            (*self.reading.assumptions(), *state.notes, *(notes if unused else ())),
+            {
+                "file": Path(self.top.where).name,
+                "checkpoint_file": str(self.top.data["checkpoint"]),
+                "format": state.format,
+                "reading": self.reading.as_dict(),
+            },
+        )
+
+    def layer(self, section: Section, previous: str, position: int) -> str:
+        """Add one layer; returns its name."""
+        if not isinstance(section.data, dict):
+            raise section.fail(None, "needs to be a section with a kind.")
+        if section.data.get("kind") == BLANK:
+            raise section.fail("kind", f"is still blank (?). Known: {', '.join(KINDS)}.")
+        kind = section.text("kind", tuple(KINDS))
+        known, reader = KINDS[kind]
+        section.check_keys(known)
+        name = str(section.data.get("name", f"{kind}{position}"))
+        if name in self.exits or name == "output":
+            raise section.fail("name", f"is {name!r}, which is there already.")
+        sources = self.sources(section, previous)
+        try:
+            if kind == "add":
+                self.exits[name] = sources
+            elif kind == "neuron":
+                self.neuron(section, name, sources)
+            elif kind == "recurrent_linear":
+                self.recurrent_linear(section, name, sources)
+            else:
+                assert reader is not None  # all other kinds are single nodes
+                self.chain(name, sources, [reader(section)])
+        except InputFileError as error:
+            if str(error).startswith(section.where):
+                raise
+            raise section.fail(None, f"({name}) cannot be used: {error}") from None
+        return name
+
+    def sources(self, section: Section, previous: str) -> list[str]:
+        """Nodes whose outputs are added up as input of a layer."""
+        names = section.data.get("inputs", [previous])
+        if not isinstance(names, list) or not names:
+            raise section.fail("inputs", "needs a list of names of layers.")
+        for name in names:
+            if str(name) not in self.exits:
+                raise section.fail("inputs", f"names {name!r}, which is no layer further up.")
+        return [source for name in names for source in self.exits[str(name)]]
+
+    def chain(self, name: str, sources: list[str], nodes: list[Node]) -> list[str]:
+        """Nodes in a row; the last one is the layer's output. Returns their names."""
+        names = [f"{name}.{i}" for i in range(len(nodes) - 1)] + [name]
+        for node_name, node in zip(names, nodes, strict=True):
+            if node_name in self.nodes:
+                raise InputFileError(f"the node name {node_name!r} is there already.")
+            self.nodes[node_name] = node
+            self.edges += [(source, node_name) for source in sources]
+            sources = [node_name]
+        self.exits[name] = [name]
+        return names
+
+    def recurrent_linear(self, section: Section, name: str, sources: list[str]) -> None:
+        """One matrix over the input and the spikes of the next neuron in the tick before."""
+        weight = section.tensor("weight")
+        bias = section.tensor("bias") if section.has("bias") else None
+        n_in = weight.shape[1] - weight.shape[0] if weight.ndim == 2 else 0
+        if n_in < 1:
+            raise section.fail("weight", f"has shape {weight.shape}; needed: (n, inputs + n).")
+        self.chain(name, sources, [Linear(weight[:, :n_in], bias)])
+        self.feedback = (name, Linear(weight[:, n_in:]))
+
+    def neuron(self, section: Section, name: str, sources: list[str]) -> None:
+        """Gain, soma, value of a spike, and the recurrent connection."""
+        equation = self.equation(section)
+        before, soma, after = equation.chain()
+        front: list[Node] = [] if before is None else [before]
+        if section.has("synapses"):
+            front, soma = _several_synapses(section, front, soma)
+        loop = _recurrent(section.inside("recurrent")) if section.has("recurrent") else None
+        if loop is not None and section.inside("recurrent").switch("bias_from_second_tick"):
+            soma = _late_bias(section, before, soma, loop)
+        names = self.chain(name, sources, [*front, soma])
+        if after is not None:
+            factor = f"{name}.factor"
+            self.nodes[factor] = after
+            self.edges.append((name, factor))
+            self.exits[name] = [factor]
+        back: tuple[str, Node] | None = None
+        if self.feedback is not None:
+            back, self.feedback = (f"{self.feedback[0]}.back", self.feedback[1]), None
+        if loop is not None:
+            back = (f"{name}.recurrent", loop)
+        if back is not None:
+            self.nodes[back[0]] = back[1]
+            self.edges += [(name, back[0]), (back[0], names[0])]
+
+    def equation(self, section: Section) -> Equation:
+        """What the section says; the rest from the reading."""
+        base = self.reading
+        dt = section.scalar("dt", base.dt)
+
+        def get(key: str, default: Any) -> Any:
+            return section.number(key, dt) if section.has(key) else default
+
+        def word(key: str) -> str:
+            return section.text(key, CHOICES[key], getattr(base, key))
+
+        decay = section.number("decay", dt)
+        syn_decay: FloatArray | None = get("syn_decay", None)
+        if syn_decay is not None and not section.has("synapses") and syn_decay.ndim == 2:
+            syn_decay = syn_decay.reshape(-1) if syn_decay.shape[1] == 1 else syn_decay
+        if base.decay_clamp is not None:
+            decay = np.clip(decay, *base.decay_clamp)
+            syn_decay = None if syn_decay is None else np.clip(syn_decay, *base.decay_clamp)
+        membrane = section.text("output", ("spikes", "membrane"), "spikes") == "membrane"
+        constant, reset_value = get("constant", 0.0), get("reset_value", base.reset_value or 0.0)
+        activation = None
+        if section.has("activation"):
+            activation = section.text("activation", ACTIVATIONS)
+        n_max = section.data.get("max_spikes", base.max_spikes)
+        if n_max is not None and (type(n_max) is not int or n_max < 1):
+            raise section.fail("max_spikes", "needs a whole number above 0, or null for any.")
+        return Equation(
+            decay=decay,
+            gain=_gain(section, decay, base, membrane),
+            constant=constant,
+            threshold=None if membrane else section.number("threshold", dt),
+            compare=word("compare"),
+            reset=cast(Any, word("reset")),
+            reset_timing=word("reset_timing"),
+            reset_value=reset_value,
+            subtract=get("subtract", base.subtract),
+            reset_add_all=section.scalar("reset_add_all", base.reset_add_all),
+            v_start=get("v_start", _start(base, reset_value, decay, constant)),
+            v_min=get("v_min", base.v_min),
+            max_spikes=n_max,
+            output_factor=section.scalar("output_factor", base.output_factor),
+            syn_decay=syn_decay,
+            syn_update=word("syn_update"),
+            activation=cast(Any, activation),
+            threshold_related=section.text("activation_of", ("U", "U - threshold"), "U") != "U",
+        )
+
+
+def _gain(section: Section, decay: FloatArray, reading: Reading, membrane: bool) -> FloatArray:
+    """Factor of the input: a number, or a rule of the file or of the reading."""
+    rule = section.data.get("gain")
+    if rule is None:
+        rule = (reading.li_gain if membrane else None) or reading.gain
+        if rule == "file":
+            raise section.fail(
+                None,
+                f"needs gain: the reading {reading.name!r} does not say it (unit, one_minus_decay, "
+                "decay, or numbers).",
+            )
+    if rule == "decay":
+        return decay
+    return GAINS[rule](decay) if isinstance(rule, str) and rule in GAINS else section.number("gain")
+
+
+def _start(reading: Reading, reset_value: Any, decay: FloatArray, constant: Any) -> Any:
+    if reading.v_start == "v_reset":
+        return reset_value
+    if reading.v_start == "v_leak":  # where the leak leads to
+        return np.where(decay == 1, 0.0, np.asarray(constant) / np.where(decay == 1, 1, 1 - decay))
+    return 0.0
+
+
+def _several_synapses(
+    section: Section, front: list[Node], soma: Neuron
+) -> tuple[list[Node], Neuron]:
+    """Several synaptic states per neuron: integrators of their own, then added up."""
+    if soma.alpha_syn is None or soma.alpha_syn.ndim != 2:
+        raise section.fail("synapses", "needs syn_decay with one row per neuron.")
+    alpha = soma.alpha_syn
+    n, k = alpha.shape
+    if section.integers("synapses") != (k,):
+        raise section.fail("synapses", f"differs from syn_decay, which has {k} columns.")
+    flat: list[Node] = [Scale(node.scale.reshape(-1)) for node in front if isinstance(node, Scale)]
+    state = Neuron(output="analog", reset="none", alpha=alpha.reshape(-1))
+    added = Linear(np.kron(np.eye(n), np.ones((1, k))).astype(np.float64))
+    values = {key: value for key, value in vars(soma).items() if key != "alpha_syn"}
+    return [*flat, state, added], Neuron(**values)
+
+
+def _late_bias(section: Section, before: Scale | None, soma: Neuron, loop: Node) -> Neuron:
+    """The soma whose start value takes back what the recurrent bias adds in the first tick."""
+    bias = getattr(loop, "bias", None)
+    if bias is None or bias.ndim != 1 or not isinstance(loop, Linear) or soma.alpha_syn is not None:
+        raise section.fail(
+            "recurrent",
+            "has bias_from_second_tick, which needs a matrix with a bias and no synaptic state.",
+        )
+    gain = np.asarray(1.0) if before is None else before.scale
+    return replace(soma, v_start=soma.v_start - gain * bias)
+
+
+def _recurrent(section: Section) -> Node:
+    """The connection of a layer to itself: a matrix, a convolution, or one weight per neuron."""
+    section.check_keys(("weight", "weight_in_out", "bias", "diagonal", "bias_from_second_tick"))
+    if section.has("diagonal"):
+        return Scale(section.tensor("diagonal"))
+    if section.has("weight") and section.tensor("weight").ndim == 4:
+        weight = section.tensor("weight")
+        bias = section.tensor("bias") if section.has("bias") else None
+        return Conv(weight, bias, padding=tuple((n // 2, (n - 1) // 2) for n in weight.shape[2:]))
+    return _linear(section)
+
+
+def _linear(section: Section) -> Linear:
+    if section.has("weight") == section.has("weight_in_out"):
+        raise section.fail(None, "needs weight (out, in) or weight_in_out (in, out), one of them.")
+    turned = section.has("weight_in_out")
+    weight = section.tensor("weight_in_out").T if turned else section.tensor("weight")
+    return Linear(weight, section.tensor("bias") if section.has("bias") else None)
+
+
+def _conv(section: Section) -> Node:
+    n = 1 if section.data["kind"] == "conv1d" else 2
+    weight = section.tensor("weight")
+    if weight.ndim != n + 2:
+        raise section.fail("weight", f"has shape {weight.shape}; needed: {n + 2} axes.")
+    return Conv(
+        weight,
+        section.tensor("bias") if section.has("bias") else None,
+        section.integers("stride", n, 1),
+        tuple((p, p) for p in section.integers("padding", n, 0)),
+        section.integers("dilation", n, 1),
+        section.integers("groups", 1, 1)[0],
+    )
+
+
+def _pool(section: Section) -> Node:
+    kernel = section.integers("kernel", 2)
+    stride = section.integers("stride", 2) if section.has("stride") else kernel
+    padding = tuple((p, p) for p in section.integers("padding", 2, 0))
+    mode: Any = section.text("kind").removesuffix("_pool")
+    return Pool2d(mode, kernel, stride, padding)
+
+
+def _flatten(section: Section) -> Node:
+    return Flatten(section.integers("start", 1, 0)[0], section.integers("end", 1, -1)[0])
+
+
+def _batch_norm(section: Section) -> Node:
+    mean = section.tensor("mean")
+    gain = section.tensor("weight") if section.has("weight") else np.ones_like(mean)
+    shift = section.tensor("bias") if section.has("bias") else np.zeros_like(mean)
+    eps = section.scalar("eps", 1e-5)
+    return BatchNorm(mean, section.tensor("variance"), gain, shift, eps)
+
+
+def _scale(section: Section) -> Node:
+    return Scale(section.number("scale"))
+
+
+def _delay(section: Section) -> Node:
+    return Delay(section.integers("ticks", 1)[0])
+
+
+_CONV_KEYS: Final = (*COMMON, "weight", "bias", "stride", "padding", "dilation", "groups")
+_POOL_KEYS: Final = (*COMMON, "kernel", "stride", "padding")
+KINDS: Final[dict[str, tuple[tuple[str, ...], Callable[[Section], Node] | None]]] = {
+    "linear": ((*COMMON, "weight", "weight_in_out", "bias"), _linear),
+    "conv1d": (_CONV_KEYS, _conv),
+    "conv2d": (_CONV_KEYS, _conv),
+    "sum_pool": (_POOL_KEYS, _pool),
+    "avg_pool": (_POOL_KEYS, _pool),
+    "max_pool": (_POOL_KEYS, _pool),
+    "flatten": ((*COMMON, "start", "end"), _flatten),
+    "batch_norm": ((*COMMON, "weight", "bias", "mean", "variance", "eps"), _batch_norm),
+    "scale": ((*COMMON, "scale"), _scale),
+    "delay": ((*COMMON, "ticks"), _delay),
+    "add": (COMMON, None),
+    "neuron": (NEURON, None),
+    "recurrent_linear": ((*COMMON, "weight", "bias"), None),
+}
