@@ -29,6 +29,9 @@ Examples:
 @mapping_options
 @click.option("--ticks", type=int, help="Ticks of static calibration samples.")
 @click.option(
+    "--against", type=FILE, help="Recording that the network must give; see neurosim check."
+)
+@click.option(
     "--report",
     "report_path",
     type=FILE,
@@ -43,7 +46,7 @@ def map_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Map the trained network CHECKPOINT (NIR) onto a chip and write the program.
+    """Map the trained network CHECKPOINT onto a chip and write the program.
 
     Weights become integers, layers are cut into cores, cores are placed and joined by routes. A
     network that does not fit ends with exit code 4 and the limit that it breaks; no program is
@@ -57,6 +60,10 @@ def map_command(
     load_chip(chip)  # a misspelt chip is found before the checkpoint is read
     with progress(f"mapping {checkpoint.name}"):
         network = read_checkpoint(checkpoint, options["reading"])
+        if options["against"] is not None:
+            from neurosim_mapper.readers.recording import verified
+
+            network = verified(network, options["against"])
         try:
             program = map_checkpoint(network, chip, options)
         except DoesNotFitError as error:

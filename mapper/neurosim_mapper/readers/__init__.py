@@ -12,7 +12,7 @@ from neurosim_mapper.readers.description import looks_like_description, read_des
 from neurosim_mapper.readers.nir import read_nir
 from neurosim_mapper.readers.nir_layout import is_hdf5
 from neurosim_mapper.readers.nir_writer import write_network
-from neurosim_mapper.readers.readings import READINGS, Reading
+from neurosim_mapper.readers.readings import READINGS, Reading, parse_reading
 from neurosim_mapper.readers.state_dict import read_state_dict, state_format
 
 __all__ = ["READINGS", "Reading", "read_network", "write_network"]
@@ -26,7 +26,8 @@ def read_network(
     Parameters
     ----------
     path : the file; its contents decide how it is read.
-    reading : how the neurons of a foreign file are stepped: a name of `READINGS` or a `Reading`.
+    reading : how the neurons of a foreign file are stepped: a name of `READINGS`, a name with
+        choices (``snntorch,reset=hard``), or a `Reading`.
         Files that neurosim wrote say it themselves.
     **choices : single choices of the reading, for instance ``reset="hard"``.
 
@@ -36,6 +37,9 @@ def read_network(
     UsageError : a reading is needed or does not exist.
     """
     path = Path(path)
+    if isinstance(reading, str) and "," in reading:
+        reading, typed = parse_reading(reading)
+        choices = typed | choices
     try:
         if not path.is_file():
             raise InputFileError(f"{path} does not exist or is not a file.")

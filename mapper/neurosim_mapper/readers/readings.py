@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
 from neurosim.errors import UsageError
+from neurosim.strict_yaml import resolve
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "decay": ("euler", "exp", "none"),
@@ -239,6 +240,29 @@ def named_reading(name: str) -> Reading:
     if name not in READINGS:
         raise UsageError(f"There is no reading {name!r}; known: {', '.join(KNOWN)}.")
     return READINGS[name]
+
+
+def parse_reading(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and choices of ``name,choice=value,...``, as typed on a command line.
+
+    A choice of one node is ``layers.NODE.choice=value``; two limits are ``decay_clamp=0:1``.
+    Raises UsageError for a part that is no choice.
+    """
+    name, *parts = text.split(",")
+    choices: dict[str, Any] = {}
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"{part!r} in the reading {text!r} is not of the form choice=value.")
+        where = choices
+        if key.startswith("layers."):
+            node, _, key = key.removeprefix("layers.").rpartition(".")
+            where = choices.setdefault("layers", {}).setdefault(node, {})
+        limits = [resolve(limit) for limit in value.split(":")]
+        where[key] = tuple(limits) if len(limits) > 1 else limits[0]
+        if limits == ["none"] and key not in ("reset", "decay"):
+            where[key] = None
+    return name, choices
 
 
 def override(reading: Reading, changes: Mapping[str, Any]) -> Reading:
