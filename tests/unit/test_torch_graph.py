@@ -135,6 +135,30 @@ def test_frozen_norm_uses_the_average_statistics():
     torch.testing.assert_close(frozen(x), expected)
 
 
+@pytest.mark.parametrize(
+    ("model", "shape", "message"),
+    [
+        (
+            nn.Sequential(nn.LayerNorm(3)),
+            (2, TICKS, 3),
+            r"'0' is a LayerNorm that does not see",
+        ),
+        (
+            nn.Sequential(TimeDistributed(nn.LayerNorm((2, 2)))),
+            (2, TICKS, 2, 2),
+            r"Layer '0\.module' has a gain that differs inside a channel\. Use GroupNorm\(1, chan",
+        ),
+    ],
+)
+def test_norms_that_cannot_be_frozen_are_named(model, shape, message):
+    with torch.no_grad():
+        model(torch.zeros(shape))
+        for p in model.parameters():
+            p.copy_(torch.arange(p.numel()).reshape(p.shape))
+    with pytest.raises(UnsupportedError, match=message):
+        freeze_norms(model, torch.rand(shape))
+
+
 def test_gesture_network_exports_as_it_is():
     network = export_network(gesture("LIF"), input_shape=(2, 32, 32))
     assert network.readout == "mean"

@@ -58,14 +58,14 @@ def freeze_norms(model: nn.Module, inputs: Tensor) -> nn.Module:
     Raises
     ------
     UnsupportedError
-        For a norm whose gains differ inside a channel.
+        For a norm whose gains differ inside a channel, or a LayerNorm that is not over ticks.
     UsageError
         If the calibration data never reach a norm.
     """
     frozen = copy.deepcopy(model)
     norms = {n: m for n, m in frozen.named_modules() if isinstance(m, nn.LayerNorm | nn.GroupNorm)}
     seen: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in norms}
-    hooks = [m.register_forward_pre_hook(_recorder(seen[n], m)) for n, m in norms.items()]
+    hooks = [m.register_forward_pre_hook(_recorder(n, seen[n], m)) for n, m in norms.items()]
     training = frozen.training
     with torch.no_grad():
         frozen.eval()(inputs)
@@ -80,8 +80,13 @@ def freeze_norms(model: nn.Module, inputs: Tensor) -> nn.Module:
     return frozen
 
 
-def _recorder(seen: list[tuple[Tensor, Tensor]], norm: nn.Module) -> Callable[..., None]:
+def _recorder(name: str, seen: list[tuple[Tensor, Tensor]], norm: nn.Module) -> Callable[..., None]:
     def record(_: nn.Module, arguments: tuple[Any, ...]) -> None:
+        if isinstance(norm, nn.LayerNorm) and arguments[0].ndim != 1 + len(norm.normalized_shape):
+            raise UnsupportedError(
+                f"Layer {name!r} is a LayerNorm that does not see single ticks with all their "
+                "features. Put it into TimeDistributed and normalise over the whole tick."
+            )
         seen.append(_statistics(norm, arguments[0].detach()))
 
     return record
