@@ -13,6 +13,7 @@ _HOME = {
     "QuantizedNetwork": "neurosim_mapper.quantized",
     "read_network": "neurosim_mapper.readers",
     "write_network": "neurosim_mapper.readers",
+    "from_torch": "neurosim_mapper.readers.from_torch",
     "run_float": "neurosim_mapper.float_executor",
     "run_reference": "neurosim_mapper.reference",
     "quantize": "neurosim_mapper.quantizer",

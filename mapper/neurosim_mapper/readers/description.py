@@ -8,7 +8,7 @@ file names; what is neither said nor in the reading is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -33,7 +33,7 @@ from neurosim_mapper.nodes import (
     Scale,
 )
 from neurosim_mapper.readers.description_fields import BLANK, Section
-from neurosim_mapper.readers.equation import Equation
+from neurosim_mapper.readers.equation import Equation, without_first_bias
 from neurosim_mapper.readers.readings import CHOICES, KNOWN, READINGS, Reading, override
 from neurosim_mapper.readers.state_dict import read_state_dict
 
@@ -253,7 +253,10 @@ class _Builder:
             front, soma = _several_synapses(section, front, soma)
         loop = _recurrent(section.inside("recurrent")) if section.has("recurrent") else None
         if loop is not None and section.inside("recurrent").switch("bias_from_second_tick"):
-            soma = _late_bias(section, before, soma, loop)
+            bias = getattr(loop, "bias", None)
+            if bias is None:
+                raise section.fail("recurrent", "has bias_from_second_tick, but no bias.")
+            soma = without_first_bias(before, soma, bias)
         names = self.chain(name, sources, [*front, soma])
         if after is not None:
             factor = f"{name}.factor"
@@ -356,18 +359,6 @@ def _several_synapses(
     added = Linear(np.kron(np.eye(n), np.ones((1, k))).astype(np.float64))
     values = {key: value for key, value in vars(soma).items() if key != "alpha_syn"}
     return [*flat, state, added], Neuron(**values)
-
-
-def _late_bias(section: Section, before: Scale | None, soma: Neuron, loop: Node) -> Neuron:
-    """The soma whose start value takes back what the recurrent bias adds in the first tick."""
-    bias = getattr(loop, "bias", None)
-    if bias is None or bias.ndim != 1 or not isinstance(loop, Linear) or soma.alpha_syn is not None:
-        raise section.fail(
-            "recurrent",
-            "has bias_from_second_tick, which needs a matrix with a bias and no synaptic state.",
-        )
-    gain = np.asarray(1.0) if before is None else before.scale
-    return replace(soma, v_start=soma.v_start - gain * bias)
 
 
 def _recurrent(section: Section) -> Node:

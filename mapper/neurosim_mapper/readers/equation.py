@@ -7,14 +7,14 @@ differential equation: state dicts with a description, and modules in memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError
-from neurosim_mapper.nodes import Activation, FloatArray, Neuron, Node, Scale
+from neurosim_mapper.nodes import Activation, FloatArray, Neuron, Scale
 from neurosim_mapper.readers.discretise import UNLIMITED_SPIKES
 from neurosim_mapper.readers.fields import without_leading_ones
 from neurosim_mapper.readers.readings import TIMINGS
@@ -129,6 +129,16 @@ def _array(value: npt.ArrayLike) -> FloatArray:
     return without_leading_ones(np.asarray(value, dtype=np.float64))
 
 
-def in_order(*nodes: Node | None) -> list[Node]:
-    """The nodes that are there."""
-    return [node for node in nodes if node is not None]
+def without_first_bias(before: Scale | None, soma: Neuron, bias: FloatArray) -> Neuron:
+    """The soma whose start value takes back what a recurrent bias adds in the first tick.
+
+    For frameworks in which nothing recurrent arrives in the first tick, not even the bias. Raises
+    InputFileError with a synaptic state, which would keep the bias.
+    """
+    if bias.ndim != 1 or soma.alpha_syn is not None:
+        raise InputFileError(
+            "a recurrent bias that acts from the second tick on needs one value per neuron and no "
+            "synaptic state."
+        )
+    gain = np.asarray(1.0) if before is None else before.scale
+    return replace(soma, v_start=soma.v_start - gain * bias)

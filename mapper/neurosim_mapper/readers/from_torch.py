@@ -1,0 +1,311 @@
+"""PyTorch modules in memory to networks: the module is run once and watched.
+
+Enters: a module (a chain, or anything with a forward of its own, also with a loop over ticks) and
+an input for it. Leaves: a `Network`. Layers are recognised when they are called; which value goes
+where is followed by the tensors' identity. The first call of a layer counts, so a loop over ticks
+is seen once. Whatever happens to a value outside of known layers is either known (flatten, view,
+add, indexing of axes in front) or named in an error.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Final
+
+import numpy as np
+
+from neurosim.errors import NeurosimError, UnsupportedError, UsageError
+from neurosim_mapper.network import Network
+from neurosim_mapper.nodes import Flatten, Linear, Node, Shape
+from neurosim_mapper.readers.equation import without_first_bias
+from neurosim_mapper.readers.torch_neurons import equation_of, framework_of
+
+_PASS: Final = frozenset(
+    {"__getitem__", "select", "unbind", "unsqueeze", "squeeze", "contiguous", "clone", "detach"}
+    | {"to", "float", "double", "cpu", "stack", "__get__", "dropout", "reshape", "view", "flatten"}
+    | {"unflatten", "permute", "transpose", "movedim", "split", "chunk"}
+)
+_ADD: Final = frozenset(["add", "__add__", "__radd__", "__iadd__", "add_"])
+_TOTAL: Final = {"sum": "sum", "mean": "mean"}
+
+
+def from_torch(
+    module: Any,
+    sample_input: Any,
+    *,
+    input_shape: Shape | None = None,
+    readout: str | None = None,
+) -> Network:
+    """The network that a module in memory computes in evaluation mode.
+
+    Parameters
+    ----------
+    module : a torch module with neurons of snnTorch, SpikingJelly, Norse, Sinabs or of
+        `neurosim_mapper.torch`.
+    sample_input : what the module takes: one tick, (batch, ...), or all, with ticks in front of or
+        behind the batch.
+    input_shape : shape of one tick of one sample. Found out from the first layer with weights if
+        not given: (features,) in front of a Linear, (channels, ...) in front of a convolution.
+    readout : ``sum``, ``mean`` or ``last``; by default what the module does at its end, or ``sum``.
+
+    Raises
+    ------
+    UnsupportedError : for a layer or an operation that has no form, by name.
+    UsageError : if the sample does not fit the module.
+    """
+    import torch
+
+    from neurosim_mapper.torch.neurons import Neurons
+
+    if any(isinstance(part, Neurons) for part in module.modules()):
+        from neurosim_mapper.torch.export import export_network
+
+        return export_network(module, sample_input, input_shape=input_shape, readout=readout)
+    shape = tuple(input_shape or _first_shape(module, tuple(sample_input.shape)))
+    watcher = _Watcher(module, shape)
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad(), watcher:
+            result = module(watcher.start(sample_input))
+    except NeurosimError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"{type(module).__name__} cannot be run with a sample of shape "
+            f"{tuple(sample_input.shape)} ({type(error).__name__}: {reason})."
+        ) from error
+    finally:
+        module.train(was_training)
+    return watcher.network(result, readout)
+
+
+def _first_shape(module: Any, sample: Shape) -> Shape:
+    """Shape of one tick, from the first layer that tells how many axes it takes."""
+    for part in module.modules():
+        weight = getattr(part, "weight", None)
+        n_axes = 0 if weight is None else weight.ndim - 1
+        if n_axes >= 1 and n_axes < len(sample):
+            return sample[-n_axes:]
+    raise UsageError("The shape of one tick cannot be found out; give input_shape.")
+
+
+class _Watcher:
+    """Follows values through one run of a module."""
+
+    def __init__(self, module: Any, shape: Shape) -> None:
+        from neurosim_mapper.torch.graph import Builder
+
+        self.builder = Builder(shape, None)
+        self.values: dict[int, Any] = {}  # id of a tensor: a Value, or the name of what made it
+        self.kept: list[Any] = []  # tensors, so that no id is used twice
+        self.done: dict[Any, Any] = {}  # layer, or operation and sources: Value
+        self.inside = 0
+        self.layers = dict(_layers(module, ""))
+        self.hooks: list[Any] = []
+        self.mode: Any = None
+
+    def start(self, sample: Any) -> Any:
+        """The sample, known from now on as the input."""
+        self.know(sample, self.builder.input())
+        return sample
+
+    def know(self, tensor: Any, value: Any) -> None:
+        """Remember what a tensor is."""
+        self.values[id(tensor)] = value
+        self.kept.append(tensor)
+
+    def __enter__(self) -> None:
+        for name, layer in self.layers.items():
+            self.hooks.append(layer.register_forward_pre_hook(self._before))
+            self.hooks.append(layer.register_forward_hook(self._after(name)))
+        self.mode = _mode(self)
+        self.mode.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self.mode.__exit__(*error)
+        for hook in self.hooks:
+            hook.remove()
+
+    def _before(self, module: Any, arguments: Any) -> None:
+        self.inside += 1
+
+    def _after(self, name: str) -> Any:
+        def hook(module: Any, arguments: Any, output: Any) -> None:
+            self.inside -= 1
+            if self.inside:
+                return
+            if name not in self.done:
+                incoming = self.value_of(next(iter(arguments), None), name)
+                self.done[name] = self.convert(name, module, incoming)
+            first, *others = _tensors(output)
+            self.know(first, self.done[name])
+            for other in others:
+                if other is not first:  # a leaky integrator puts its potential out
+                    self.know(other, f"the state of {name!r}")
+
+        return hook
+
+    def value_of(self, tensor: Any, who: str) -> Any:
+        """The value of a tensor; an error naming where it came from if there is none."""
+        found = self.values.get(id(tensor))
+        if found is None or isinstance(found, str):
+            raise UnsupportedError(
+                f"{who!r} uses {found or 'a value not made from the input'}, which has no "
+                "form on a chip. Use layers, flatten and additions."
+            )
+        return found
+
+    def convert(self, name: str, module: Any, value: Any) -> Any:
+        """Nodes for one layer."""
+        try:
+            if framework_of(module) is not None:
+                return self.neuron(name, module, value)
+            if type(module).__name__ == "LinearRecurrentContainer":
+                return self.recurrent_container(name, module, value)
+            return self.plain(name, module, value)
+        except NeurosimError as error:
+            if repr(name) in str(error):
+                raise
+            raise type(error)(f"Layer {name!r}: {error}") from None
+
+    def plain(self, name: str, module: Any, value: Any) -> Any:
+        """A layer of torch, also in the subclasses that frameworks make of them."""
+        from neurosim_mapper.torch.modules import HANDLERS
+
+        if (
+            type(module).__name__ in ("SumPool2d", "LPPool2d")
+            and getattr(module, "norm_type", 1) == 1
+        ):
+            from neurosim_mapper.nodes import Pool2d
+
+            kernel = np.broadcast_to(module.kernel_size, 2)
+            stride = kernel if module.stride is None else np.broadcast_to(module.stride, 2)
+            sizes = (tuple(int(n) for n in kernel), tuple(int(n) for n in stride))
+            return self.builder.add(name, Pool2d("sum", *sizes), value)
+        if type(module).__name__.endswith("Flatten"):
+            return self.builder.add(name, Flatten(), value)
+        for kind, handler in HANDLERS.items():
+            if isinstance(module, kind):
+                return handler(self.builder, name, module, value)
+        raise UnsupportedError(f"a {type(module).__name__} has no form on a chip.")
+
+    def neuron(self, name: str, module: Any, value: Any, back: Node | None = None) -> Any:
+        """Gain, soma, factor and recurrent connection of a neuron module."""
+        equation, own_back = equation_of(module)
+        weights = getattr(module, "input_weights", None)
+        if weights is not None:
+            matrix = np.asarray(weights.detach().cpu().numpy(), dtype=np.float64)
+            value = self.builder.add(f"{name}.in", Linear(matrix), value)
+        before, soma, after = equation.chain()
+        first = None
+        bias = getattr(own_back, "bias", None)
+        if bias is not None and framework_of(module) == "sinabs":
+            soma = without_first_bias(before, soma, bias)
+        if before is not None:
+            value = self.builder.add(f"{name}.gain", before, value)
+            first = value.sources[0]
+        value = self.builder.add(name, soma, value)
+        first = first or value.sources[0]
+        back = own_back or back
+        if back is not None:
+            loop = self.builder.add(f"{name}.recurrent", back, value)
+            self.builder.edges.append((loop.sources[0], first))
+        return value if after is None else self.builder.add(f"{name}.factor", after, value)
+
+    def recurrent_container(self, name: str, module: Any, value: Any) -> Any:
+        """SpikingJelly's LinearRecurrentContainer: a matrix over the input and the last spikes."""
+        weight = np.asarray(module.rc.weight.detach().cpu().numpy(), dtype=np.float64)
+        bias = module.rc.bias
+        bias = None if bias is None else np.asarray(bias.detach().cpu().numpy(), dtype=np.float64)
+        n_in = value.shape[0]
+        value = self.builder.add(f"{name}.in", Linear(weight[:, :n_in], bias), value)
+        return self.neuron(f"{name}.neuron", module.sub_module, value, Linear(weight[:, n_in:]))
+
+    def operate(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
+        """What an operation outside of layers makes of known values."""
+        known = [self.values[id(t)] for t in _tensors(arguments) if id(t) in self.values]
+        results = [t for t in _tensors(result) if id(t) not in self.values]
+        if not known or not results:
+            return
+        outcome = self.outcome(name, known, results[0], arguments)
+        for tensor in results:
+            self.know(tensor, outcome)
+
+    def outcome(self, name: str, known: list[Any], result: Any, arguments: tuple[Any, ...]) -> Any:
+        """The value of an operation's result, or a text that says what it was."""
+        bad = next((value for value in known if isinstance(value, str)), None)
+        if bad is not None:
+            return bad
+        value, shape = known[0], tuple(result.shape)
+        same = all(other.sources == value.sources for other in known)
+        tail = shape[-len(value.shape) :] if value.shape else ()
+        if name in _ADD and len(known) == 2:
+            key = ("add", value.sources, known[1].sources)
+            if key not in self.done:
+                self.done[key] = self.builder.sum("add", value, known[1])
+            return self.done[key]
+        if name in _TOTAL and tail == value.shape and same:
+            return self.builder.reduce(name, value, _TOTAL[name])
+        if name not in _PASS or not same:
+            return f"the result of {name!r}"
+        if tail == value.shape:
+            return value
+        if shape and shape[-1] == int(np.prod(value.shape)):
+            flat = ("flatten", value.sources)
+            if flat not in self.done:
+                self.done[flat] = self.builder.add("flatten", Flatten(), value)
+            return self.done[flat]
+        return f"the result of {name!r}"
+
+    def network(self, result: Any, readout: str | None) -> Network:
+        """What the module returned, as the output."""
+        first = next(iter(_tensors(result)), None)
+        return self.builder.finish(self.value_of(first, "the output"), readout)
+
+
+def _layers(module: Any, name: str) -> list[tuple[str, Any]]:
+    """Modules that mean something as a whole, by path."""
+    kind = type(module)
+    whole = framework_of(module) is not None or kind.__name__ == "LinearRecurrentContainer"
+    children = list(module.named_children())
+    if whole or (not children and name):
+        return [(name or "layer", module)]
+    if not children:
+        return [("layer", module)]
+    return [
+        found for key, part in children for found in _layers(part, f"{name}.{key}" if name else key)
+    ]
+
+
+def _tensors(value: Any) -> list[Any]:
+    """Tensors in a value, in order, also inside of lists and tuples."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, list | tuple):
+        return [tensor for item in value for tensor in _tensors(item)]
+    return []
+
+
+def _mode(watcher: _Watcher) -> Any:
+    """A torch function mode that shows every operation to the watcher."""
+    from torch.overrides import TorchFunctionMode
+
+    class Mode(TorchFunctionMode):
+        """Calls, then tells."""
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            result = func(*args, **(kwargs or {}))
+            if not watcher.inside:
+                name = getattr(func, "__name__", str(func))
+                if func is operator.getitem:
+                    name = "__getitem__"
+                watcher.operate(name, (*args, *(kwargs or {}).values()), result)
+            return result
+
+    return Mode()
