@@ -275,3 +275,24 @@ def assert_one_weight_per_neuron_and_type(network, chip):
                 for column in table.T:
                     assert np.unique(column[column != 0]).size <= 1
         assert all(p.axon_type < chip.core.axon_types for p in layer.projections)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_partial_sums_by_a_tree(seed):
+    """Accumulator layers a tick earlier; with 24-bit packets every sum fits."""
+    rng = np.random.default_rng(seed)
+    chip = random_chip(
+        rng,
+        core__fan_in_extension="psum_tree",
+        packet__analog_payload_bits=int(rng.choice([16, 24])),
+        core__axons=int(rng.integers(4, 20)),
+        core__send_zero=False,
+        grid={"wide": 40, "high": 40},
+    )
+    network = random_network(rng, chip)
+    x = random_input(rng, network, 2, int(rng.integers(1, 6)))
+    try:
+        program = assert_chip_equals_reference(network, chip, x)
+    except (DoesNotFitError, UnsupportedError):
+        return
+    assert program.mapping["fan_in_fragments"] == 0

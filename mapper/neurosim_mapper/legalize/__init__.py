@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from neurosim.chip import Chip
 from neurosim_mapper.legalize.axon_types import slice_weights
 from neurosim_mapper.legalize.delays import relay_long_delays
+from neurosim_mapper.legalize.fan_in import sum_by_tree
 from neurosim_mapper.legalize.pooling import relay_pools
 from neurosim_mapper.legalize.splitters import split_fan_out
 from neurosim_mapper.quantized import QuantizedNetwork
@@ -22,6 +23,7 @@ Step: TypeAlias = Callable[[QuantizedNetwork, Chip], tuple[QuantizedNetwork, tup
 
 STEPS: Final[tuple[Step, ...]] = (
     relay_pools,
+    sum_by_tree,
     relay_long_delays,
     slice_weights,
     split_fan_out,
