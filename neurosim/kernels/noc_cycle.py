@@ -9,7 +9,7 @@ list, and empty stretches are skipped, so the work is proportional to flit-hops.
 from __future__ import annotations
 
 from neurosim.kernels._jit import kernel
-from neurosim.kernels.noc_inline import bare, inlined
+from neurosim.kernels.noc_inline import bare, inlined, soon
 from neurosim.kernels.noc_layout import (
     ADDRESS,
     CAL_ASK,
@@ -127,6 +127,9 @@ from neurosim.kernels.noc_sources import (
 )
 from neurosim.kernels.noc_vcs import collect_vcs, keep_accepted, put_grant
 
+AHEAD = 6
+"""How many entries of a list ahead the cache lines are fetched (matters from 32 x 32 on)."""
+
 
 @inlined
 def ask_later(m: I32, s: I64, k: I64, trees: I32, lane: int, word: int, free: int) -> None:
@@ -144,6 +147,8 @@ def land_flits(m: I32, w: I64, s: I64, k: I64, trees: I32, t: int) -> None:
     for cell in range(first, first + 2 * n, 2):
         lane = w[cell]
         word = w[cell + 1]
+        if cell + 2 * AHEAD < first + 2 * n:
+            soon(m, w[cell + 2 * AHEAD])
         count = m[lane + L_COUNT]
         at = m[lane + L_HEAD] + count
         if at >= k[K_DEPTH]:
@@ -189,6 +194,8 @@ def land_credits(m: I32, s: I64, k: I64, t: int) -> None:
     n = m[counts + CAL_CREDIT]
     first = k[K_CAL_CREDIT] + slot * k[K_CREDIT_SLOT]
     for cell in range(first, first + n):
+        if cell + AHEAD < first + n:
+            soon(m, m[cell + AHEAD] >> 3)
         take_credit(m, s, k, m[cell], t)
     m[counts + CAL_CREDIT] = 0
     while s[N_FAR] > 0 and s[k[K_FAR_HEAP]] <= t:
@@ -232,8 +239,9 @@ def collect(m: I32, s: I64, k: I64, t: int) -> int:
             m[out + O_LISTED] = 0
             put_grant(m, k, n, out, m[k[K_WINNER] + pointer * 32 + wants], vc)
             n += 1
-            if vc == 0:
-                m[out + O_LOST] += bits_on(m[out + O_REQ]) - 1
+            others = m[out + O_REQ] & (m[out + O_REQ] - 1)
+            if vc == 0 and others:
+                m[out + O_LOST] += bits_on(others)
     s[N_READY] = 0
     return n
 
@@ -346,12 +354,22 @@ def apply_switch(
 
 
 @inlined
+def fetch_lane(m: I32, w: I64, out: int, bit: int) -> None:
+    """The lane numbered `bit` in the router of `out` will be needed soon."""
+    lane = m[out + O_LANES] + bit * LANE_ROW
+    soon(m, lane)
+
+
+@inlined
 def apply_grants(
     m: I32, w: I64, s: I64, k: I64, trees: I32, p: I64, d: I64, g: I64, n: int, t: int
 ) -> None:
     """All `n` grants of cycle `t` take effect."""
     moved = 0
-    for cell in range(k[K_GRANT], k[K_GRANT] + 3 * n, 3):
+    end = k[K_GRANT] + 3 * n
+    for cell in range(k[K_GRANT], end, 3):
+        if cell + 3 * AHEAD < end:
+            fetch_lane(m, w, m[cell + 3 * AHEAD], m[cell + 3 * AHEAD + 1])
         out = m[cell]
         bit = m[cell + 1]
         vc = m[cell + 2]

@@ -42,12 +42,33 @@ def _pointer(typingctx: Any, array: Any) -> Any:
     return pointer(array.dtype)(array), codegen
 
 
+@intrinsic
+def _prefetch(typingctx: Any, pointer: Any, index: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        ir: Any = cgutils.ir  # type: ignore[attr-defined]
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        hint = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function: Any = cgutils.get_or_insert_function
+        fetch = function(builder.module, hint, "llvm.prefetch.p0i8")
+        place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
+        builder.call(fetch, [place, word(1), word(3), word(1)])  # to write, keep, data
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.intp), codegen
+
+
+def _ignore(array: Any, index: int) -> None:
+    return None
+
+
+soon: Any
+"""``soon(array, index)``: this cell is about to be used, fetch its cache line. Changes nothing."""
 bare: Any
 """The data of a one-dimensional contiguous array as a pointer: indexed the same way, not checked,
 not counted. The array itself without a compiler or with bounds checks on."""
 if _config.DISABLE_JIT:
-    bare = _same
+    bare, soon = _same, _ignore
 elif _config.BOUNDSCHECK:
-    bare = kernel(_same)
+    bare, soon = kernel(_same), kernel(_ignore)
 else:
-    bare = _pointer
+    bare, soon = _pointer, _prefetch

@@ -245,6 +245,19 @@ def _with_slots(noc: Noc, out: I32, lane: I32, longest_packet: int) -> int:
     return 1 << int(delay + 2).bit_length()
 
 
+def _point_at_routes(noc: Noc, lanes: I32, route: int) -> None:
+    """Write the row of the table of routes at `route` into every lane."""
+    rows = lanes.reshape(-1, lay.LANE_ROW)
+    router = np.arange(len(rows)) // (PORTS * noc.n_vcs)
+    rows[:, lay.L_X] = route + router * noc.n_terminals
+
+
+def _route_mode(noc: Noc, tables: bool) -> int:
+    if tables:
+        return lay.ROUTE_TABLE
+    return lay.ROUTE_TORUS if noc.topology == "torus" else lay.ROUTE_MESH
+
+
 def build_network(noc: Noc, longest_packet: int = 1, n_windows: int = 0) -> Network:
     """Arrays of an empty network.
 
@@ -289,19 +302,12 @@ def build_network(noc: Noc, longest_packet: int = 1, n_windows: int = 0) -> Netw
     }
     at, m = _lay_out(parts)
     if tables:
-        rows = m[at["lane"] : at["sources"]].reshape(-1, lay.LANE_ROW)
-        rows[:, lay.L_X] = at["route"] + (
-            np.arange(n_lanes) // (PORTS * noc.n_vcs) * noc.n_terminals
-        )
+        _point_at_routes(noc, m[at["lane"] : at["sources"]], at["route"])
     shape = Shape(
         n_vcs=noc.n_vcs,
         depth=noc.buffer_flits,
         pipeline=lay.DEFAULT if noc.pipeline == "default" else lay.SINGLE,
-        route_mode=lay.ROUTE_TABLE
-        if tables
-        else lay.ROUTE_TORUS
-        if noc.topology == "torus"
-        else lay.ROUTE_MESH,
+        route_mode=_route_mode(noc, tables),
         width=noc.width,
         height=noc.height,
         source_delay=noc.source_cycles,
