@@ -3,7 +3,8 @@
 Numba notices a change in the file of a kernel, but not in the files of the functions that it
 calls, so a plain disk cache can serve stale machine code after an edit. Here the cache folder is
 named after a digest of every source file that holds kernels: an edit anywhere gives a fresh
-folder, equal sources share one across processes and checkouts.
+folder, equal sources share one across processes and checkouts. A kernel outside of the two kernel
+folders may call those and the ``*_kernel.py`` files beside it; its digest covers both.
 
 ``NEUROSIM_CACHE_DIR`` moves the cache, ``NUMBA_DISABLE_JIT=1`` runs every kernel as plain Python
 and ``NUMBA_BOUNDSCHECK=1`` compiles index checks in; tests use both.
@@ -15,6 +16,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -26,13 +28,19 @@ _KERNEL_DIRS = (_PACKAGE_DIR / "kernels", _PACKAGE_DIR / "soma")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def source_digest() -> str:
-    """Hexadecimal digest of every kernel source file (names and contents)."""
+@lru_cache(maxsize=32)
+def source_digest(folder: Path | None = None) -> str:
+    """Hexadecimal digest of every kernel source file (names and contents).
+
+    With `folder`, also of its ``*_kernel.py`` files.
+    """
     digest = hashlib.sha256()
-    for folder in _KERNEL_DIRS:
-        for path in sorted(folder.glob("*.py")):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
+    paths = [path for kernels in _KERNEL_DIRS for path in sorted(kernels.glob("*.py"))]
+    if folder is not None and folder not in _KERNEL_DIRS:
+        paths += sorted(folder.glob("*_kernel.py"))
+    for path in paths:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
     digest.update(os.environ.get("NUMBA_BOUNDSCHECK", "0").encode())
     return digest.hexdigest()[:16]
 
@@ -56,7 +64,8 @@ def _cached_njit(function: _F, *, parallel: bool) -> _F:
     # Numba reads its cache folder when a function is decorated. Set for just that moment, so
     # that kernels of other libraries in the same process keep their own folder.
     previous = _numba_config.CACHE_DIR
-    _numba_config.CACHE_DIR = str(_CACHE_DIR)
+    folder = Path(function.__code__.co_filename).resolve().parent
+    _numba_config.CACHE_DIR = str(_CACHE_ROOT / source_digest(folder))
     try:
         compiled = numba.njit(cache=True, nogil=True, parallel=parallel)(function)
     finally:
@@ -64,7 +73,7 @@ def _cached_njit(function: _F, *, parallel: bool) -> _F:
     return cast(_F, compiled)
 
 
-_CACHE_DIR = _cache_dir() / source_digest()
+_CACHE_ROOT = _cache_dir()
 
 
 def kernel(function: _F) -> _F:
