@@ -20,7 +20,8 @@ from neurosim_mapper.partition.limits import CoreLimits
 AXON_WEIGHT: Final = 0.02  # cost of a core's worth of axons
 PSUM_WEIGHT: Final = 0.02  # cost of a core's worth of partial sums
 PIECE_WEIGHT: Final = 0.005  # cost of a further piece: one more place that its inputs travel to
-_KEPT: Final = 120  # candidates per layer that the joint choice looks at
+_KEPT: Final = 64  # candidates per layer that the joint choice looks at
+_STEPS: Final = 8  # kinds of pieces of a layer that packing tells apart, by axons
 _SHARES: Final = np.linspace(0.0, 1.0, 9)
 
 
@@ -105,19 +106,36 @@ def _candidates(
     if not fragments:
         rejected[limits.broken(most, size)] += 1
         return
-    even = -(-most // fragments)
-    psums = (fragments - 1) * geometry.n_neurons
+    items = _pieces(geometry.classes(edges), size, limits)
+    n_pieces = sum(count for count, _, _ in items)
+    psums = (n_pieces / n_tiles - 1) * geometry.n_neurons
     extra = AXON_WEIGHT * total / limits.axons + PSUM_WEIGHT * psums / limits.neurons
-    extra += PIECE_WEIGHT * n_tiles * fragments
+    extra += PIECE_WEIGHT * n_pieces
     yield Candidate(
         box,
         n_tiles,
         fragments,
-        ((n_tiles * fragments, even, size),),
+        items,
         total,
-        geometry.n_neurons * fragments,
+        round(geometry.n_neurons * n_pieces / n_tiles),
         extra,
     )
+
+
+def _pieces(
+    classes: dict[int, int], size: int, limits: CoreLimits
+) -> tuple[tuple[int, int, int], ...]:
+    """Pieces of all tiles, the most frequent first; those of about equal size as one kind."""
+    kinds: dict[int, list[int]] = {}  # size in steps -> [pieces, axons of the largest]
+    step = max(1, limits.axons // _STEPS)
+    for axons, tiles in sorted(classes.items()):
+        fragments = max(1, limits.fragments(axons, size))
+        piece = -(-axons // fragments)
+        kind = kinds.setdefault(-(-piece // step), [0, 0])
+        kind[0] += tiles * fragments
+        kind[1] = max(kind[1], piece)
+    rows = sorted(((count, axons, size) for count, axons in kinds.values()), reverse=True)
+    return tuple(rows)
 
 
 def _best(found: list[Candidate], limits: CoreLimits) -> tuple[Candidate, ...]:

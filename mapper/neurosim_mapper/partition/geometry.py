@@ -9,8 +9,9 @@ look at a weight. Weights of 0 can only lower it. Irregular wiring is looked up.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -44,6 +45,10 @@ class Reach(ABC):
     def axons(self, edges: Edges) -> tuple[int, int]:
         """(most axons of a tile, axons of all tiles) for the grid of tiles cut at `edges`."""
 
+    def classes(self, edges: Edges) -> dict[int, int]:
+        """How many tiles have how many axons, ``{axons: tiles}``; at worst all the most."""
+        return {self.axons(edges)[0]: prod(len(cut) - 1 for cut in edges)}
+
 
 @dataclass(frozen=True)
 class ProductReach(Reach):
@@ -53,11 +58,19 @@ class ProductReach(Reach):
 
     def axons(self, edges: Edges) -> tuple[int, int]:
         """Products over the axes: of the largest, and of the sums."""
-        heard = [
-            [axis.heard(a, b) for a, b in pairwise(cut)]
-            for axis, cut in zip(self.axes, edges, strict=True)
-        ]
-        return prod(max(counts) for counts in heard), prod(sum(counts) for counts in heard)
+        heard = [axis.of_grid(cut) for axis, cut in zip(self.axes, edges, strict=True)]
+        return prod(most for most, _ in heard), prod(total for _, total in heard)
+
+    def classes(self, edges: Edges) -> dict[int, int]:
+        """Products of the numbers that occur along the axes: tiles at borders hear less."""
+        result = {1: 1}
+        for axis, cut in zip(self.axes, edges, strict=True):
+            joined: Counter[int] = Counter()
+            for size, tiles in result.items():
+                for heard, runs in axis.counts(cut).items():
+                    joined[size * heard] += tiles * runs
+            result = dict(joined)
+        return result
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,21 @@ class Axis:
     constant: int = 0
     per_position: int = 1
     _known: dict[tuple[int, int], int] = field(default_factory=dict, compare=False)
+    _grids: dict[int, dict[int, int]] = field(default_factory=dict, compare=False)
+
+    def of_grid(self, cut: tuple[int, ...]) -> tuple[int, int]:
+        """(most of one run, all runs) for runs of equal size, as `cut_edges` makes them."""
+        counts = self.counts(cut)
+        return max(counts), sum(heard * runs for heard, runs in counts.items())
+
+    def counts(self, cut: tuple[int, ...]) -> dict[int, int]:
+        """``{sources: runs that hear so many}``."""
+        found = self._grids.get(len(cut))
+        if found is None:
+            found = self._grids[len(cut)] = dict(
+                sorted(Counter(self.heard(a, b) for a, b in pairwise(cut)).items())
+            )
+        return found
 
     def heard(self, a: int, b: int) -> int:
         """Distinct sources of a run of targets."""
@@ -129,9 +157,6 @@ class Axis:
         assert self.hears is not None
         heard = np.flatnonzero(self.hears[a:b].any(axis=0)) * self.per_position
         return (heard[:, None] + np.arange(self.per_position)).reshape(-1)
-
-
-_ONE_TO_ONE = Axis(None)
 
 
 def image_shape(layer: QuantizedLayer) -> Box:
@@ -156,7 +181,7 @@ def reach_of(connection: Any, shape: Box) -> Reach:
     if isinstance(connection, ConvConnection | ConvMap) and connection.out_shape == shape:
         return _conv_reach(connection)
     if isinstance(connection, DiagonalConnection | DiagonalMap):
-        return ProductReach((_ONE_TO_ONE, _ONE_TO_ONE, _ONE_TO_ONE))
+        return ProductReach((Axis(None), Axis(None), Axis(None)))
     if isinstance(connection, DenseConnection | DenseMap):
         return ProductReach((Axis(None, connection.weight.shape[1]), Axis(None, 1), Axis(None, 1)))
     return ExactReach(connection, shape)
@@ -199,6 +224,12 @@ class Geometry:
         """Neurons of the layer."""
         return self.shape[0] * self.shape[1] * self.shape[2]
 
+    def classes(self, edges: Edges) -> dict[int, int]:
+        """``{axons: tiles}``; tiles are told apart by their border if there is one projection."""
+        if len(self.reaches) == 1:
+            return self.reaches[0].classes(edges)
+        return {self.axons(edges)[0]: prod(len(cut) - 1 for cut in edges)}
+
     def axons(self, edges: Edges) -> tuple[int, int]:
         """(most of a tile, all tiles), summed over the projections: an upper bound."""
         found = [reach.axons(edges) for reach in self.reaches]
@@ -215,7 +246,11 @@ def layer_geometry(layer: QuantizedLayer) -> Geometry:
 
 def cut_edges(n: int, size: int) -> tuple[int, ...]:
     """Cuts of 0..n into runs of at most `size`, equal to within one."""
-    count = -(-n // size)
+    return _equal_cuts(n, -(-n // size))
+
+
+@lru_cache(maxsize=4096)
+def _equal_cuts(n: int, count: int) -> tuple[int, ...]:
     return tuple(n * i // count for i in range(count + 1))
 
 
