@@ -48,6 +48,7 @@ def simulate(
     """
     from neurosim.program import load_program
     from neurosim.provenance import file_digest
+    from neurosim.report.network import network_view
     from neurosim.report.terminal import report_view
     from neurosim.results import check_run_folder, write_run_folder
     from neurosim.simulator import simulate as run_program
@@ -79,5 +80,6 @@ def simulate(
         show_json(report)
     else:
         show(report_view(report))
+        show(network_view(run))
     if output is not None:
         remark(f"written: {output}")
