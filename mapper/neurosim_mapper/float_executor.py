@@ -46,6 +46,7 @@ class NeuronTick(NamedTuple):
     U: FloatArray  # potential that is compared with the threshold
     V: FloatArray  # potential kept for the next tick
     Y: FloatArray  # output
+    current: FloatArray  # what is added to the potential: x, or the synaptic state
 
 
 Observer = Callable[[str, int, NeuronTick], None]
@@ -229,10 +230,10 @@ def _neuron_tick(node: Neuron, name: str, state: _State, x: FloatArray) -> Neuro
     def get(parameter: str) -> FloatArray:
         return node.parameter(parameter, shape)
 
-    incoming = x
+    incoming = current = x
     if node.alpha_syn is not None:
         incoming = get("alpha_syn") * state.current[name] + x
-        state.current[name] = incoming
+        state.current[name] = current = incoming
     if node.silent_step:
         incoming = np.where(state.fired[name], 0.0, incoming)
     U = state.potential[name] + incoming
@@ -255,7 +256,7 @@ def _neuron_tick(node: Neuron, name: str, state: _State, x: FloatArray) -> Neuro
         Y = activate(related, node.activation, node.clamp)
     state.potential[name] = V
     state.fired[name] = n > 0
-    return NeuronTick(x, U, V, Y)
+    return NeuronTick(x, U, V, Y, current)
 
 
 def _count_spikes(node: Neuron, U: FloatArray, threshold: FloatArray) -> FloatArray:

@@ -29,7 +29,7 @@ from neurosim_mapper.mapping_report import (
 from neurosim_mapper.network import Network
 from neurosim_mapper.partition import PARTITIONERS, Partitioner
 from neurosim_mapper.place import PLACERS, Placer, placement_problem
-from neurosim_mapper.quantized import QuantizedNetwork
+from neurosim_mapper.quantized import QuantizedNetwork, check_mappable
 from neurosim_mapper.route import route_packets
 from neurosim_mapper.schedule import schedule_layers
 from neurosim_mapper.wiring import wire
@@ -63,6 +63,7 @@ def map_network(
     """
     target = load_chip(chip)
     quantized = _quantized(network, target, calibration, quantizer_options)
+    check_mappable(quantized)
     report = start_report(quantized, target, seed)
     try:
         return _map(quantized, target, seed, partitioner, placer, report)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.encoding import InputCode
-from neurosim.errors import InputFileError
+from neurosim.errors import InputFileError, UnsupportedError
 from neurosim.fixed_point import Rounding, signed_limits
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import Connection
@@ -71,6 +71,8 @@ class QuantizedLayer:
     modes : what the neurons share.
     membrane_unit : (n_neurons,) float, size of one membrane step in the float network's units.
     output_unit : size of one output step in the float network's units (1 for spikes).
+    alpha_syn : (n_neurons,) int32, decay of the synaptic state of current-based neurons with
+        ``modes.alpha_shift`` fractional bits; None for neurons that integrate their input directly.
     notes : per-layer figures of the quantizer (ranges, saturations, SQNR), plain JSON data.
     """
 
@@ -82,6 +84,7 @@ class QuantizedLayer:
     membrane_unit: npt.NDArray[np.float64]
     output_unit: float = 1.0
     notes: Mapping[str, Any] = field(default_factory=dict)
+    alpha_syn: npt.NDArray[np.int32] | None = None
 
     @property
     def n_neurons(self) -> int:
@@ -186,12 +189,40 @@ def _check_columns(layer: QuantizedLayer, membrane_bits: int) -> None:
                 f"Layer {layer.name!r}: column {name} has shape {column.shape} and dtype "
                 f"{column.dtype}; needed: ({layer.n_neurons},) int32."
             )
+    _check_synapses(layer)
     for name in ("v_reset", "v_start"):
         column = getattr(layer.columns, name)
         if column.size and (column.min() < low or column.max() > high):
             raise InputFileError(
                 f"Layer {layer.name!r}: {name} reaches from {column.min()} to {column.max()}; "
                 f"a membrane of {membrane_bits} bits holds {low}..{high}."
+            )
+
+
+def _check_synapses(layer: QuantizedLayer) -> None:
+    decay = layer.alpha_syn
+    if decay is None:
+        return
+    if decay.shape != (layer.n_neurons,) or decay.dtype != np.int32:
+        raise InputFileError(
+            f"Layer {layer.name!r}: alpha_syn has shape {decay.shape} and dtype {decay.dtype}; "
+            f"needed: ({layer.n_neurons},) int32."
+        )
+    if np.abs(decay.astype(np.int64)).max(initial=0) > 1 << layer.modes.alpha_shift:
+        raise InputFileError(
+            f"Layer {layer.name!r}: alpha_syn reaches {int(np.abs(decay).max())}; a decay of 1 is "
+            f"{1 << layer.modes.alpha_shift}, and more would grow by itself."
+        )
+
+
+def check_mappable(network: QuantizedNetwork) -> None:
+    """Raise UnsupportedError for what the reference executor can do and the simulator cannot."""
+    for layer in network.layers:
+        if layer.alpha_syn is not None:
+            raise UnsupportedError(
+                f"Layer {layer.name!r}: current-based neurons (alpha_syn) cannot be mapped yet, "
+                "only quantized (neurosim quantize). Train with neurons that integrate their "
+                "input directly."
             )
 
 

@@ -9,6 +9,9 @@ One tick of a layer, in this order (DESIGN.md section 3; shapes (samples, n_neur
 
     acc = sum over projections of connection.apply(values of the source, delay_ticks ago)
     if silent_step and the neuron fired in the previous tick: acc and bias are dropped
+    with a synaptic state I (current-based neurons): acc and bias go into
+        I = saturate(shift_right(alpha_syn * I, alpha_shift) + (acc << weight_shift) + bias)
+    and I takes their place; the silent step drops I from U, and I goes on.
     U   = saturate(V + (acc << weight_shift) + bias)
     n   = 0 if U < theta; else 1 if n_max is 1; else min(U // theta, n_max)
     R   = v_reset if n > 0 else U (hard);  U - n * rho (soft);  U (none)
@@ -70,6 +73,7 @@ class _State:
 
     V: IntArray
     fired: IntArray  # spikes of the previous tick
+    current: IntArray  # synaptic state; stays 0 without one
 
 
 def run_reference(quantized: QuantizedNetwork, x: npt.ArrayLike) -> Int32Array:
@@ -170,7 +174,7 @@ def _empty_record(
 
 def _start(layer: QuantizedLayer, n_samples: int) -> _State:
     V = np.tile(layer.columns.v_start.astype(np.int64), (n_samples, 1))
-    return _State(V=V, fired=np.zeros_like(V))
+    return _State(V=V, fired=np.zeros_like(V), current=np.zeros_like(V))
 
 
 def _summed_input(
@@ -192,6 +196,11 @@ def _soma_tick(
     modes = layer.modes
     c = {name: column.astype(np.int64) for name, column in layer.columns._asdict().items()}
     drive = (acc << modes.weight_shift) + c["bias"]
+    if layer.alpha_syn is not None:
+        kept = layer.alpha_syn.astype(np.int64) * state.current
+        kept = shift_right(kept, modes.alpha_shift, modes.rounding)
+        state.current = saturate(kept + drive, membrane_bits)
+        drive = state.current.copy()
     if modes.silent_step:
         drive[state.fired > 0] = 0
     U = saturate(state.V + drive, membrane_bits)

@@ -92,7 +92,7 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
     "current-based": (
         lambda: quantize(network(Linear(WEIGHT), Neuron(alpha_syn=np.asarray(0.5))), make_chip()),
         UnsupportedError,
-        "Layer 'neuron2': current-based neurons (alpha_syn) cannot be mapped yet.",
+        "Layer 'neuron2' has a synaptic state and needs the soma model 'cuba'; test offers liaf.",
     ),
     "maximum of values": (
         lambda: quantize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -12,7 +13,7 @@ from neurosim.encoding import InputCode
 from neurosim.errors import UnsupportedError
 from neurosim_mapper.fold import FoldedLayer, FoldedNetwork, fold
 from neurosim_mapper.network import Network
-from neurosim_mapper.quantized import INPUT, QuantizedNetwork
+from neurosim_mapper.quantized import INPUT, QuantizedLayer, QuantizedNetwork
 from neurosim_mapper.quantizer.activation import (
     OutputCode,
     integer_code,
@@ -30,7 +31,8 @@ from neurosim_mapper.quantizer.options import (
     RangeMethod,
     check_options,
 )
-from neurosim_mapper.quantizer.ranges import parameters_of, potential_bounds
+from neurosim_mapper.quantizer.ranges import current_bounds, parameters_of, potential_bounds
+from neurosim_mapper.quantizer.trials import PLAIN, Trial, best_trial
 
 
 def quantize(
@@ -96,20 +98,25 @@ def quantize(
         codes = _given_codes(given)
     else:
         codes = kept or _scaled_codes(folded, chip, code, options, statistics)
-    layers = tuple(
-        build_layer(
-            layer,
-            codes,
-            chip,
-            options,
-            statistics.get(layer.name),
-            keep=not given and (kept is not None or _is_plain(layer, codes, chip, options)),
-            given=given.layers[layer.name] if given else None,
+    means = {n: s.y_mean for n, s in statistics.items() if s.y_mean is not None}
+
+    def layers_of(trial: Trial) -> tuple[QuantizedLayer, ...]:
+        return tuple(
+            build_layer(
+                layer,
+                codes,
+                chip,
+                replace(options, stretch=trial.stretch),
+                statistics.get(layer.name),
+                keep=not given and (kept is not None or _is_plain(layer, codes, chip, options)),
+                given=given.layers[layer.name] if given else None,
+                means=means if trial.correct_means else None,
+            )
+            for layer in folded.layers
         )
-        for layer in folded.layers
-    )
+
     quantized = QuantizedNetwork(
-        layers=layers,
+        layers=layers_of(PLAIN),
         output=folded.output,
         input_shape=network.input_shape,
         input_code=code,
@@ -123,7 +130,11 @@ def quantize(
         ),
         provenance=dict(network.provenance),
     )
-    return quantized if calibration is None else with_figures(quantized, network, calibration)
+    if calibration is None:
+        return quantized
+    if not given and kept is None:
+        quantized = best_trial(quantized, layers_of, network, calibration)
+    return with_figures(quantized, network, calibration)
 
 
 def _check_layers(folded: FoldedNetwork, chip: Chip, code: InputCode) -> None:
@@ -131,10 +142,10 @@ def _check_layers(folded: FoldedNetwork, chip: Chip, code: InputCode) -> None:
     kinds = {layer.name: layer.neuron for layer in folded.layers}
     for layer in folded.layers:
         neuron = layer.neuron
-        if neuron.alpha_syn is not None:
+        if neuron.alpha_syn is not None and "cuba" not in chip.core.soma_models:
             raise UnsupportedError(
-                f"Layer {layer.name!r}: current-based neurons (alpha_syn) cannot be mapped yet. "
-                "Train with neurons that integrate their input directly."
+                f"Layer {layer.name!r} has a synaptic state and needs the soma model 'cuba'; "
+                f"{chip.name} offers {', '.join(chip.core.soma_models)}. Choose another chip."
             )
         if "liaf" not in chip.core.soma_models:
             raise UnsupportedError(
@@ -241,6 +252,8 @@ def _float_bound(layer: FoldedLayer, codes: dict[str, OutputCode]) -> tuple[floa
         low += (positive * code.low + negative * code.high) * code.unit
         high += (positive * code.high + negative * code.low) * code.unit
     parameters = parameters_of(layer.neuron, layer.shape)
+    if parameters.alpha_syn is not None:
+        low, high = current_bounds(parameters.alpha_syn, low, high)
     least, most = potential_bounds(layer.neuron, parameters, low, high)
     if layer.neuron.threshold_related:
         least, most = least - parameters.threshold, most - parameters.threshold

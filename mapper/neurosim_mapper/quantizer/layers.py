@@ -8,7 +8,7 @@ of that size adds 1 to the accumulator. One step of the membrane is that unit di
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -25,11 +25,17 @@ from neurosim_mapper.quantizer.activation import OutputCode, code_notes, requant
 from neurosim_mapper.quantizer.calibration import LayerStatistics
 from neurosim_mapper.quantizer.given import GivenLayer
 from neurosim_mapper.quantizer.options import QuantizeOptions
-from neurosim_mapper.quantizer.ranges import NeuronParameters, parameters_of, potential_bounds
+from neurosim_mapper.quantizer.ranges import (
+    NeuronParameters,
+    current_bounds,
+    parameters_of,
+    potential_bounds,
+)
 
 WANTED_SHIFT: Final = 4  # fractional bits worth having before head-room is given up
 HEADROOM: Final = 2.0  # over the calibrated range, where no range can be proven
 FUZZ: Final = 1e-9  # relative; float noise in a quotient that should be an integer
+MEAN_STEPS: Final = 1 << 16  # resolution of mean values in exact sums
 _INT32: Final = (1 << 31) - 1
 
 
@@ -51,6 +57,7 @@ def build_layer(
     statistics: LayerStatistics | None,
     keep: bool,
     given: GivenLayer | None = None,
+    means: Mapping[str, FloatArray] | None = None,
 ) -> QuantizedLayer:
     """Integers of one layer.
 
@@ -59,6 +66,8 @@ def build_layer(
     codes : output codes of all layers and of the input, by name.
     keep : True for weights that are integers already; the unit is then 1.
     given : unit and shift that the network brings along.
+    means : mean values that sources send, by name. What rounded weights change in the mean input
+        is put into the bias (Nagel et al., Data-Free Quantization, ICCV 2019, section 4.2).
 
     Raises
     ------
@@ -67,6 +76,9 @@ def build_layer(
     """
     parameters = parameters_of(layer.neuron, layer.shape)
     alpha_num = _decay(layer.name, parameters.alpha, chip)
+    alpha_syn = None
+    if parameters.alpha_syn is not None:
+        alpha_syn = _decay(layer.name, parameters.alpha_syn, chip).astype(np.int32)
     membrane_bits, core = chip.core.membrane_bits, chip.core
     if given is not None:
         unit = given.weight_unit
@@ -86,6 +98,8 @@ def build_layer(
             shift = 0
     membrane_unit = scaled.unit / 2.0**shift
     code = codes[layer.name]
+    if means:
+        layer = replace(layer, bias=layer.bias + _mean_error(layer, scaled, codes, means))
     columns, act_shift = _columns(
         layer, parameters, alpha_num, membrane_unit, code, membrane_bits, shift
     )
@@ -113,7 +127,25 @@ def build_layer(
         membrane_unit,
         code.unit,
         notes | code_notes(code),
+        alpha_syn,
     )
+
+
+def _mean_error(
+    layer: FoldedLayer,
+    scaled: _Scaled,
+    codes: Mapping[str, OutputCode],
+    means: Mapping[str, FloatArray],
+) -> FloatArray:
+    """Mean input that rounding the weights took away, (n_neurons,) in float units."""
+    lost = np.zeros(layer.n_neurons)
+    for folded, projection in zip(layer.projections, scaled.projections, strict=True):
+        mean = means.get(folded.source)
+        if mean is not None:
+            steps = np.rint(mean / codes[folded.source].unit * MEAN_STEPS).astype(np.int64)
+            kept = projection.connection.apply(steps[None])[0] / MEAN_STEPS * scaled.unit
+            lost += folded.map.apply(mean[None])[0] - kept
+    return lost
 
 
 def has_integers(
@@ -143,7 +175,8 @@ def has_integers(
         weights = projection.map.values
         if weights.size and (weights.min() < low or weights.max() > high):
             return False
-    return not ((neuron.alpha * 2.0**decay_bits) % 1).any()
+    decays = [a for a in (neuron.alpha, neuron.alpha_syn) if a is not None]
+    return not any(((a * 2.0**decay_bits) % 1).any() for a in decays)
 
 
 def _decay(name: str, alpha: FloatArray, chip: Chip) -> npt.NDArray[np.int64]:
@@ -181,7 +214,7 @@ def _units(
     bits = chip.core.membrane_bits
     spare = min(WANTED_SHIFT + 1, chip.core.max_weight_shift, max(0, (bits - 10) // 2))
     least = levels / max(1, signed_limits(bits)[1] >> spare)
-    unit = np.maximum(largest / options.weight_max, least)
+    unit = np.maximum(largest * options.stretch / options.weight_max, least)
     if not options.per_channel:
         unit[:] = unit.max(initial=0.0)
     elif groups is not None:
@@ -222,8 +255,14 @@ def _scale(
         projections.append(Projection(projection.source, connection, projection.delay_ticks))
     # Before the first spike arrives, and where a source stays silent, the sum is the bias alone.
     low, high = np.minimum(low, bias), np.maximum(high, bias)
-    bounds = potential_bounds(layer.neuron, parameters.scaled(unit), low, high, slack=1.0)
-    return _Scaled(unit, tuple(projections), (low, high), bounds)
+    drive = low, high
+    if parameters.alpha_syn is None:
+        bounds = potential_bounds(layer.neuron, parameters.scaled(unit), low, high, slack=1.0)
+    else:
+        low, high = current_bounds(parameters.alpha_syn, low, high, slack=1.0)
+        least, most = potential_bounds(layer.neuron, parameters.scaled(unit), low, high, slack=1.0)
+        bounds = np.minimum(least, low), np.maximum(most, high)  # the state has the same width
+    return _Scaled(unit, tuple(projections), drive, bounds)
 
 
 def _choose_shift(

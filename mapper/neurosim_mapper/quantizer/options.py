@@ -14,7 +14,7 @@ InputKind = Literal["auto", "spike", "analog"]
 
 @dataclass(frozen=True)
 class QuantizeOptions:
-    """Choices of `quantize`; see there."""
+    """Choices of `quantize`; see there. `stretch` makes weight units larger than they need be."""
 
     weight_bits: int
     per_channel: bool = True
@@ -22,6 +22,7 @@ class QuantizeOptions:
     percentile: float = 99.9
     input_kind: InputKind = "auto"
     weight_shift: int | None = None
+    stretch: float = 1.0
 
     @property
     def weight_max(self) -> int:

@@ -21,6 +21,7 @@ class NeuronParameters:
     rho_post: FloatArray
     v_start: FloatArray
     floor: FloatArray
+    alpha_syn: FloatArray | None = None
 
     def scaled(self, unit: FloatArray) -> NeuronParameters:
         """The potentials in steps of `unit` (n_neurons,); the decay has no unit."""
@@ -33,6 +34,7 @@ class NeuronParameters:
             self.rho_post / unit,
             self.v_start / unit,
             self.floor / unit,
+            self.alpha_syn,
         )
 
 
@@ -52,7 +54,30 @@ def parameters_of(neuron: Neuron, shape: Shape) -> NeuronParameters:
         rho_post=get("rho_post"),
         v_start=get("v_start"),
         floor=np.full(n, -np.inf) if neuron.floor is None else get("floor"),
+        alpha_syn=None if neuron.alpha_syn is None else get("alpha_syn"),
     )
+
+
+def current_bounds(
+    alpha_syn: FloatArray, low: FloatArray, high: FloatArray, slack: float = 0.0
+) -> tuple[FloatArray, FloatArray]:
+    """Lowest and highest synaptic state that an input of low..high per tick can cause.
+
+    The state is the sum of ``alpha_syn**k`` times the input k ticks ago, starts at 0, and gains at
+    most `slack` by rounding in each tick; infinite where it does not decay.
+    """
+    room = np.where(alpha_syn % 1 != 0, slack, 0.0)
+    low, high = np.minimum(low, 0.0) - room, np.maximum(high, 0.0) + room
+    size = np.maximum(-low, high)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = 1 / (1 - np.abs(alpha_syn))
+        bound = [np.where(end == 0, 0.0, end * share) for end in (low, high, size)]
+    grows = np.abs(alpha_syn) >= 1
+    lowest = np.where(grows, np.where(low == 0, 0.0, -np.inf), bound[0])
+    highest = np.where(grows, np.where(high == 0, 0.0, np.inf), bound[1])
+    widest = np.where(grows, np.where(size == 0, 0.0, np.inf), bound[2])
+    negative = alpha_syn < 0
+    return np.where(negative, -widest, lowest), np.where(negative, widest, highest)
 
 
 def potential_bounds(

@@ -1,0 +1,124 @@
+"""``neurosim quantize``: float against integer accuracy, without mapping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neurosim_cli.options import (
+    FILE,
+    chip_option,
+    input_options,
+    json_option,
+    mapping_options,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+EXAMPLES = """\b
+Examples:
+  neurosim quantize digits.nir --chip tianjic --input test.npz
+  neurosim quantize net.yaml --chip loihi --weight-bits 4 \\
+      --calibration train.npz --input test.npz
+"""
+
+
+@click.command("quantize", epilog=EXAMPLES)
+@click.argument("checkpoint", type=FILE)
+@chip_option
+@input_options
+@mapping_options
+@json_option
+def quantize(checkpoint: Path, chip: str, as_json: bool, **options: Any) -> None:
+    """Turn CHECKPOINT into the integers of a chip and say what that costs in accuracy.
+
+    Nothing is mapped. Without --calibration the inputs themselves set the ranges of values; labels
+    are never used for that.
+    """
+    from neurosim.chip_files import load_chip
+    from neurosim.inputs import read_inputs
+    from neurosim_cli.options import read_checkpoint, read_samples
+    from neurosim_cli.output import progress, remark, show_json
+    from neurosim_mapper import quantize as to_integers
+    from neurosim_mapper import run_float, run_reference
+    from neurosim_mapper.quantizer import quantization_report
+
+    target = load_chip(chip)
+    network = read_checkpoint(checkpoint, options["reading"])
+    inputs = read_samples(options, network.input_shape, options["seed"])
+    calibration = inputs.x
+    if options["calibration"] is not None:
+        ticks = options["ticks"]
+        calibration = read_inputs(options["calibration"], network.input_shape, ticks=ticks).x
+    names = ("weight_bits", "activation_range", "percentile", "input_kind", "weight_shift")
+    given = {name: options[name] for name in names if options[name] is not None}
+    with progress(f"quantizing {checkpoint.name}"):
+        quantized = to_integers(
+            network, target, calibration, per_channel=not options["per_layer"], **given
+        )
+        in_float = _scores(run_float(network, inputs.x), network.readout)
+        in_integers = _scores(run_reference(quantized, inputs.x), network.readout)
+    facts: dict[str, Any] = {
+        "checkpoint": str(checkpoint),
+        "chip": target.name,
+        "samples": len(inputs.x),
+        "accuracy_float": _accuracy(in_float, inputs.y),
+        "accuracy_integers": _accuracy(in_integers, inputs.y),
+        "same_decisions": float((in_float.argmax(1) == in_integers.argmax(1)).mean()),
+        "calibrated_on": "the inputs" if options["calibration"] is None else "calibration data",
+        "layers": quantization_report(quantized),
+        "assumptions": list(quantized.assumptions),
+    }
+    if as_json:
+        show_json(facts)
+        return
+    _show(facts)
+    for sentence in quantized.assumptions:
+        remark(f"assumed: {sentence}")
+
+
+def _scores(outputs: npt.NDArray[Any], readout: str) -> npt.NDArray[np.float64]:
+    """Class scores (samples, classes) of outputs (samples, ticks, classes)."""
+    import numpy as np
+
+    scores = outputs[:, -1] if readout == "last" else outputs.sum(axis=1)
+    return np.asarray(scores, dtype=np.float64)
+
+
+def _accuracy(scores: npt.NDArray[np.float64], y: npt.NDArray[np.int64] | None) -> float | None:
+    return None if y is None else float((scores.argmax(axis=1) == y).mean())
+
+
+def _show(facts: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from neurosim_cli.output import show
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("layer", "neurons", "out", "shift", "to 0", "SQNR dB", "saturated", "silent"):
+        table.add_column(title, justify="left" if title == "layer" else "right", overflow="fold")
+    for row in facts["layers"]:
+        noise = "exact" if row["sqnr_db"] is None else f"{row['sqnr_db']:.1f}"
+        lost = f"{row['weights_rounded_to_zero']}/{row['weights']}"
+        table.add_row(
+            row["layer"],
+            str(row["neurons"]),
+            row["output"],
+            str(row["weight_shift"]),
+            lost,
+            noise,
+            str(row["saturated_potentials"]),
+            str(row["silent_neurons"]),
+        )
+    show(table)
+    if facts["accuracy_float"] is not None:
+        loss = 100 * (facts["accuracy_float"] - facts["accuracy_integers"])
+        click.echo(
+            f"Accuracy on {facts['samples']} samples: float {100 * facts['accuracy_float']:.1f} %, "
+            f"integers {100 * facts['accuracy_integers']:.1f} % (loss {loss:.1f} points)."
+        )
+    click.echo(f"Same decision on {100 * facts['same_decisions']:.1f} % of the samples.")
