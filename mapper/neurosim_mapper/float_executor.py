@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError, UsageError
-from neurosim_mapper.activations import activate
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import (
     BatchNorm,
@@ -253,7 +252,7 @@ def _neuron_tick(node: Neuron, name: str, state: _State, x: FloatArray) -> Neuro
     Y = n
     if node.output == "analog":
         related = U - get("threshold") if node.threshold_related else U
-        Y = activate(related, node.activation, node.clamp)
+        Y = node.activated(related)
     state.potential[name] = V
     state.fired[name] = n > 0
     return NeuronTick(x, U, V, Y, current)
@@ -293,8 +292,10 @@ def _per_channel(values: FloatArray, n_axes: int) -> FloatArray:
     return values.reshape(-1, *([1] * (n_axes - 2)))
 
 
-def _pad(x: FloatArray, padding: tuple[tuple[int, int], ...]) -> FloatArray:
-    return np.pad(x, ((0, 0), (0, 0), *padding)) if any(map(any, padding)) else x
+def _pad(x: FloatArray, padding: tuple[tuple[int, int], ...], value: float = 0.0) -> FloatArray:
+    if not any(map(any, padding)):
+        return x
+    return np.pad(x, ((0, 0), (0, 0), *padding), constant_values=value)
 
 
 def _windows(x: FloatArray, kernel: Shape, stride: Shape, dilation: Shape) -> Iterator[FloatArray]:
@@ -336,9 +337,11 @@ def _convolve(node: Conv, x: FloatArray) -> FloatArray:
 
 def _pool(node: Pool2d, x: FloatArray) -> FloatArray:
     """Sum, mean (over the whole window, padding included) or maximum."""
-    windows = _windows(_pad(x, node.padding), node.kernel, node.stride, (1, 1))
+    empty = -np.inf if node.mode == "max" else 0.0
+    windows = _windows(_pad(x, node.padding, empty), node.kernel, node.stride, (1, 1))
     stack = np.stack(list(windows))
     if node.mode == "max":
-        return np.asarray(stack.max(axis=0))
+        highest = stack.max(axis=0)
+        return np.where(highest == -np.inf, 0.0, highest)  # a window of nothing but padding
     total = stack.sum(axis=0)
     return np.asarray(total / np.prod(node.kernel) if node.mode == "avg" else total)

@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError
+from neurosim_mapper.activations import activate
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 Shape: TypeAlias = tuple[int, ...]
 
 ACTIVATIONS: Final = ("identity", "relu", "selu", "sigmoid", "tanh", "clamp")
-Activation = Literal["identity", "relu", "selu", "sigmoid", "tanh", "clamp"]
+Activation = Literal["identity", "relu", "selu", "sigmoid", "tanh", "clamp", "table"]
+TABLE_SIZE: Final = 256
 
 
 def _float_array(value: npt.ArrayLike, what: str) -> FloatArray:
@@ -199,7 +201,10 @@ def window_out(
 
 @dataclass(frozen=True)
 class Pool2d(Node):
-    """Sum, average or maximum over windows of each channel. Padding counts as zeros."""
+    """Sum, average or maximum over windows of each channel.
+
+    Padding counts as zeros; a maximum ignores it, as in torch (the same for spikes and ReLU).
+    """
 
     mode: Literal["sum", "avg", "max"]
     kernel: Shape
@@ -324,7 +329,8 @@ class Neuron(Node):
 
     V starts at `v_start`, I at 0. `clamp` limits an analog Y after the activation; the activation
     "clamp" alone limits to 0..1. Parameters are scalars, one per channel (axis 0) or one per
-    neuron. Input gains belong into a `Scale` before the neuron.
+    neuron. The activation "table" is ``table[k + 128]`` with k = U / table_step rounded and limited
+    to -128..127: any function, in 256 entries. Input gains belong into a `Scale` before the neuron.
     """
 
     output: Literal["spike", "analog"] = "spike"
@@ -344,6 +350,8 @@ class Neuron(Node):
     threshold_related: bool = False
     clamp: tuple[float, float] | None = None
     alpha_syn: FloatArray | None = None
+    table: FloatArray | None = None
+    table_step: float = 1.0
 
     def __post_init__(self) -> None:
         self._freeze(**dict.fromkeys(self.array_names(), ()))
@@ -360,10 +368,38 @@ class Neuron(Node):
             raise InputFileError(f"Neuron.n_max is {self.n_max}; at least 1 spike per tick.")
         if self.n_max > 1 and (self.threshold <= 0).any():
             raise InputFileError("Neuron with several spikes per tick needs thresholds above 0.")
-        if self.activation not in ACTIVATIONS:
+        self._check_table()
+        if self.activation not in (*ACTIVATIONS, "table"):
             raise InputFileError(
                 f"Neuron.activation is {self.activation!r}; known: {', '.join(ACTIVATIONS)}."
             )
+
+    def _check_table(self) -> None:
+        if (self.activation == "table") != (self.table is not None):
+            raise InputFileError(
+                "Neuron.table and the activation 'table' go together; here is only one of them."
+            )
+        self._freeze(table=(1,))
+        if self.table is not None and self.table.shape != (TABLE_SIZE,):
+            raise InputFileError(
+                f"Neuron.table has {self.table.size} entries; needed: {TABLE_SIZE}, for U from "
+                "-128 to 127 steps."
+            )
+        if not 0 < self.table_step < np.inf:
+            raise InputFileError(f"Neuron.table_step is {self.table_step}; needed: above 0.")
+
+    def activated(self, values: FloatArray) -> FloatArray:
+        """The activation of potentials (or of U - threshold), clamped."""
+        if self.table is None:
+            return activate(values, self.activation, self.clamp)
+        index = np.clip(np.floor(values / self.table_step + 0.5), -128, 127).astype(np.int64)
+        found = self.table[index + 128]
+        return found if self.clamp is None else np.clip(found, *self.clamp)
+
+    def table_values(self) -> FloatArray:
+        """All values that the activation "table" can give, clamped."""
+        assert self.table is not None
+        return self.table if self.clamp is None else np.clip(self.table, *self.clamp)
 
     @classmethod
     def array_names(cls) -> tuple[str, ...]:

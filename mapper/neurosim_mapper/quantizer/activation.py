@@ -130,7 +130,9 @@ def _value_range(
             low, high = np.percentile(statistics.out, [rest, options.percentile])
             return min(float(low), 0.0), max(float(high), 0.0)
         return statistics.y_low, statistics.y_high
-    ends = activate(np.clip(bound, -1e300, 1e300), neuron.activation, neuron.clamp)
+    ends = neuron.activated(np.clip(np.asarray(bound, dtype=np.float64), -1e300, 1e300))
+    if neuron.table is not None:  # any entry may be met
+        ends = neuron.table_values()
     low, high = float(ends.min()), float(ends.max())
     if max(-low, high) > 1e200:
         raise UsageError(
@@ -162,6 +164,13 @@ def _table(
     method: str,
 ) -> OutputCode:
     """Look-up table over a signed 8-bit index that spans the potentials seen."""
+    if neuron.table is not None:
+        pre_unit = neuron.table_step
+        steps = np.rint(neuron.table_values() / unit)
+        entries = tuple(int(v) for v in np.clip(steps, *limits))
+        return OutputCode(
+            False, unit, min(entries), max(entries), "lut", pre_unit, entries, "table"
+        )
     reach = _SATURATION[neuron.activation]
     if statistics:
         seen = max(abs(statistics.u_low), abs(statistics.u_high))

@@ -41,6 +41,8 @@ SETTINGS: Final = (
     "compare",
     "max_spikes",
     "silent_step",
+    "table",
+    "table_step",
 )
 MODES: Final = {"NTR": False, "TR": True}
 COMPARES: Final = {">=": False, ">": True}
@@ -58,6 +60,8 @@ def neuron_tree(neuron: Neuron, always: tuple[str, ...] = ALWAYS) -> Tree:
         tree["activation"] = neuron.activation
     if neuron.output == "analog" or neuron.threshold_related:
         tree["mode"] = "TR" if neuron.threshold_related else "NTR"
+    if neuron.table is not None:
+        tree |= {"table": neuron.table, "table_step": np.float64(neuron.table_step)}
     if neuron.clamp is not None:
         tree["clamp"] = np.asarray(neuron.clamp, dtype=np.float64)
     if neuron.reset != plain.reset:
@@ -87,6 +91,11 @@ def neuron_from(entry: NodeEntry, analog: bool, required: tuple[str, ...] = ALWA
     values["reset"] = _choice(entry, "reset", ("hard", "soft", "none"), "hard")
     values["n_max"] = entry.integer("max_spikes", 1)
     values["silent_step"] = bool(entry.integer("silent_step", 0))
+    if "table" in entry.tree:
+        step = entry.array("table_step")
+        if step.size != 1:
+            raise entry.fail(f"'table_step' has {step.size} entries; needed: 1.")
+        values |= {"table": entry.array("table"), "table_step": float(step.reshape(()))}
     if "clamp" in entry.tree:
         limits = entry.array("clamp").ravel()
         if limits.size != 2:
