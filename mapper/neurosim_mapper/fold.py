@@ -192,7 +192,9 @@ def _through(name: str, node: Node, incoming: _Value) -> _Value:
             f"{name!r}: this {type(node).__name__} cannot be joined with the linear nodes before "
             f"it: {error}. Put a neuron between them."
         ) from None
-    carried = linear.apply(incoming.bias[None])[0] if incoming.bias.any() else np.zeros(linear.n_out)
+    carried = (
+        linear.apply(incoming.bias[None])[0] if incoming.bias.any() else np.zeros(linear.n_out)
+    )
     return _Value(shape, terms, carried + bias)
 
 
