@@ -23,7 +23,7 @@ from neurosim_mapper.pipeline import map_network  # noqa: E402
 
 SCALE = {
     "vgg16": (nets.vgg16, (6, 6)),
-    "resnet18": (nets.resnet18, (7, 7)),
+    "resnet18": (nets.resnet18, (10, 7)),
     "million": (lambda: nets.local_sheet(64), (6, 6)),
 }
 LIAF = ("babi", "mnist-dvs", "gesture", "cifar10-dvs")

@@ -17,7 +17,12 @@ from support.networks import random_dense, random_input, random_layer, random_ne
 import neurosim
 from neurosim.encoding import InputCode
 from neurosim.errors import DoesNotFitError, UnsupportedError
-from neurosim_mapper.connections import ConvConnection, DenseConnection, pool_connection
+from neurosim_mapper.connections import (
+    ConvConnection,
+    DenseConnection,
+    SparseConnection,
+    pool_connection,
+)
 from neurosim_mapper.legalize import legalize
 from neurosim_mapper.legalize.pooling import factor_pool
 from neurosim_mapper.pipeline import map_network
@@ -296,3 +301,28 @@ def test_partial_sums_by_a_tree(seed):
     except (DoesNotFitError, UnsupportedError):
         return
     assert program.mapping["fan_in_fragments"] == 0
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_irregular_layers_in_clusters(seed):
+    """Communities in shuffled order: clustered, cut, packed, and still the same numbers."""
+    rng = np.random.default_rng(seed)
+    chip = random_chip(rng, core__neurons=8, core__axons=24, grid={"wide": 24, "high": 24})
+    n, fan = 60, 4
+    shuffle = rng.permutation(n)
+    near = np.minimum(np.arange(n)[:, None] // 10 * 10 + rng.integers(0, 10, (n, fan)), n - 1)
+    source = shuffle[near][np.argsort(shuffle)]
+    weight = rng.integers(-20, 21, n * fan)
+    loop = SparseConnection(np.arange(n + 1) * fan, source.reshape(-1), weight, n)
+    layer = random_layer(
+        rng,
+        chip,
+        "net",
+        (n,),
+        (Projection(INPUT, random_dense(rng, 5, n)), Projection("net", loop, 1)),
+    )
+    network = QuantizedNetwork((layer,), "net", (5,), InputCode("spike"), chip.core.membrane_bits)
+    try:
+        assert_chip_equals_reference(network, chip, random_input(rng, network, 2, 5))
+    except (DoesNotFitError, UnsupportedError):
+        return

@@ -9,10 +9,11 @@ from neurosim.errors import DoesNotFitError
 from neurosim_mapper.mapping import Partition, Schedule
 from neurosim_mapper.partition.candidates import Candidate, Candidates, find_candidates
 from neurosim_mapper.partition.choice import choose
+from neurosim_mapper.partition.clusters import better_tiles
 from neurosim_mapper.partition.geometry import Geometry, layer_geometry
 from neurosim_mapper.partition.limits import CoreLimits
 from neurosim_mapper.partition.packing import as_partition, make_items, pack
-from neurosim_mapper.partition.tiles import cut_layer
+from neurosim_mapper.partition.tiles import Tile, cut_layer
 from neurosim_mapper.quantized import QuantizedNetwork
 
 
@@ -30,11 +31,10 @@ def partition_tiles(network: QuantizedNetwork, chip: Chip, schedule: Schedule) -
     limits = CoreLimits.of(chip)
     found = search_tiles([layer_geometry(layer) for layer in network.layers], chip)
     picked = choose(found, limits)
-    tiles = [
-        tile
-        for layer, search, choice in zip(network.layers, found, picked, strict=True)
-        for tile in cut_layer(layer, search.shape, choice.box, limits, schedule)
-    ]
+    tiles: list[Tile] = []
+    for layer, search, choice in zip(network.layers, found, picked, strict=True):
+        boxes = cut_layer(layer, search.shape, choice.box, limits, schedule)
+        tiles += better_tiles(layer, boxes, limits, schedule)
     bins = pack(make_items(network, schedule, tiles), limits)
     return as_partition(bins, [search_row(s, c) for s, c in zip(found, picked, strict=True)])
 
