@@ -21,6 +21,7 @@ from neurosim_mapper.quantizer import quantize  # noqa: E402
 from neurosim_mapper.readers import read_network  # noqa: E402
 from neurosim_mapper.reference import run_reference  # noqa: E402
 from neurosim_mapper.torch import (  # noqa: E402
+    ConvLIF,
     DenseDALIF,
     DenseLIAF,
     DenseLIF,
@@ -293,6 +294,30 @@ def export_output():
     from neurosim_mapper.nodes import Output
 
     return Output()
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_a_maximum_pool_of_spikes_is_an_or_that_is_not_trained(padding):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        ConvLIF(1, 2),
+        TimeDistributed(nn.MaxPool2d(2, 2, padding)),
+        nn.Flatten(2),
+        nn.Linear(2 * (2 + padding) ** 2, 3),
+    ).double()
+    x = np.random.default_rng(0).random((2, TICKS, 1, 4, 4)) * 2
+    network = export_network(model, torch.from_numpy(x))
+    with torch.no_grad():
+        np.testing.assert_allclose(
+            run_float(network, x), model(torch.from_numpy(x)).numpy(), atol=1e-9
+        )
+    aware = quantization_aware(model, "tianjic", x).eval()
+    pool = next(layer for layer in aware.layers if layer.name == "1")
+    assert not any(p.requires_grad for p in pool.parameters())
+    with torch.no_grad():
+        integers = aware.integers(x)[aware.output].numpy()
+    quantized = quantize(aware.network(), load_chip("tianjic"))
+    np.testing.assert_array_equal(run_reference(quantized, x), integers)
 
 
 def test_training_in_integers_lowers_the_loss():

@@ -69,7 +69,8 @@ def test_8_bits_cost_less_than_a_point(path):
     x, y, calibration = (moving if path.name.startswith("moving") else stories)(seed)
     quantized = quantize(network, load_chip("tianjic"), calibration)
     correct = predict(run_reference(quantized, x), network.readout) == y
-    assert correct.mean() == pytest.approx(network.provenance["test_accuracy_8_bit"], abs=1e-9)
+    if network.provenance["quantisation_aware"]:  # its integers do not depend on the quantizer
+        assert correct.mean() == pytest.approx(network.provenance["test_accuracy_8_bit"], abs=1e-9)
     assert correct.mean() >= network.provenance["test_accuracy_trained_module"] - 0.01
 
 

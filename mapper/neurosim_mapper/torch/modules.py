@@ -126,11 +126,12 @@ def _average_pool(builder: Builder, name: str, module: nn.AvgPool2d, value: Valu
 
 
 def _maximum_pool(builder: Builder, name: str, module: nn.MaxPool2d, value: Value) -> Value:
-    if module.ceil_mode or any(_pair(module.padding)) or _pair(module.dilation) != (1, 1):
+    if module.ceil_mode or _pair(module.dilation) != (1, 1):
         raise UnsupportedError(
-            f"Layer {name!r}: maximum pooling with ceil_mode, padding or dilation is not known."
+            f"Layer {name!r}: maximum pooling with ceil_mode or dilation is not known."
         )
-    return _pool(builder, name, "max", module.kernel_size, module.stride, (0, 0), value)
+    padding = _pair(module.padding)
+    return _pool(builder, name, "max", module.kernel_size, module.stride, padding, value)
 
 
 def _global_pool(builder: Builder, name: str, module: nn.AdaptiveAvgPool2d, value: Value) -> Value:

@@ -127,6 +127,8 @@ class QatLayer(nn.Module):
             value = torch.from_numpy(np.array(getattr(folded.neuron, name))).float()
             self.register_parameter(name, nn.Parameter(value, requires_grad=name in TRAINED))
         self.bias = _bias(folded)
+        if folded.spikes_in:  # a maximum pool of spikes is an OR and must stay one
+            self.requires_grad_(False)
 
     def _spread(self, value: Tensor) -> Tensor:
         """A parameter as (n_neurons,)."""
@@ -207,6 +209,7 @@ def _check(folded: FoldedLayer) -> None:
         (neuron.silent_step, "a silent step after a spike"),
         (neuron.strict, "a strict comparison"),
         (neuron.alpha_syn is not None, "synaptic currents"),
+        (neuron.table is not None, "an activation from a table"),
     ):
         if present:
             raise UnsupportedError(
