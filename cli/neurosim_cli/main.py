@@ -7,7 +7,6 @@ Exit codes: 0 ok, 1 internal error, 2 usage, 3 bad input file, 4 does not fit, 5
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ COMMANDS: Final = {
     "describe": ("neurosim_cli.describe_command:describe", "Tensors of a state dict; its YAML."),
     "check": ("neurosim_cli.check_command:check", "Does a checkpoint give the recorded spikes?"),
     "quantize": ("neurosim_cli.quantize_command:quantize", "Accuracy before and after integers."),
+    "estimate": ("neurosim_cli.estimate:estimate_command", "Cores and memory from shapes alone."),
     "map": ("neurosim_cli.map_command:map_command", "Map a checkpoint onto a chip."),
     "simulate": ("neurosim_cli.simulate_command:simulate", "Run a program on samples."),
     "compare": ("neurosim_cli.compare_command:compare", "Networks side by side: spikes or values."),
@@ -48,12 +48,12 @@ class LazyGroup(click.Group):
     """Imports a command when it runs; the overview needs none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all installed commands, in the order of `COMMANDS`."""
-        return [name for name in COMMANDS if _is_installed(name)]
+        """The names of all commands, in the order of `COMMANDS`."""
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of one command."""
-        if cmd_name not in COMMANDS or not _is_installed(cmd_name):
+        if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
@@ -63,12 +63,6 @@ class LazyGroup(click.Group):
         """The overview, from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
-
-
-def _is_installed(name: str) -> bool:
-    """Whether the module of a command is there; it is not imported."""
-    module = COMMANDS[name][0].partition(":")[0]
-    return module in sys.modules or importlib.util.find_spec(module) is not None
 
 
 @click.group(

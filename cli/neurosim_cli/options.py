@@ -84,7 +84,9 @@ def mapping_options(function: F) -> F:
             "--calibration", type=FILE, help="npz with x: typical inputs, set the value ranges."
         ),
         click.option(
-            "--reading", metavar="NAME", help="Framework that a foreign NIR file was trained in."
+            "--reading",
+            metavar="NAME[,CHOICE=VALUE...]",
+            help="Framework that a foreign file was trained in, e.g. snntorch,reset=hard.",
         ),
         click.option("--seed", default=0, show_default=True, help="Of every random choice."),
         click.option("--partitioner", metavar="NAME", help="How layers are cut into cores."),
