@@ -28,7 +28,7 @@ from neurosim_mapper.mapping_report import (
 )
 from neurosim_mapper.network import Network
 from neurosim_mapper.partition import PARTITIONERS, Partitioner
-from neurosim_mapper.place import PLACERS, Placer, placement_problem
+from neurosim_mapper.place import Placer, Placing, calibrated_rates, place, placement_problem
 from neurosim_mapper.quantized import QuantizedNetwork, check_mappable
 from neurosim_mapper.route import route_packets
 from neurosim_mapper.schedule import schedule_layers
@@ -42,7 +42,9 @@ def map_network(
     seed: int = 0,
     *,
     partitioner: str | Partitioner = "tiles",
-    placer: str | Placer = "row-major",
+    placer: str | Placer = "annealing",
+    effort: int | None = None,
+    placement: str | Path | None = None,
     **quantizer_options: Any,
 ) -> Program:
     """Quantize, legalise, partition, place, route, assemble, and check against the chip.
@@ -51,8 +53,11 @@ def map_network(
     ----------
     network : a float network, or one that is quantized already.
     chip : a Chip, the name of a built-in one, or a chip file.
-    calibration : inputs (samples, ticks, ...) that set the ranges of analog values.
+    calibration : inputs (samples, ticks, ...) that set the ranges of analog values, and how often
+        each neuron sends: the placer weighs traffic by it.
     seed : of every random choice; the same arguments give byte-identical programs.
+    effort : moves of the annealing placer, by default from the number of cores.
+    placement : placement file; the cores that it names stay where it says.
     quantizer_options : passed on to `quantize`.
 
     Raises
@@ -65,8 +70,9 @@ def map_network(
     quantized = _quantized(network, target, calibration, quantizer_options)
     check_mappable(quantized)
     report = start_report(quantized, target, seed)
+    placing = Placing(placer, effort, placement)
     try:
-        return _map(quantized, target, seed, partitioner, placer, report)
+        return _map(quantized, target, seed, calibration, partitioner, placing, report)
     except DoesNotFitError as error:
         error.report = {**report, "fits": False, "reason": str(error), **error.report}
         raise
@@ -76,8 +82,9 @@ def _map(
     network: QuantizedNetwork,
     chip: Chip,
     seed: int,
+    calibration: npt.ArrayLike | None,
     partitioner: str | Partitioner,
-    placer: str | Placer,
+    placing: Placing,
     report: dict[str, Any],
 ) -> Program:
     """The steps in order; every one adds to the report what it found."""
@@ -90,10 +97,11 @@ def _map(
     check_core_count(partition, chip)
     wiring = wire(legal, partition, schedule, chip.core.destinations_per_neuron)
     rng = np.random.default_rng(seed)
-    problem = placement_problem(legal, partition, wiring, chip)
-    placement = _named(PLACERS, placer, "placer")(problem, rng)
+    rates = None if calibration is None else calibrated_rates(legal, chip, calibration)
+    problem = placement_problem(legal, partition, wiring, chip, rates)
+    placement, report["placement"] = place(problem, placing, rng)
     routes = route_packets(legal, partition, wiring, placement, chip)
-    report |= {"fits": True, **placement.notes}
+    report["fits"] = True
     program = assemble(legal, partition, schedule, wiring, placement, routes, chip, seed, report)
     violations = check_program(program)
     if violations:

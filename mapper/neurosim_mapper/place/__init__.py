@@ -1,33 +1,29 @@
-"""Placers: which core of the chip each core of the partition becomes. One file per algorithm.
+"""Placement: which core of the chip each core of the partition becomes.
 
-``placer(problem, rng) -> Placement``. `PLACERS` names the ones on offer; a caller may pass any
-function with this prototype instead. Randomness comes from `rng` only.
+`placement_problem` turns a wired network into nets with weights; a placer (`PLACERS`) gives every
+core a router; `placement_report` says what that costs and how far from the optimum it can be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
-
-import numpy as np
-
-from neurosim_mapper.mapping import Placement
-from neurosim_mapper.place.annealing import place_annealing
 from neurosim_mapper.place.extract import placement_problem
-from neurosim_mapper.place.hilbert import place_hilbert
+from neurosim_mapper.place.placement_file import write_placement_file
+from neurosim_mapper.place.placers import PLACERS, Placer
+from neurosim_mapper.place.placing import Placing, place
 from neurosim_mapper.place.problem import PlacementProblem, problem_of_pairs
-from neurosim_mapper.place.random_cores import place_random
-from neurosim_mapper.place.row_major import place_row_major
-from neurosim_mapper.place.spectral import place_spectral
+from neurosim_mapper.place.rates import calibrated_rates
+from neurosim_mapper.place.report import placement_report, placement_sentence
 
-Placer: TypeAlias = Callable[[PlacementProblem, np.random.Generator], Placement]
-
-PLACERS: Final[Mapping[str, Placer]] = {
-    "annealing": place_annealing,
-    "row-major": place_row_major,
-    "random": place_random,
-    "hilbert": place_hilbert,
-    "spectral": place_spectral,
-}
-
-__all__ = ["PLACERS", "PlacementProblem", "Placer", "placement_problem", "problem_of_pairs"]
+__all__ = [
+    "PLACERS",
+    "PlacementProblem",
+    "Placer",
+    "Placing",
+    "calibrated_rates",
+    "place",
+    "placement_problem",
+    "placement_report",
+    "placement_sentence",
+    "problem_of_pairs",
+    "write_placement_file",
+]

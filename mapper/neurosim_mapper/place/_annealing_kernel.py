@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
-from neurosim_mapper.place.problem import I64, NO_RING, Graph, Grid
+from neurosim_mapper.place.problem import I64, Graph, Grid
 
 I32 = npt.NDArray[np.int32]
 N_LOGS: Final = 4096
@@ -65,8 +65,7 @@ def anneal_pairs(
     start, neighbour, weight, host = graph
     column, row, at_x, at_y, host_distance, size = grid
     router_of, core_of, is_open, px, py, movable, random = board
-    wide, high = size[0], size[1]
-    torus = size[2] < NO_RING
+    wide, high, torus = size[0], size[1], size[4] > 0
     change, total, accepted = 0, 0.0, 0
     state = random[0]
     for _ in range(n_moves):

@@ -24,6 +24,7 @@ from neurosim_mapper.mapping import Placement
 from neurosim_mapper.place._annealing_kernel import LOGS, Board, anneal_pairs
 from neurosim_mapper.place.cost import pair_distance, placement_cost
 from neurosim_mapper.place.problem import I64, PlacementProblem
+from neurosim_mapper.place.routes import refine_routes, route_moves
 from neurosim_mapper.place.row_major import place_row_major
 from neurosim_mapper.place.spectral import spectral_starts
 
@@ -31,15 +32,18 @@ N_RANDOM: Final = 4
 GIVE_UP_AT: Final = (0.4, 0.6)  # share of the way at which the worse half is left
 N_REHEATS: Final = 4
 NEAR_SHARE: Final = 768  # of 1024 proposals, how many look next to a neighbour
-START_ACCEPTANCE: Final = 0.6  # of moves to a neighbouring router
-COLD: Final = 1 / 40  # end temperature as a share of the start temperature
-SPECTRAL_WARMTH: Final = 1 / 8  # start temperature of spectral starts, same unit
+START_ACCEPTANCE: Final = 0.4  # of moves to a neighbouring router
+COLD: Final = 1 / 20  # end temperature as a share of the start temperature
+SPECTRAL_WARMTH: Final = 1 / 5  # start temperature of spectral starts, same unit
 REHEAT_WARMTH: Final = 1 / 8
-_SHARES: Final = {"spectral": 0.15, "random": 0.65, "reheat": 0.20}
+ROUTE_WARMTH: Final = 2.0  # start temperature of the last phase as a share of the end of phase 2
+ROUTE_SHARE: Final = 0.3  # time of the last phase as a share of the others
+_SHARES: Final = {"spectral": 0.06, "random": 0.79, "reheat": 0.15}
+FEW_MOVES_PER_CORE: Final = 10_000  # below, a random start gets nowhere and is left out
 _STAGES: Final = 60
 _MOVES_PER_CORE: Final = 30_000
-_MOVES_CAP: Final = 8_000_000
-_MOVES_PER_CORE_ABOVE: Final = 4_000
+_MOVES_CAP: Final = 7_000_000
+_MOVES_PER_CORE_ABOVE: Final = 1_500
 
 
 def default_effort(n_cores: int) -> int:
@@ -85,25 +89,57 @@ def place_annealing(
 ) -> Placement:
     """The cheapest placement that `effort` moves find (default: `default_effort`)."""
     n_moves = default_effort(problem.movable.size) if effort is None else effort
-    candidates = [problem.routers(place_row_major(problem, rng))]
+    row_major = problem.routers(place_row_major(problem, rng))
+    candidates = [row_major]
     if problem.movable.size > 1 and problem.nets.weight.any():
-        found = _anneal(problem, n_moves, rng)
-        candidates.append(found)
-    best = min(candidates, key=lambda router: placement_cost(problem, router).total)
-    return problem.placement(best, "annealing", moves=n_moves)
+        found, cold = _anneal(problem, n_moves, rng)
+        candidates += [found, _on_routes(problem, found, cold, n_moves, rng)]
+    return problem.placement(_cheapest(problem, candidates), "annealing", moves=n_moves)
 
 
-def _anneal(problem: PlacementProblem, n_moves: int, rng: np.random.Generator) -> I64:
+def _on_routes(
+    problem: PlacementProblem, router: I64, cold: float, n_moves: int, rng: np.random.Generator
+) -> I64:
+    board = make_board(problem, router, rng)
+    moves = route_moves(problem, router, int(n_moves * ROUTE_SHARE))
+    refine_routes(problem, board, cold * ROUTE_WARMTH, cold / 4, moves)
+    return board.router
+
+
+def _cheapest(problem: PlacementProblem, candidates: list[I64]) -> I64:
+    """Fewest packets over dead links, no more distance than the first one, then least total."""
+    costs = [placement_cost(problem, router) for router in candidates]
+    fewest = min(cost.dead_link_packets for cost in costs)
+    reference = costs[0] if costs[0].dead_link_packets == fewest else None
+    order = [
+        (
+            cost.dead_link_packets > fewest,
+            reference is not None and cost.distance > reference.distance,
+            cost.total,
+            number,
+        )
+        for number, cost in enumerate(costs)
+    ]
+    return candidates[min(order)[-1]]
+
+
+def _anneal(problem: PlacementProblem, n_moves: int, rng: np.random.Generator) -> tuple[I64, float]:
+    """The best board of phases 1 and 2, and the temperature at which they ended."""
     moves = {name: int(n_moves * share) for name, share in _SHARES.items()}
     randoms = [_run(problem, rng.permutation(problem.compact), rng) for _ in range(N_RANDOM)]
     hot = _start_temperature(randoms[0])
     cold = hot * COLD
     runs = [_run_at(problem, router, rng) for router in spectral_starts(problem, rng)]
+    if n_moves < FEW_MOVES_PER_CORE * problem.movable.size:
+        moves["spectral"] += moves["random"] // 2
+        moves["reheat"] += moves["random"] // 2
+        randoms = []
     for run in runs:
         run.cool(hot * SPECTRAL_WARMTH, cold, moves["spectral"] // len(runs))
-    runs.append(_cool_and_halve(randoms, hot, cold, moves["random"]))
+    if randoms:
+        runs.append(_cool_and_halve(randoms, hot, cold, moves["random"]))
     best = min(runs, key=lambda run: run.cost)
-    return _reheat(best, hot, cold, moves["reheat"], rng)
+    return _reheat(best, hot, cold, moves["reheat"], rng), cold
 
 
 def _run(problem: PlacementProblem, routers: I64, rng: np.random.Generator) -> _Run:

@@ -27,13 +27,12 @@ from neurosim_mapper.place.problem import (
     CROSSING_COST,
     HOST,
     I64,
-    Nets,
     PlacementProblem,
     dead_links,
 )
 from neurosim_mapper.route._tree_kernel import walk_flows
 
-CONGESTION_SHARE: Final = 0.1
+CONGESTION_SHARE: Final = 0.05
 DEAD_LINK_COST: Final = 1000  # hops that a packet over a dead link counts for
 
 
@@ -90,26 +89,38 @@ def placement_cost(problem: PlacementProblem, router: I64) -> PlacementCost:
 
 def congestion_scale(problem: PlacementProblem) -> float:
     """Factor that turns the fourth root of the sum of fourth powers into hops."""
-    return float(N_DIRECTIONS * max(problem.n_cores, 1)) ** 0.75
+    return float(np.sqrt(np.sqrt(float(N_DIRECTIONS * max(problem.n_cores, 1)) ** 3)))
 
 
 def link_loads(problem: PlacementProblem, router: I64) -> I64:
     """(n_links,) packets per tick on every link, in units of the problem; the host's links last."""
+    chip = problem.chip
+    offset, link = net_links(problem, router)
+    loads = np.zeros(N_DIRECTIONS * chip.n_cores + 2 * chip.high, np.int64)
+    np.add.at(loads, link, np.repeat(problem.nets.weight, np.diff(offset)))
+    return loads
+
+
+def net_links(problem: PlacementProblem, router: I64) -> tuple[I64, npt.NDArray[np.int32]]:
+    """Links of every net: offsets (n_nets + 1,) and links in order of travel."""
     nets, chip = problem.nets, problem.chip
-    source, to_host, target = _routers_of(nets, router, chip)
-    shape = network_shape(chip)
-    x = np.where(source < 0, -1, source % chip.wide)
-    y = np.where(source < 0, -1 - source, source) // np.where(source < 0, 1, chip.wide)
+    target = router[nets.target]
+    to_host = np.diff(nets.offset) == 0
+    from_host = nets.source == HOST
+    # The host enters in the row of the first target.
+    start = np.where(from_host, 0, router[nets.source]) if router.size else nets.source
+    start[from_host] = target[nets.offset[:-1][from_host]]
+    x = np.where(from_host, -1, start % chip.wide)
+    y = start // chip.wide
     tx, ty = target % chip.wide, target // chip.wide
-    offset = np.zeros(len(source) + 1, np.int64)
+    shape = network_shape(chip)
+    offset = np.zeros(len(start) + 1, np.int64)
     walk_flows(x, y, to_host, nets.offset, tx, ty, shape, offset, np.empty(0, np.int32))
     offset = np.cumsum(offset)
     link = np.empty(int(offset[-1]), np.int32)
     if link.size:
         walk_flows(x, y, to_host, nets.offset, tx, ty, shape, offset, link)
-    loads = np.zeros(N_DIRECTIONS * chip.n_cores + 2 * chip.high, np.int64)
-    np.add.at(loads, link, np.repeat(nets.weight, np.diff(offset)))
-    return loads
+    return offset, link
 
 
 def network_shape(chip: Chip) -> I64:
@@ -141,18 +152,6 @@ def pair_distance(problem: PlacementProblem, router: I64) -> int:
         away += np.minimum(d, ring - d)
     pairs = int((graph.weight * away).sum())
     return pairs // 2 + int((graph.host * grid.host_distance[router]).sum())
-
-
-def _routers_of(nets: Nets, router: I64, chip: Chip) -> tuple[I64, npt.NDArray[np.bool_], I64]:
-    """Router of every source (``-1 - row`` where the host enters), flows out, target routers."""
-    to_host = np.diff(nets.offset) == 0
-    target = router[nets.target]
-    source = np.zeros(nets.source.size, np.int64)
-    inner = nets.source != HOST
-    source[inner] = router[nets.source[inner]]
-    outer = ~inner
-    source[outer] = -1 - target[nets.offset[:-1][outer]] // chip.wide
-    return source, to_host, target
 
 
 @lru_cache(maxsize=8)

@@ -54,7 +54,7 @@ class Grid(NamedTuple):
     px: npt.NDArray[np.int32]
     py: npt.NDArray[np.int32]
     host_distance: I64  # (n_routers,) to the west edge along the row
-    size: I64  # (4,) wide, high, length of the ring in x, in y (NO_RING on a mesh)
+    size: I64  # (5,) wide, high, length of the ring in x, in y (NO_RING on a mesh), 1: torus
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _check_pins(problem: PlacementProblem) -> None:
                 f"pin of core {core} at ({router % wide}, {router // wide}): that core of "
                 f"{problem.chip.name!r} is dead. Pin it to another one."
             )
-    found, first, counts = np.unique(routers, return_index=True, return_counts=True)
+    found, counts = np.unique(routers, return_counts=True)
     if (counts > 1).any():
         router = found[counts > 1][0]
         both = pinned[routers == router]
@@ -219,7 +219,8 @@ def _grid(chip: Chip) -> Grid:
     px = column + CROSSING_COST * (column // chip.grid.wide)
     py = row + CROSSING_COST * (row // chip.grid.high)
     ring_x = ring_y = NO_RING
-    if chip.noc_section.topology == "torus":
+    torus = chip.noc_section.topology == "torus"
+    if torus:
         ring_x = chip.wide + CROSSING_COST * (chip.array.wide if chip.array.wide > 1 else 0)
         ring_y = chip.high + CROSSING_COST * (chip.array.high if chip.array.high > 1 else 0)
     return Grid(
@@ -228,7 +229,7 @@ def _grid(chip: Chip) -> Grid:
         px,
         py,
         np.minimum(px, ring_x - px).astype(np.int64),
-        np.array([chip.wide, chip.high, ring_x, ring_y], np.int64),
+        np.array([chip.wide, chip.high, ring_x, ring_y, torus], np.int64),
     )
 
 

@@ -3,12 +3,12 @@
 The eigenvectors of the smallest eigenvalues of the graph's Laplacian put cores with much traffic
 side by side (K. M. Hall, Management Science 17, 1970). Their ranks fill the grid column by column.
 Weights that differ widely bend the picture, so their square root and the bare graph are tried as
-well, in several rotations; the cheapest one counts.
+well, in several rotations; the cheapest one counts. Pulling cores towards their neighbours and
+ranking again removes what the ranks have bent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -25,8 +25,10 @@ _PAIRS: Final = ((0, 1), (0, 2), (1, 2))
 _N_VECTORS: Final = 5
 _N_ROUNDS: Final = 10
 _ORDER: Final = 40
-_N_ANGLES: Final = 32
-_FEW_CORES: Final = 1024  # beyond, one pair of vectors and fewer angles are tried
+_N_ANGLES: Final = 16
+_N_HALVINGS: Final = 6
+_N_RELAXATIONS: Final = 40
+_FEW_CORES: Final = 1024  # beyond, one pair of vectors is tried
 
 
 def place_spectral(problem: PlacementProblem, rng: np.random.Generator) -> Placement:
@@ -36,12 +38,14 @@ def place_spectral(problem: PlacementProblem, rng: np.random.Generator) -> Place
 
 
 def spectral_starts(problem: PlacementProblem, rng: np.random.Generator) -> list[I64]:
-    """For each exponent of the weights, its cheapest arrangement."""
+    """For each exponent of the weights, its cheapest arrangement, relaxed."""
     starts = []
     for exponent in EXPONENTS:
         vectors = smooth_vectors(problem, exponent, rng)
-        arrangements = _arrangements(problem, vectors)
-        starts.append(min(arrangements, key=lambda router: pair_distance(problem, router)))
+        few = problem.n_cores <= _FEW_CORES
+        found = [_best_rotation(problem, vectors, pair) for pair in (_PAIRS if few else _PAIRS[:1])]
+        best = min(found, key=lambda router: pair_distance(problem, router))
+        starts.append(_relax(problem, best, exponent))
     return starts
 
 
@@ -71,22 +75,59 @@ def smooth_vectors(
     return block
 
 
-def _arrangements(problem: PlacementProblem, vectors: F64) -> Iterator[I64]:
-    few = problem.n_cores <= _FEW_CORES
-    n_angles = _N_ANGLES if few else _N_ANGLES // 2
-    for one, two in _PAIRS if few else _PAIRS[:1]:
-        for angle in np.arange(n_angles) * (2 * np.pi / n_angles):
-            x = np.cos(angle) * vectors[one] - np.sin(angle) * vectors[two]
-            y = np.sin(angle) * vectors[one] + np.cos(angle) * vectors[two]
-            yield rank_grid(problem, x, y)
+def _best_rotation(problem: PlacementProblem, vectors: F64, pair: tuple[int, int]) -> I64:
+    """Try angles all around, then ever closer to the best of them."""
+    one, two = vectors[pair[0]], vectors[pair[1]]
+
+    def arrange(angle: float) -> tuple[int, float, I64]:
+        cos, sin = float(np.cos(angle)), float(np.sin(angle))
+        router = rank_grid(problem, cos * one - sin * two, sin * one + cos * two)
+        return pair_distance(problem, router), angle, router
+
+    step = 2 * np.pi / _N_ANGLES
+    best = min((arrange(step * i) for i in range(_N_ANGLES)), key=lambda found: found[:2])
+    for _ in range(_N_HALVINGS):
+        step /= 2
+        closer = [arrange(best[1] + turn) for turn in (-step, step)]
+        best = min([best, *closer], key=lambda found: found[:2])
+    return best[2]
 
 
-def rank_grid(problem: PlacementProblem, x: F64, y: F64) -> I64:
-    """Movable cores by rank of `x` into columns, by rank of `y` inside a column."""
+def _relax(problem: PlacementProblem, router: I64, exponent: float) -> I64:
+    """Move every core half way to the mean of its neighbours and rank again, a few times.
+
+    Ranks by column and by row take turns. Evens out what the rank grid has bent.
+    """
+    graph, wide, n = problem.graph, problem.chip.wide, problem.n_cores
+    weight = graph.weight.astype(np.float64) ** exponent
+    owner = np.repeat(np.arange(n), np.diff(graph.start))
+    total = np.bincount(owner, weights=weight, minlength=n)
+    best, best_cost = router, pair_distance(problem, router)
+    for number in range(_N_RELAXATIONS):
+        goal = []
+        for here in ((router % wide).astype(np.float64), (router // wide).astype(np.float64)):
+            pull = np.bincount(owner, weights=weight * here[graph.neighbour], minlength=n)
+            mean = np.where(total > 0, pull / np.where(total > 0, total, 1.0), here)
+            goal.append((here + mean) / 2)
+        router = rank_grid(problem, goal[0], goal[1], by_row=bool(number % 2))
+        cost = pair_distance(problem, router)
+        if cost < best_cost:
+            best, best_cost = router, cost
+    return best
+
+
+def rank_grid(problem: PlacementProblem, x: F64, y: F64, by_row: bool = False) -> I64:
+    """Movable cores by rank of `x` into columns, by rank of `y` inside a column.
+
+    With `by_row`, by rank of `y` into rows, by rank of `x` inside a row.
+    """
     movable, routers = problem.movable, problem.compact
-    order = movable[np.argsort(x[movable], kind="stable")]
-    column = routers % problem.chip.wide
+    outer, inner, line = x, y, routers % problem.chip.wide
+    if by_row:
+        routers = np.sort(routers)
+        outer, inner, line = y, x, routers // problem.chip.wide
+    order = movable[np.argsort(outer[movable], kind="stable")]
     result = problem.pins.copy()
-    # Routers are sorted by (column, row): equal columns get consecutive cores.
-    result[order[np.lexsort((y[order], column))]] = routers
+    # Routers are sorted by line: the cores of a line are consecutive in `order`.
+    result[order[np.lexsort((inner[order], line))]] = routers
     return result

@@ -1,0 +1,220 @@
+"""Lower bounds: no placement, however clever, has less distance.
+
+Three bounds on `PlacementCost.distance`, each blind to something else; the largest counts.
+
+* degree: the heaviest neighbours of a core sit at distance 1 (4 places), the next at distance 2
+  (8 places), ...; every pair is counted from both ends, hence halved. Host traffic: the heaviest
+  talkers in the columns next to the host. A tree that reaches k cores has at least k links.
+* Gilmore-Lawler: if core i sat on router p, its flows, sorted, would meet the distances from p,
+  sorted the other way. The cheapest assignment of cores to routers under these costs (P. C.
+  Gilmore, SIAM J. Appl. Math. 10, 1962; E. L. Lawler, Management Science 9, 1963).
+* spectral cut: a distance on a mesh is the number of grid lines crossed, and a line that parts m
+  of n cores from the others cuts at least lambda_2 * m * (n - m) / n (M. Fiedler, Czechoslovak
+  Math. J. 23, 1973). The worst numbers of cores per column and per row are assumed.
+
+A tree with k targets costs at least the mean of its k single distances, and a line that cuts it is
+crossed at least once: bounds two and three hold with weights divided by k, and by the most pairs
+that one line can part. Pins and dead links only shrink the choice, so all bounds stay valid.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim_mapper.place._assignment_kernel import assign_rows
+from neurosim_mapper.place.problem import CROSSING_COST, HOST, I64, NO_RING, PlacementProblem
+
+F64 = npt.NDArray[np.float64]
+_MOST_CELLS: Final = 160_000  # of the assignment matrix; beyond, Gilmore-Lawler takes too long
+_MOST_ROUTERS: Final = 2_048
+_MOST_CORES: Final = 1_024  # beyond, the exact eigenvalue takes too long
+_MOST_PAIRS: Final = 4_000_000  # of targets of one net
+_SAFETY: Final = 1 - 1e-9  # against rounding in floating-point sums
+
+
+class _Flows(NamedTuple):
+    """Traffic between pairs of cores with fractional weights, both directions added."""
+
+    start: I64
+    neighbour: I64
+    weight: F64
+    host: F64
+
+
+def lower_bounds(problem: PlacementProblem) -> dict[str, float]:
+    """Bounds on the distance, by name; those that would take too long are left out."""
+    if problem.n_cores == 0:
+        return {"degree": 0.0}
+    share = _flows(problem, _mean_of_branches(problem))
+    bounds = {"degree": max(_degree_bound(problem, share), _tree_bound(problem))}
+    if problem.usable.size <= _MOST_ROUTERS and (
+        problem.n_cores * problem.usable.size <= _MOST_CELLS
+    ):
+        bounds["gilmore-lawler"] = _gilmore_lawler(problem, share)
+    if problem.n_cores <= _MOST_CORES and not problem.grid.size[4] and _few_pairs(problem):
+        bounds["spectral cut"] = _spectral_cut(problem)
+    # Distances are whole numbers of units, so a bound may be rounded up.
+    return {
+        name: float(np.ceil(value * _SAFETY - 1e-6)) * problem.unit
+        for name, value in bounds.items()
+    }
+
+
+def best_bound(problem: PlacementProblem) -> tuple[str, float]:
+    """Name and value of the largest bound."""
+    return max(lower_bounds(problem).items(), key=lambda item: item[1])
+
+
+def _mean_of_branches(problem: PlacementProblem) -> F64:
+    """(n_nets,) weight of each branch of a net."""
+    nets = problem.nets
+    return nets.weight / np.maximum(np.diff(nets.offset), 1)
+
+
+def _flows(problem: PlacementProblem, branch_weight: F64) -> _Flows:
+    nets, n = problem.nets, problem.n_cores
+    sizes = np.diff(nets.offset)
+    source, weight = np.repeat(nets.source, sizes), np.repeat(branch_weight, sizes)
+    outer = source == HOST
+    out = sizes == 0
+    host = np.zeros(n)
+    np.add.at(host, nets.target[outer], weight[outer])
+    np.add.at(host, nets.source[out], branch_weight[out])
+    one, two = source[~outer], nets.target[~outer]
+    return _pairs(n, one, two, weight[~outer], host)
+
+
+def _pairs(n: int, one: I64, two: I64, weight: F64, host: F64) -> _Flows:
+    key = np.concatenate([one * n + two, two * n + one])
+    found, which = np.unique(key, return_inverse=True)
+    total = np.zeros(found.size)
+    np.add.at(total, which, np.concatenate([weight, weight]))
+    start = np.concatenate([[0], np.cumsum(np.bincount(found // n, minlength=n))])
+    return _Flows(start.astype(np.int64), found % n, total, host)
+
+
+def _by_weight(flows: _Flows) -> tuple[I64, I64, F64]:
+    """Pairs sorted by core, heaviest first: core, rank from 0, weight."""
+    core = np.repeat(np.arange(flows.start.size - 1), np.diff(flows.start))
+    order = np.lexsort((-flows.weight, core))
+    return core, np.arange(core.size) - flows.start[core], flows.weight[order]
+
+
+def _degree_bound(problem: PlacementProblem, flows: _Flows) -> float:
+    _, rank, weight = _by_weight(flows)
+    # 4 d places at distance d, so rank r (from 0) is at d if 2 d (d - 1) <= r < 2 d (d + 1).
+    distance = (1 + np.sqrt(1.0 + 2.0 * rank)) // 2
+    nearest = np.sort(problem.grid.host_distance[problem.usable])[: problem.n_cores]
+    return float((weight * distance).sum()) / 2 + float((np.sort(flows.host)[::-1] * nearest).sum())
+
+
+def _tree_bound(problem: PlacementProblem) -> float:
+    """Every core that a net reaches needs a link of its own; the host enters at the first one."""
+    nets = problem.nets
+    reached = np.maximum(np.diff(nets.offset) - (nets.source == HOST), 0)
+    return float((reached * nets.weight).sum())
+
+
+def _gilmore_lawler(problem: PlacementProblem, flows: _Flows) -> float:
+    core, rank, weight = _by_weight(flows)
+    table = np.zeros((problem.n_cores, int(np.diff(flows.start).max(initial=0))))
+    table[core, rank] = weight
+    distance = _distances(problem)
+    np.fill_diagonal(distance, -1.0)
+    near = np.sort(distance, axis=1)[:, 1 : 1 + table.shape[1]]
+    cost = np.zeros((problem.n_cores, problem.usable.size))
+    for k in range(near.shape[1]):  # no library product: its last bit depends on the threads
+        cost += np.outer(table[:, k], near[:, k])
+    cost /= 2
+    cost += np.outer(flows.host, problem.grid.host_distance[problem.usable])
+    row_price, column_price = np.empty(cost.shape[0]), np.empty(cost.shape[1])
+    assign_rows(cost, row_price, column_price)
+    return float(row_price.sum() + column_price.sum())
+
+
+def _distances(problem: PlacementProblem) -> F64:
+    """(n_usable, n_usable) distance between usable routers, chip borders included."""
+    total = np.zeros((problem.usable.size, problem.usable.size))
+    for position, ring in (
+        (problem.grid.px, problem.grid.size[2]),
+        (problem.grid.py, problem.grid.size[3]),
+    ):
+        here = position[problem.usable].astype(np.int64)
+        away = np.abs(here[:, None] - here[None, :])
+        total += np.minimum(away, ring - away) if ring < NO_RING else away
+    return total
+
+
+def _spectral_cut(problem: PlacementProblem) -> float:
+    nets, n = problem.nets, problem.n_cores
+    inner = nets.source != HOST
+    pins = np.diff(nets.offset) + 1
+    share = np.where(inner, nets.weight / np.maximum(pins * pins // 4, 1), 0.0)
+    sizes = np.diff(nets.offset)
+    source, weight = np.repeat(nets.source, sizes), np.repeat(share, sizes)
+    keep = source != HOST
+    one, two, weight = source[keep], nets.target[keep], weight[keep]
+    more = _sibling_pairs(problem, share, inner)
+    laplacian = np.zeros((n, n))
+    for a, b, w in ((one, two, weight), more):
+        np.add.at(laplacian, (a, b), -w)
+        np.add.at(laplacian, (b, a), -w)
+    np.fill_diagonal(laplacian, 0.0)
+    laplacian[np.arange(n), np.arange(n)] = -laplacian.sum(axis=1)
+    if n < 2:
+        return 0.0
+    values = np.linalg.eigvalsh(laplacian)
+    # Eight digits: the last ones may depend on the number of threads.
+    connectivity = max(float(values[1]) - 1e-9 * float(values[-1]), 0.0)
+    chip = problem.chip
+    x, y = problem.usable % chip.wide, problem.usable // chip.wide
+    lines = _fewest_crossed(np.bincount(x, minlength=chip.wide), n, chip.grid.wide)
+    lines += _fewest_crossed(np.bincount(y, minlength=chip.high), n, chip.grid.high)
+    return connectivity * lines
+
+
+def _few_pairs(problem: PlacementProblem) -> bool:
+    sizes = np.diff(problem.nets.offset)
+    return int((sizes * sizes).sum()) <= _MOST_PAIRS
+
+
+def _sibling_pairs(
+    problem: PlacementProblem, share: F64, inner: npt.NDArray[np.bool_]
+) -> tuple[I64, I64, F64]:
+    """Pairs of targets of one net: a net is as hard to cut as all its pairs, scaled down."""
+    nets = problem.nets
+    sizes = np.diff(nets.offset)
+    one, two, weight = [], [], []
+    for count in np.unique(sizes[inner & (sizes > 1)]).tolist():
+        rows = np.flatnonzero(inner & (sizes == count))
+        cores = nets.target[nets.offset[rows][:, None] + np.arange(count)]
+        a, b = np.triu_indices(count, 1)
+        one.append(cores[:, a].ravel())
+        two.append(cores[:, b].ravel())
+        weight.append(np.repeat(share[rows], a.size))
+    if not one:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+    return np.concatenate(one), np.concatenate(two), np.concatenate(weight)
+
+
+def _fewest_crossed(capacity: I64, n: int, chip_size: int) -> float:
+    """Least sum of m * (n - m) / n over the lines between columns that hold at most `capacity`.
+
+    A line between two chips counts 1 + CROSSING_COST times. Dynamic programme over the number of
+    cores m to the left of each line.
+    """
+    m = np.arange(n + 1)
+    cut = m * (n - m) / n
+    least = np.full(n + 1, np.inf)
+    least[0] = 0.0
+    for column, room in enumerate(capacity.tolist()):
+        best = np.full(n + 1, np.inf)
+        for taken in range(min(room, n) + 1):
+            best[taken:] = np.minimum(best[taken:], least[: n + 1 - taken])
+        border = (column + 1) % chip_size == 0
+        last = column == capacity.size - 1
+        least = best if last else best + cut * (1 + CROSSING_COST * border)
+    return float(least[n])
