@@ -53,7 +53,7 @@ def test_most_random_networks_do_fit():
         rng = np.random.default_rng(seed)
         chip = random_chip(rng)
         try:
-            map_network(random_network(rng, chip), chip)
+            map_network(random_network(rng, chip), chip, placer="row-major")
         except (DoesNotFitError, UnsupportedError):
             continue
         mapped += 1
@@ -65,7 +65,7 @@ def test_threads_change_nothing(threads):
     rng = np.random.default_rng(5)
     chip = make_chip()
     network = random_network(rng, chip)
-    program = map_network(network, chip)
+    program = map_network(network, chip, placer="row-major")
     x = random_input(rng, network, n_samples=9, n_ticks=6)
     one = neurosim.simulate(program, x, threads=1)
     run = assert_equal_to_reference(program, network, x, threads=threads)

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.exactness
 
 
 def assert_chip_equals_reference(network, chip, x, **options):
-    program = map_network(network, chip, **options)
+    program = map_network(network, chip, placer="row-major", **options)
     names = [layer.name for layer in network.layers]
     run = neurosim.simulate(program, x, probe=names, threads=1)
     expected = trace_reference(network, x)
@@ -135,7 +135,7 @@ def test_pools_are_relayed_where_that_saves_cores():
     assert [layer.name for layer in legal.layers] == ["a", "a.sum2x2", "b"]
     assert "'a' -> 'b'" in notes[0]
     assert "2x2 sum pool" in notes[0]
-    plain = map_network(network, chip).n_cores
+    plain = map_network(network, chip, placer="row-major").n_cores
     assert plain < len(_unrelayed(network, chip).cores)
     assert_chip_equals_reference(network, chip, random_input(rng, network, 2, 3))
 

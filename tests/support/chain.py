@@ -39,7 +39,7 @@ def chain_chip(**overrides: Any) -> Chip:
 def chain_program(chip: Chip | None = None) -> Program:
     """The mapped chain."""
     target = chip or chain_chip()
-    return map_network(chain_network(target), target)
+    return map_network(chain_network(target), target, placer="row-major")
 
 
 def chain_network(chip: Chip) -> QuantizedNetwork:
