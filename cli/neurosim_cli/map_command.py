@@ -37,12 +37,18 @@ Examples:
     type=FILE,
     help="JSON file for what the mapper found, written also if the network does not fit.",
 )
+@click.option(
+    "--placement-out",
+    type=FILE,
+    help="JSON file for where the cores sit, to be edited and given to --placement.",
+)
 @json_option
 def map_command(
     checkpoint: Path,
     chip: str,
     output: Path,
     report_path: Path | None,
+    placement_out: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -70,6 +76,10 @@ def map_command(
             _write_report(report_path, error.report)
             raise
         program.save(output)
+        if placement_out is not None:
+            from neurosim_mapper.place import write_placement_file
+
+            write_placement_file(program, placement_out)
     _write_report(report_path, program.mapping)
     _show(program, output, as_json)
 
@@ -87,6 +97,7 @@ def _show(program: Program, output: Path, as_json: bool) -> None:
     from neurosim.report.report import chip_facts, program_facts
     from neurosim.report.terminal import layer_table
     from neurosim_cli.output import remark, show, show_json
+    from neurosim_mapper.place import placement_sentence
 
     facts = program_facts(program)
     if as_json:
@@ -97,4 +108,5 @@ def _show(program: Program, output: Path, as_json: bool) -> None:
         remark(f"changed: {sentence}")
     for sentence in program.assumptions:
         remark(f"assumed: {sentence}")
+    remark(placement_sentence(facts["mapping"]["placement"]))
     remark(f"written: {output}")

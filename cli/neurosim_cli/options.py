@@ -91,6 +91,12 @@ def mapping_options(function: F) -> F:
         click.option("--seed", default=0, show_default=True, help="Of every random choice."),
         click.option("--partitioner", metavar="NAME", help="How layers are cut into cores."),
         click.option("--placer", metavar="NAME", help="How cores are placed on the chip."),
+        click.option(
+            "--effort", type=int, help="Moves of the placer.  [default: from the number of cores]"
+        ),
+        click.option(
+            "--placement", type=FILE, help="Placement file; the cores that it names stay there."
+        ),
         click.option("--weight-bits", type=int, help="Bits of a weight.  [default: the chip's]"),
         click.option("--per-layer", is_flag=True, help="One weight scale per layer, not channel."),
         click.option(
@@ -155,6 +161,8 @@ def map_checkpoint(network: Network, chip: str, options: dict[str, Any]) -> Prog
 _CHOICES = (
     "partitioner",
     "placer",
+    "effort",
+    "placement",
     "weight_bits",
     "activation_range",
     "percentile",
