@@ -32,8 +32,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip import PACKET_KINDS
+from neurosim.flow_links import crossing_links
+from neurosim.flow_links import link_packets as flow_link_packets
 from neurosim.program import N_DIRECTIONS, Program
-from neurosim.state import CORE_COUNTS, crossing_links
+from neurosim.state import CORE_COUNTS
 
 I64 = npt.NDArray[np.int64]
 
@@ -77,11 +79,7 @@ class Counters:
 
 def link_packets(program: Program, counters: Counters) -> I64:
     """(3, n_links) packets of each kind over each link, the whole run."""
-    flows = program.flows
-    flow = np.repeat(np.arange(flows.kind.size), np.diff(flows.link_offset))
-    result = np.zeros((len(PACKET_KINDS), program.n_links), dtype=np.int64)
-    np.add.at(result, (flows.kind[flow], flows.link), counters.flow_packets[flow])
-    return result
+    return flow_link_packets(program, counters.flow_packets)
 
 
 def link_bits(program: Program, counters: Counters) -> I64:

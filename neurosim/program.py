@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,15 +26,21 @@ from neurosim.chip import Chip
 from neurosim.encoding import InputCode
 from neurosim.errors import InputFileError
 from neurosim.soma.liaf import LiafColumns, LiafModes
+from neurosim.soma.truenorth import TrueNorthColumns, TrueNorthNeurons
+
+if TYPE_CHECKING:
+    from neurosim.image import Image
+    from neurosim.program_check import Violation
 
 PROGRAM_SCHEMA: Final = "neurosim-program/1"
 
-I8 = npt.NDArray[np.int8]
+U8 = npt.NDArray[np.uint8]
+U64 = npt.NDArray[np.uint64]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
-MODEL_CODES: Final[dict[str, int]] = {"psum": 0, "liaf": 1}
-SYNAPSE_FORMATS: Final[dict[str, int]] = {"dense": 0, "sparse": 1}
+MODEL_CODES: Final[dict[str, int]] = {"psum": 0, "liaf": 1, "truenorth": 2}
+SYNAPSE_FORMATS: Final[dict[str, int]] = {"dense": 0, "sparse": 1, "crossbar": 2}
 FLOW_KINDS: Final[dict[str, int]] = {"spike": 0, "analog": 1, "psum": 2}
 N_DIRECTIONS: Final = 4
 
@@ -48,7 +54,8 @@ class CoreTable(NamedTuple):
     neuron_offset: I64  # into the neuron columns
     group_offset: I64  # into GroupTable
     synapse_format: I32  # SYNAPSE_FORMATS
-    dense_offset: I64  # into SynapseTable.dense: block (axons, neurons) row-major
+    dense_offset: I64  # into SynapseTable.dense: block (axons, neurons) row-major; of a crossbar
+    # core, into SynapseTable.crossbar
 
 
 class GroupTable(NamedTuple):
@@ -65,24 +72,30 @@ class GroupTable(NamedTuple):
 
 
 class AxonTable(NamedTuple):
-    """One row per axon of every used core."""
+    """One row per axon of every used core; `type` is empty without crossbar cores."""
 
     kind: I32  # FLOW_KINDS of what arrives: spike or analog
     first_tick: I32  # pipeline offset of the groups that listen
     synapses: I32  # connected synapses: weights other than 0
     row_offset: I64  # (n_axons + 1,) into SynapseTable.target / .weight; empty for dense cores
+    type: U8 = np.empty(0, np.uint8)  # crossbar: which of the neuron's four weights counts
 
 
 class SynapseTable(NamedTuple):
-    """Weights; dense blocks and sparse rows. int8 where all fit, else int16."""
+    """Weights: dense blocks and sparse rows (int8 where all fit, else int16), crossbar bits."""
 
     dense: npt.NDArray[Any]  # int8 | int16
     target: npt.NDArray[np.uint16]  # neuron of the core, counted from its first
     weight: npt.NDArray[Any]  # int8 | int16
+    crossbar: U64 = np.empty(0, np.uint64)  # per axon, ceil(neurons / 64) words, bit j: neuron j
 
 
 class FlowTable(NamedTuple):
-    """One row per distinct way of packets: source core (or host), kind, and links crossed."""
+    """One row per distinct way of packets: source core (or host), kind, and links crossed.
+
+    A flow between two different cores without links takes the chip's own way on a mesh, along one
+    axis and then along the other (`neurosim.flow_links`): a million flows need no link lists.
+    """
 
     kind: I32  # FLOW_KINDS
     source: I32  # core index, -1 for the host
@@ -119,7 +132,10 @@ class Program:
     layer_names, layer_shapes : in forward order; `output_layer` indexes them.
     input_shape, input_code : one tick of one sample, and how its values become packets.
     readout : sum, mean or last; `output_unit` is the size of one output step.
-    seed : of the mapper. provenance, assumptions, mapping : plain JSON data for reports.
+    neurons : parameters of all neurons; no rows at all if every core has TrueNorth neurons.
+    truenorth, truenorth_neurons : parameter sets, and which set each neuron has; else no rows.
+    seed : of the mapper, and of random draws of TrueNorth neurons.
+    provenance, assumptions, mapping : plain JSON data for reports.
     """
 
     chip: Chip
@@ -145,6 +161,8 @@ class Program:
     assumptions: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     mapping: Mapping[str, Any] = field(default_factory=dict)
+    truenorth: TrueNorthColumns = field(default_factory=TrueNorthColumns.empty)
+    truenorth_neurons: TrueNorthNeurons = field(default_factory=TrueNorthNeurons.empty)
 
     @property
     def n_cores(self) -> int:
@@ -154,7 +172,7 @@ class Program:
     @property
     def n_neurons(self) -> int:
         """Neurons of all used cores, those of partial sums included."""
-        return int(self.neurons.theta.size)
+        return int(self.cores.neuron_offset[-1])
 
     @property
     def n_axons(self) -> int:
@@ -165,6 +183,20 @@ class Program:
     def n_links(self) -> int:
         """Links of the chip: four per router, one host-in and one host-out per row."""
         return N_DIRECTIONS * self.chip.n_cores + 2 * self.chip.high
+
+    @cached_property
+    def violations(self) -> tuple[Violation, ...]:
+        """Rules of the chip that the program breaks, found once."""
+        from neurosim.program_check import check_program
+
+        return tuple(check_program(self))
+
+    @cached_property
+    def image(self) -> Image:
+        """What the simulator's kernels read, made once."""
+        from neurosim.image import make_image
+
+        return make_image(self)
 
     @cached_property
     def depth_ticks(self) -> int:
@@ -182,8 +214,9 @@ class Program:
 
     def layer_first_tick(self, layer: int) -> int:
         """Pipeline offset of a layer."""
-        rows = np.flatnonzero((self.groups.layer == layer) & (self.groups.psum_target < 0))
-        return int(self.groups.first_tick[rows[0]])
+        start = self.groups.neuron_start
+        group = np.searchsorted(start, self.layer_neurons(layer)[0], side="right") - 1
+        return int(self.groups.first_tick[group])
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Every array under ``table.column``."""
@@ -209,6 +242,8 @@ _TABLES: Final[dict[str, Any]] = {
     "packets": PacketTable,
     "input_packets": PacketTable,
     "layers": LayerTable,
+    "truenorth": TrueNorthColumns,
+    "truenorth_neurons": TrueNorthNeurons,
 }
 
 
@@ -218,12 +253,10 @@ def load_program(path: str | Path) -> Program:
     Raises InputFileError if the file is missing, damaged, of another schema, or if the program
     breaks a rule of its chip.
     """
-    from neurosim.program_check import check_program
-
     meta, columns = read_archive(Path(path), PROGRAM_SCHEMA)
     try:
         program = _program_from(meta, columns)
-        violations = check_program(program)
+        violations = program.violations
     except (KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, InputFileError):
             raise

@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.fixed_point import signed_limits
+from neurosim.flow_links import implied_flows
 from neurosim.program import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, PacketTable, Program
 from neurosim.soma.liaf import OUTPUT_CODES
+from neurosim.soma.truenorth import N_TYPES
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,30 @@ def core_synapses(
     )
 
 
+def crossbar_block(program: Program, core: int) -> npt.NDArray[np.bool_]:
+    """(axons, neurons) connections of a crossbar core."""
+    a0, a1 = (int(a) for a in program.cores.axon_offset[core : core + 2])
+    n = int(np.diff(program.cores.neuron_offset[core : core + 2])[0])
+    words, start = -(-n // 64), int(program.cores.dense_offset[core])
+    block = program.synapses.crossbar[start : start + (a1 - a0) * words].astype("<u8")
+    bits = np.unpackbits(block.view(np.uint8), bitorder="little").reshape(a1 - a0, 64 * words)
+    result: npt.NDArray[np.bool_] = bits[:, :n].astype(bool)
+    return result
+
+
+def _crossbar_bounds(
+    program: Program, core: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Smallest and largest sum of each neuron: all axons of negative, of positive weight."""
+    a0, a1 = program.cores.axon_offset[core : core + 2]
+    n0, n1 = program.cores.neuron_offset[core : core + 2]
+    block, types = crossbar_block(program, core), program.axons.type[a0:a1]
+    counts = np.stack([block[types == t].sum(axis=0) for t in range(N_TYPES)], axis=1)
+    weight = program.truenorth.weight[program.truenorth_neurons.parameters[n0:n1]].astype(np.int64)
+    low = (counts * np.minimum(weight, 0)).sum(axis=1)
+    return low, (counts * np.maximum(weight, 0)).sum(axis=1)
+
+
 def _axon_value_bounds(program: Program) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Per axon, the smallest and largest value that can arrive in one tick."""
     low = np.zeros(program.n_axons, dtype=np.int64)
@@ -187,7 +213,58 @@ def _check_structure(program: Program) -> Iterator[Violation]:
     yield from _ids("layers.neuron", program.layers.neuron, 0, n)
     yield from _ids("modes.lut", program.modes.lut, -1, len(program.luts))
     yield from _ids("output_layer", np.array([program.output_layer]), 0, len(program.layer_names))
+    yield from _ids(
+        "truenorth_neurons.parameters",
+        program.truenorth_neurons.parameters,
+        0,
+        program.truenorth.leak.size,
+    )
     yield from _blocks_lie_inside(program)
+    yield from _models_fit(program)
+    if program.chip.noc_section.topology == "torus" and implied_flows(program).any():
+        yield Violation("structure", "flows.link", "links for every flow of a torus", "none listed")
+
+
+def _models_fit(program: Program) -> Iterator[Violation]:
+    """Crossbars have TrueNorth neurons, in one group per core; all others have LIAF columns."""
+    groups, cores = program.groups, program.cores
+    n, hard = program.n_neurons, groups.model == MODEL_CODES["truenorth"]
+    crossbar = cores.synapse_format == SYNAPSE_FORMATS["crossbar"]
+    if (crossbar[groups.core] != hard).any():
+        yield Violation("structure", "groups.model", "truenorth on crossbar cores only", "another")
+    if (np.diff(cores.group_offset)[crossbar] != 1).any():
+        yield Violation("structure", "cores.group_offset", "several groups", "1 on a crossbar core")
+    if program.synapses.crossbar.size < _crossbar_words(program)[crossbar].sum():
+        return
+    for name, size, needed in (
+        ("neurons.theta", program.neurons.theta.size, n if not hard.all() else 0),
+        ("truenorth_neurons", program.truenorth_neurons.v_start.size, n if hard.any() else 0),
+        ("axons.type", program.axons.type.size, program.n_axons if hard.any() else 0),
+    ):
+        if size != needed:
+            yield Violation("structure", name, f"{needed} rows", f"{size} rows")
+    if hard.any() and not _counts_agree(program, crossbar):
+        yield Violation("structure", "axons.synapses", "the bits of every row", "another number")
+    if program.axons.type.size and program.axons.type.max() >= N_TYPES:
+        yield Violation("structure", "axons.type", f"{program.axons.type.max()}", f"{N_TYPES - 1}")
+
+
+def _crossbar_words(program: Program) -> npt.NDArray[np.int64]:
+    """Per core, words that a crossbar of its size has."""
+    neurons = np.diff(program.cores.neuron_offset)
+    words: npt.NDArray[np.int64] = np.diff(program.cores.axon_offset) * -(-neurons // 64)
+    return words
+
+
+def _counts_agree(program: Program, crossbar: npt.NDArray[np.bool_]) -> bool:
+    """Whether `axons.synapses` of crossbar cores are the bits of their rows."""
+    cores = program.cores
+    for core in np.flatnonzero(crossbar):
+        a0, a1 = cores.axon_offset[core : core + 2]
+        block = crossbar_block(program, int(core))
+        if (block.sum(axis=1) != program.axons.synapses[a0:a1]).any():
+            return False
+    return True
 
 
 def _offsets(name: str, offset: npt.NDArray[Any], n_rows: int, end: int) -> Iterator[Violation]:
@@ -291,8 +368,11 @@ def _weights(program: Program) -> Iterator[Violation]:
 
 def _soma(program: Program) -> Iterator[Violation]:
     core = program.chip.core
-    if "liaf" not in core.soma_models and (program.groups.model == MODEL_CODES["liaf"]).any():
-        yield Violation("core.soma_models", "the program", "liaf", ", ".join(core.soma_models))
+    for model in ("liaf", "truenorth"):
+        used = (program.groups.model == MODEL_CODES[model]).any()
+        if used and model not in core.soma_models:
+            yield Violation("core.soma_models", "the program", model, ", ".join(core.soma_models))
+    yield from _truenorth_ranges(program)
     low, high = signed_limits(core.membrane_bits)
     columns = program.neurons
     for name in ("bias", "v_reset", "beta", "v_start", "floor", "rho", "rho_post"):
@@ -318,6 +398,33 @@ def _soma(program: Program) -> Iterator[Violation]:
         )
     yield from _limited("core.max_weight_shift", program.modes.weight_shift, core.max_weight_shift)
     yield from _limited("core.decay_bits", program.modes.alpha_shift, core.decay_bits)
+
+
+def _truenorth_ranges(program: Program) -> Iterator[Violation]:
+    core, sets = program.chip.core, program.truenorth
+    _, high = signed_limits(core.membrane_bits)
+    weights = signed_limits(core.weight_bits)
+    membrane = (-high - 1, high)
+    ranges = {
+        "weight": ("core.weight_bits", *weights),
+        "leak": ("core.weight_bits", *weights),
+        "threshold": ("core.membrane_bits", 0, high),
+        "negative_threshold": ("core.membrane_bits", 0, high),
+        "threshold_mask": ("core.membrane_bits", 0, high),
+        "reset_value": ("core.membrane_bits", -high, high),
+        "reset_mode": ("structure", 0, 2),
+    }
+    for name, (rule, least, most) in ranges.items():
+        yield from _range(rule, f"truenorth.{name}", getattr(sets, name), least, most)
+    start = program.truenorth_neurons.v_start
+    yield from _range("core.membrane_bits", "truenorth_neurons.v_start", start, *membrane)
+
+
+def _range(
+    rule: str, where: str, values: npt.NDArray[Any], least: int, most: int
+) -> Iterator[Violation]:
+    if values.size and (values.min() < least or values.max() > most):
+        yield Violation(rule, where, f"{values.min()}..{values.max()}", f"{least}..{most}")
 
 
 def _limited(rule: str, values: npt.NDArray[Any], limit: int) -> Iterator[Violation]:

@@ -8,9 +8,9 @@ cannot change a result: every worker counts for itself and the integers are summ
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -20,20 +20,21 @@ from neurosim.clock import Clock, make_clock
 from neurosim.counters import BOUNDS, Counters
 from neurosim.encoding import encode_input
 from neurosim.errors import InputFileError, UsageError
+from neurosim.image import Image
 from neurosim.kernels.tick import run_sample
+from neurosim.kernels.workers import TOGETHER
+from neurosim.memory import estimate_memory
 from neurosim.network_stats import NetworkStats
-from neurosim.program import Program
-from neurosim.program_check import check_program
+from neurosim.program import MODEL_CODES, Program
 from neurosim.state import (
-    Image,
     PacketLog,
     State,
     Tally,
     TickCosts,
+    Watch,
     allocate_log,
     allocate_state,
     allocate_tally,
-    make_image,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ I64 = npt.NDArray[np.int64]
 Progress = Callable[[int], None]
 
 NOC_MODELS: Final = ("ideal", "cycle")
+TOGETHER_NEURONS: Final = 1 << 13
+"""A single sample of a program with fewer neurons is not worth a barrier between workers."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ def simulate(
     probe: Sequence[str] = (),
     threads: int | None = None,
     progress: Progress | None = None,
+    memory_limit: int | None = None,
 ) -> Run:
     """Run every sample of `x` through the chip.
 
@@ -120,95 +124,225 @@ def simulate(
         are the same.
     labels : (n_samples,) classes, for the accuracy.
     probe : names of layers whose outputs and potentials are kept.
-    threads : workers over samples; all cores of the machine by default. Never changes a result.
+    threads : workers, all cores of the machine by default. Several samples are spread over them;
+        a single sample of a large program is played by all together. Never changes a result.
     progress : called with the number of samples done since the last call.
+    memory_limit : bytes that the run may take at most.
 
     Raises
     ------
-    UsageError : unknown noc, unknown layer. InputFileError : `x` does not fit the program, or the
-        program breaks a rule of its chip. SimulationFaultError : the network came to a halt.
+    UsageError : unknown noc, unknown layer, not enough memory allowed. InputFileError : `x` does
+        not fit the program, or the program breaks a rule of its chip. SimulationFaultError : the
+        network came to a halt.
     """
     _check_call(program, noc, probe)
     values = encode_input(x, program.input_shape, program.input_code)
     wanted = _labels(labels, values.shape[0])
-    job = _Job(
-        program, make_image(program), values, make_clock(program, noc), tuple(probe), progress
+    crew = _crew(program, noc, threads, values.shape[0])
+    estimate = estimate_memory(
+        program, values.shape[0], values.shape[1], probe, crew.n_players, crew.size
     )
-    workers = _n_threads(threads, values.shape[0])
-    chunks = np.array_split(np.arange(values.shape[0]), workers)
-    with ThreadPoolExecutor(workers) as pool:
-        parts = list(pool.map(job.run, chunks))
-    return _collect(program, parts, job, noc, wanted)
+    estimate.refuse_beyond(memory_limit)
+    job = _Job(program, program.image, make_clock(program, noc), tuple(probe), crew.size, progress)
+    chunks = np.array_split(np.arange(values.shape[0]), crew.n_players)
+    with ThreadPoolExecutor(crew.n_players) as pool:
+        parts = list(pool.map(lambda samples: job.run(samples, values[samples]), chunks))
+    return _collect(job, parts, values.shape[1], noc, wanted)
+
+
+def simulate_chunks(
+    program: Program,
+    chunks: Iterable[npt.ArrayLike],
+    n_ticks: int,
+    *,
+    probe: Sequence[str] = (),
+    threads: int | None = None,
+    memory_limit: int | None = None,
+) -> Run:
+    """Run one sample whose input is longer than memory, piece by piece.
+
+    Parameters
+    ----------
+    chunks : arrays (n_ticks of the piece, *program.input_shape), one after the other.
+    n_ticks : ticks of all pieces together.
+    probe, threads, memory_limit : as for `simulate`.
+
+    Returns
+    -------
+    The same `Run`, bit for bit, as `simulate` gives for the whole sample at once.
+
+    Raises
+    ------
+    InputFileError : a piece does not fit the program, or the pieces have other than `n_ticks`
+        ticks. UsageError : as for `simulate`.
+    """
+    _check_call(program, "ideal", probe)
+    crew = _crew(program, "ideal", threads, 1)
+    estimate_memory(program, 1, n_ticks, probe, 1, crew.size).refuse_beyond(memory_limit)
+    job = _Job(program, program.image, make_clock(program, "ideal"), tuple(probe), crew.size, None)
+    part = job.run_pieces(_encoded(program, chunks), n_ticks)
+    return _collect(job, [part], n_ticks, "ideal", None)
+
+
+def _encoded(program: Program, chunks: Iterable[npt.ArrayLike]) -> Iterator[npt.NDArray[np.int16]]:
+    for number, chunk in enumerate(chunks):
+        what = f"chunk {number}"
+        yield encode_input(np.asarray(chunk)[None], program.input_shape, program.input_code, what)[
+            0
+        ]
+
+
+@dataclass(frozen=True)
+class _Crew:
+    """`n_players` samples at a time, each played by `size` workers together."""
+
+    n_players: int
+    size: int
+
+
+def _crew(program: Program, noc: str, threads: int | None, n_samples: int) -> _Crew:
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads is {threads}; at least 1 is needed.")
+    available = threads if threads is not None else os.cpu_count() or 1
+    large = program.n_neurons >= TOGETHER_NEURONS and TOGETHER and noc == "ideal"
+    if large and n_samples < available:
+        return _Crew(1, available)
+    return _Crew(max(1, min(available, n_samples)), 1)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What one worker brings back for its samples."""
+    """What one player brings back for its samples."""
 
     y: I32  # (n_samples, n_chip_ticks, n_watched)
     v: I32
-    core: I64
-    flow_packets: I64
+    tally: Tally
     costs: I64  # (n_samples, len(TickCosts), n_chip_ticks)
     busy_cycles: I64
     network: NetworkStats | None
 
 
 @dataclass(frozen=True)
+class _Piece:
+    """Ticks of one sample that are played in one go, and where what they give goes."""
+
+    span: I64  # see `run_sample`
+    x: npt.NDArray[np.int16]
+    costs: TickCosts
+    watch: Watch
+
+
+@dataclass(frozen=True)
 class _Job:
-    """One run, shared by all workers."""
+    """One run, shared by all players."""
 
     program: Program
     image: Image
-    values: npt.NDArray[np.int16]
     clock: Clock
     probe: tuple[str, ...]
+    n_workers: int
     progress: Progress | None
 
-    @property
-    def n_chip_ticks(self) -> int:
-        """Ticks from the first input to the last output."""
-        return int(self.values.shape[1]) + self.program.depth_ticks
-
-    def run(self, samples: npt.NDArray[np.intp]) -> _Part:
+    def run(self, samples: npt.NDArray[np.intp], x: npt.NDArray[np.int16]) -> _Part:
         """Play `samples` one after the other with one set of arrays."""
-        watch = _watched_neurons(self.program, self.probe)
-        shape = (samples.size, self.n_chip_ticks)
-        y = np.zeros((*shape, watch.size), np.int32)
-        v = np.zeros((samples.size, self.n_chip_ticks if self.probe else 0, watch.size), np.int32)
-        costs = np.zeros((samples.size, len(TickCosts._fields), self.n_chip_ticks), np.int64)
-        busy = np.zeros(shape, np.int64)
-        state, tally = allocate_state(self.image), allocate_tally(self.image)
-        log = self.clock.new_log(self.n_chip_ticks)
+        n_ticks = x.shape[1]
+        part = self._new_part(samples.size, n_ticks)
+        state = allocate_state(self.image, self.n_workers)
+        log = self.clock.new_log(n_ticks + self.program.depth_ticks)
         player = self.clock.new_player()
         for row, sample in enumerate(samples):
-            cost = TickCosts(*costs[row])
-            log = self._play(sample, state, tally, cost, watch, y[row], v[row], log)
-            busy[row] = player.play(cost, log)
+            piece = self._piece(part, row, int(sample), x[row], 0, n_ticks)
+            log = self._play(state, part.tally, piece, log)
+            part.busy_cycles[row] = player.play(piece.costs, log)
             if self.progress is not None:
                 self.progress(1)
-        return _Part(y, v, tally.core, tally.flow_packets, costs, busy, player.stats)
+        return replace(part, network=player.stats)
 
-    def _play(
+    def run_pieces(self, chunks: Iterator[npt.NDArray[np.int16]], n_ticks: int) -> _Part:
+        """Play one sample chunk by chunk, then the rest of its pipeline."""
+        part = self._new_part(1, n_ticks)
+        state = allocate_state(self.image, self.n_workers)
+        log, done = allocate_log(0, 0), 0
+        for chunk in chunks:
+            if done + len(chunk) > n_ticks:
+                raise InputFileError(
+                    f"the chunks hold {done + len(chunk)} ticks or more; n_ticks is {n_ticks}."
+                )
+            if len(chunk):
+                self._play(state, part.tally, self._piece(part, 0, 0, chunk, done, n_ticks), log)
+            done += len(chunk)
+        if done < n_ticks:
+            raise InputFileError(f"the chunks hold {done} ticks; n_ticks is {n_ticks}.")
+        part.busy_cycles[0] = self.clock.new_player().play(TickCosts(*part.costs[0]), log)
+        return part
+
+    def _new_part(self, n_samples: int, n_ticks: int) -> _Part:
+        shape = (n_samples, n_ticks + self.program.depth_ticks)
+        watched = _watched_neurons(self.program, self.probe).size
+        return _Part(
+            y=np.zeros((*shape, watched), np.int32),
+            v=np.zeros((n_samples, shape[1] if self.probe else 0, watched), np.int32),
+            tally=allocate_tally(self.image),
+            costs=np.zeros((n_samples, len(TickCosts._fields), shape[1]), np.int64),
+            busy_cycles=np.zeros(shape, np.int64),
+            network=None,
+        )
+
+    def _piece(
         self,
-        sample: np.intp,
-        state: State,
-        tally: Tally,
-        cost: TickCosts,
-        watch: I32,
-        y: I32,
-        v: I32,
-        log: PacketLog,
-    ) -> PacketLog:
-        """One sample; returns the log, a larger one if the packets had outgrown it."""
+        part: _Part,
+        row: int,
+        sample: int,
+        x: npt.NDArray[np.int16],
+        first: int,
+        n_ticks: int,
+    ) -> _Piece:
+        """Input ticks from `first` on; the last ones bring the rest of the pipeline."""
+        last = first + len(x) == n_ticks
+        stop = first + len(x) + (self.program.depth_ticks if last else 0)
+        span = np.array([sample, first, stop - first, n_ticks], np.int64)
+        costs = TickCosts(*part.costs[row][:, first:stop])
+        neuron = _watched_neurons(self.program, self.probe)
+        watch = Watch(
+            neuron, self._is_spike(neuron), part.y[row, first:stop], part.v[row, first:stop]
+        )
+        return _Piece(span, x, costs, watch)
+
+    def _is_spike(self, neuron: I32) -> npt.NDArray[np.int8]:
+        groups = self.program.groups
+        group = np.searchsorted(groups.neuron_start, neuron, side="right") - 1
+        hard: npt.NDArray[np.bool_] = groups.model[group] == MODEL_CODES["truenorth"]
+        return hard.astype(np.int8)
+
+    def _play(self, state: State, tally: Tally, piece: _Piece, log: PacketLog) -> PacketLog:
+        """One piece; returns the log, a larger one if the packets had outgrown it."""
         log.n_logged[0] = 0
-        run_sample(self.image, state, tally, cost, self.values[sample], watch, y, v, log)
+        self._work(state, tally, piece, log)
         if log.n_logged[0] > log.flow.size:
             # Counted already, so the second pass counts into arrays that nobody reads.
-            log = allocate_log(self.n_chip_ticks, 2 * int(log.n_logged[0]))
-            spare = allocate_tally(self.image)
-            run_sample(self.image, state, spare, cost, self.values[sample], watch, y, v, log)
+            log = allocate_log(log.tick_offset.size - 1, 2 * int(log.n_logged[0]))
+            self._work(state, allocate_tally(self.image), piece, log)
         return log
+
+    def _work(self, state: State, tally: Tally, piece: _Piece, log: PacketLog) -> None:
+        def one(worker: int) -> None:
+            run_sample(
+                piece.x,
+                piece.span,
+                worker,
+                piece.watch,
+                log,
+                piece.costs,
+                tally,
+                *self.image,
+                *state,
+            )
+
+        if self.n_workers == 1:
+            one(0)
+        else:
+            with ThreadPoolExecutor(self.n_workers) as pool:
+                list(pool.map(one, range(self.n_workers)))
 
 
 def _check_call(program: Program, noc: str, probe: Sequence[str]) -> None:
@@ -219,9 +353,8 @@ def _check_call(program: Program, noc: str, probe: Sequence[str]) -> None:
             raise UsageError(
                 f"probe names the layer {name!r}; known: {', '.join(program.layer_names)}."
             )
-    violations = check_program(program)
-    if violations:
-        raise InputFileError(f"the program breaks a rule of its chip: {violations[0]}")
+    if program.violations:
+        raise InputFileError(f"the program breaks a rule of its chip: {program.violations[0]}")
 
 
 def _labels(labels: npt.ArrayLike | None, n_samples: int) -> I64 | None:
@@ -236,13 +369,6 @@ def _labels(labels: npt.ArrayLike | None, n_samples: int) -> I64 | None:
     return array.astype(np.int64)
 
 
-def _n_threads(threads: int | None, n_samples: int) -> int:
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads is {threads}; at least 1 is needed.")
-    available = threads if threads is not None else os.cpu_count() or 1
-    return max(1, min(available, n_samples))
-
-
 def _watched_layers(program: Program, probe: tuple[str, ...]) -> tuple[int, ...]:
     """The output layer, then every probed layer."""
     return (program.output_layer, *(program.layer_names.index(name) for name in probe))
@@ -253,32 +379,48 @@ def _watched_neurons(program: Program, probe: tuple[str, ...]) -> I32:
     return np.concatenate(layers).astype(np.int32)
 
 
-def _collect(program: Program, parts: list[_Part], job: _Job, noc: str, labels: I64 | None) -> Run:
+def _collect(job: _Job, parts: list[_Part], n_ticks: int, noc: str, labels: I64 | None) -> Run:
+    program, probe = job.program, job.probe
     costs = np.concatenate([part.costs for part in parts])
     field_of = {name: costs[:, i] for i, name in enumerate(TickCosts._fields)}
+    tally = Tally(
+        *(np.sum(columns, axis=0) for columns in zip(*(p.tally for p in parts), strict=True))
+    )
     counters = Counters(
-        core=np.sum([part.core for part in parts], axis=0),
-        flow_packets=np.sum([part.flow_packets for part in parts], axis=0),
+        core=np.ascontiguousarray(tally.core.T),
+        flow_packets=_flow_packets(program, tally),
         bounds=np.stack([field_of[name] for name in BOUNDS], axis=-1),
         busy_cycles=np.concatenate([part.busy_cycles for part in parts]),
         peak_bits=field_of["peak_bits"],
         peak_link=field_of["peak_link"],
     )
-    n_ticks = job.values.shape[1]
-    outputs, *values = _by_layer(program, job.probe, np.concatenate([p.y for p in parts]), n_ticks)
+    outputs, *values = _by_layer(program, probe, np.concatenate([p.y for p in parts]), n_ticks)
     membrane: list[I32] = []
-    if job.probe:
-        membrane = _by_layer(program, job.probe, np.concatenate([p.v for p in parts]), n_ticks)[1:]
+    if probe:
+        membrane = _by_layer(program, probe, np.concatenate([p.v for p in parts]), n_ticks)[1:]
     return Run(
         program,
         outputs,
         counters,
         noc,
-        dict(zip(job.probe, values, strict=True)),
-        dict(zip(job.probe, membrane, strict=True)),
+        dict(zip(probe, values, strict=True)),
+        dict(zip(probe, membrane, strict=True)),
         labels,
         _joined([part.network for part in parts]),
     )
+
+
+def _flow_packets(program: Program, tally: Tally) -> I64:
+    """Packets on each flow: a sender sends each of its packets equally often."""
+    result = np.zeros(program.flows.kind.size, np.int64)
+    for table, sent in (
+        (program.packets, tally.sent),
+        (program.input_packets, tally.sent_inputs),
+    ):
+        np.add.at(result, table.flow, np.repeat(sent, np.diff(table.owner_offset)))
+    fragments = np.flatnonzero(program.groups.psum_target >= 0)
+    np.add.at(result, program.groups.psum_flow[fragments], tally.sent_psums[fragments])
+    return result
 
 
 def _joined(parts: list[NetworkStats | None]) -> NetworkStats | None:

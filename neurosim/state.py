@@ -1,7 +1,8 @@
-"""The border between a Program and the kernels: arrays checked, cast and allocated once.
+"""What changes while samples run: arrays allocated once, cast once, and their size in bytes.
 
-`Image` is the read-only view of a Program that kernels take, `State` what one sample changes while
-it runs, `Tally` what is counted. All are NamedTuples of arrays, each over all cores.
+`State` is what the samples of a job change as they run, `Tally` what is counted, `TickCosts` the
+bounds of every tick, `PacketLog` the packets for the cycle-level network. All are NamedTuples of
+arrays over all cores. The read-only side is `neurosim.image`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import PACKET_KINDS, Chip
-from neurosim.fixed_point import signed_limits
-from neurosim.program import N_DIRECTIONS, SYNAPSE_FORMATS, PacketTable, Program
-from neurosim.soma.liaf import LiafColumns, LiafModes, SomaState
+from neurosim.flow_links import crossing_links as crossing_links
+from neurosim.image import CYCLE_FRACTION_BITS as CYCLE_FRACTION_BITS
+from neurosim.image import Image
+from neurosim.soma.liaf import SomaState
 
+U8 = npt.NDArray[np.uint8]
+U64 = npt.NDArray[np.uint64]
 I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -30,73 +33,97 @@ CORE_COUNTS: Final = (
     "packets",  # packets sent
     "psum_packets",  # of these, partial sums
 )
-AXON_EVENTS, SYNAPTIC_OPS, MACS, ROW_READS, NEURON_UPDATES, FIRED, PACKETS, PSUM_PACKETS = range(8)
 
-CYCLE_FRACTION_BITS: Final = 16  # times inside kernels count 2**-16 cycles
+N_KINDS: Final = 3
 
 
-class Image(NamedTuple):
-    """A Program as kernels see it."""
+class Shares(NamedTuple):
+    """What each worker updates: whole cores."""
 
-    axon_core: I32
-    axon_is_analog: I8
-    axon_first_tick: I32
-    axon_synapses: I32
-    row_offset: I64
-    dense_row: I64  # (n_axons,) start of the axon's dense row, -1 for sparse rows
-    dense: npt.NDArray[Any]
-    target: npt.NDArray[np.uint16]
-    weight: npt.NDArray[Any]
-    neuron_offset: I64  # per core
-    group_core: I32
-    group_start: I64
-    group_stop: I64
-    group_first_tick: I32
-    psum_target: I64
-    psum_flow: I32
-    group_flow_kind: I32
-    modes: LiafModes
-    columns: LiafColumns
-    luts: I32
-    packets: PacketTable
-    input_packets: PacketTable
-    flow_kind: I32
-    flow_source: I32
-    link_offset: I64
-    link: I32
-    target_offset: I64
-    flow_target: I32
-    link_cycles: I64  # (3, n_links) link cycles per packet, by kind
-    packet_bits: I64  # (3,)
-    port_cycles: I64  # (3,) cycles per packet at the local port of a core
-    op_time: I64  # (5,) spike op, mac, row read, neuron update, packet send; 2**-16 cycles
-    limits: I64  # (6,) membrane low and high, ring slots, merge spikes, send zeros, router links
+    first_group: I64  # (n_workers + 1,)
+    first_neuron: I64  # (n_workers + 1,)
+
+
+class Fired(NamedTuple):
+    """What a worker sends in this tick."""
+
+    owner: I32  # (n_workers, most senders) neuron or input element
+    core: I32  # of the neuron
+    value: I32  # of each packet
+    copies: I32  # times that each of its packets is sent
+    ready: I64  # 2**-16 cycles after the start of the tick
+    begin: I64
+    n: I64  # (n_workers, 1)
+
+
+class Waiting(NamedTuple):
+    """Entries that arrive in a later tick."""
+
+    entry: I32  # (n_workers, n_slots, n_entries)
+    value: I32
+    n: I64  # (n_workers, n_slots)
+
+
+class RingState(NamedTuple):
+    """Axons with several senders: what arrives in a later tick."""
+
+    value: I32  # (n_workers, n_slots, n_rings)
+    full: I8  # 1: something arrives
+    listed: I32  # rings with a value
+    n: I64  # (n_workers, n_slots)
+
+
+class Loads(NamedTuple):
+    """Packets of this tick."""
+
+    times: I32  # (n_workers, n_signatures) times sent
+    listed: I32  # signatures with a count
+    n: I64  # (n_workers, 1)
+    direct: I32  # (n_workers, 3 * n_resources) packets, by kind
+    change: I32  # (n_workers, 3 * (n_resources + 1)) differences of packets, by kind
+    cycles: I64  # (n_resources,) of all
+    bits: I64  # (n_resources,)
+
+
+class Bench(NamedTuple):
+    """Scratch for one crossbar core at a time."""
+
+    active: I32  # (n_workers, most axons) active axons
+    rows: I64  # (n_workers, most axons) their rows
+    drive: I32  # (n_workers, most neurons) sums; neurons in whole words of 64
+    planes: U64  # (n_workers, 2, most neurons / 8) byte counters
+    plane_bytes: U8  # the same memory
+    filled: I64  # (n_workers, 2) most that a byte of the plane can hold
+    spikes: U8  # (n_workers, most neurons)
+    spike_words: U64  # the same memory
 
 
 class State(NamedTuple):
-    """What one sample changes; `reset_state` puts it back to the start."""
+    """What a sample changes. The first axis of most columns is the worker."""
 
     soma: SomaState
-    ring: I32  # (n_slots, n_axons) values that wait for their tick
-    waiting: I8  # (n_slots, n_axons) 1 where an axon is listed
-    active: I32  # (n_slots, n_axons) axons that got something
-    n_active: I64  # (n_slots,)
-    flow_count: I64  # (n_flows,) packets of this tick
-    flow_list: I32  # flows used in this tick
-    n_flows_used: I64  # (1,)
-    link_load: I64  # (n_links,) cycles of this tick
-    link_bits: I64  # (n_links,) bits of this tick
-    link_list: I32
-    port_load: I64  # (n_cores, 2) cycles at the local port in and out
-    compute_time: I64  # (n_cores,) of this tick, 2**-16 cycles
-    memory_time: I64  # (n_cores,)
+    acc: I32  # (n_workers, n_neurons) summed input of this tick
+    quiet: I8  # (n_groups,) 1: without input the next tick changes and sends nothing
+    stirred: I8  # (n_cores,) 1: partial sums came in this tick
+    seed: I64  # (1,) of this sample
+    gate: I64  # (1,) barrier of the workers
+    shares: Shares
+    fired: Fired
+    waiting: Waiting
+    rings: RingState
+    bits: U64  # (n_workers, n_slots, n_words) axons of crossbar cores
+    counts: I32  # (n_workers, len(CORE_COUNTS), n_cores) of this tick
+    loads: Loads
+    bench: Bench
 
 
 class Tally(NamedTuple):
-    """What is counted over the samples of one worker."""
+    """What is counted over the samples of one job."""
 
-    core: I64  # (n_cores, len(CORE_COUNTS))
-    flow_packets: I64  # (n_flows,)
+    core: I64  # (len(CORE_COUNTS), n_cores)
+    sent: I64  # (n_neurons,) times that a neuron sent its packets
+    sent_inputs: I64  # (n_inputs,)
+    sent_psums: I64  # (n_groups,)
 
 
 class TickCosts(NamedTuple):
@@ -107,6 +134,15 @@ class TickCosts(NamedTuple):
     traffic: I64
     peak_bits: I64  # bits over the busiest router-to-router link
     peak_link: I64  # its number, -1 without traffic
+
+
+class Watch(NamedTuple):
+    """Neurons to record, and where; an array of 0 rows records nothing."""
+
+    neuron: I32
+    is_spike: I8  # 1: the output is the spike flag (TrueNorth)
+    y: I32  # (n_chip_ticks, n_watched)
+    v: I32
 
 
 class PacketLog(NamedTuple):
@@ -123,95 +159,115 @@ class PacketLog(NamedTuple):
     n_logged: I64  # (1,)
 
 
-def make_image(program: Program) -> Image:
-    """Cast the columns of a checked Program to the types that kernels are compiled for."""
-    chip, cores, groups = program.chip, program.cores, program.groups
-    axon_core = np.repeat(np.arange(program.n_cores), np.diff(cores.axon_offset)).astype(np.int32)
-    low, high = signed_limits(chip.core.membrane_bits)
-    slots = 1 + max(
-        int(program.packets.delay.max(initial=0)), int(program.input_packets.delay.max(initial=0))
-    )
-    return Image(
-        axon_core=axon_core,
-        axon_is_analog=(program.axons.kind == 1).astype(np.int8),
-        axon_first_tick=_i32(program.axons.first_tick),
-        axon_synapses=_i32(program.axons.synapses),
-        row_offset=_i64(program.axons.row_offset),
-        dense_row=_dense_rows(program, axon_core),
-        dense=np.ascontiguousarray(program.synapses.dense),
-        target=np.ascontiguousarray(program.synapses.target),
-        weight=np.ascontiguousarray(program.synapses.weight),
-        neuron_offset=_i64(cores.neuron_offset),
-        group_core=_i32(groups.core),
-        group_start=_i64(groups.neuron_start),
-        group_stop=_i64(groups.neuron_stop),
-        group_first_tick=_i32(groups.first_tick),
-        psum_target=_i64(groups.psum_target),
-        psum_flow=_i32(groups.psum_flow),
-        group_flow_kind=_i32(program.modes.output),
-        modes=LiafModes(*(_i32(c) for c in program.modes)),
-        columns=LiafColumns(*(_i32(c) for c in program.neurons)),
-        luts=_i32(program.luts),
-        packets=_packet_table(program.packets),
-        input_packets=_packet_table(program.input_packets),
-        flow_kind=_i32(program.flows.kind),
-        flow_source=_i32(program.flows.source),
-        link_offset=_i64(program.flows.link_offset),
-        link=_i32(program.flows.link),
-        target_offset=_i64(program.flows.target_offset),
-        flow_target=_i32(program.flows.target),
-        link_cycles=link_cycles_per_packet(chip),
-        packet_bits=_i64(np.array([chip.packet_bits(kind) for kind in PACKET_KINDS])),
-        port_cycles=_i64(np.array([chip.flits(kind) for kind in PACKET_KINDS])),
-        op_time=_operation_times(chip),
-        limits=_i64(
-            [
-                low,
-                high,
-                slots,
-                chip.core.axon_collision == "or",
-                chip.core.send_zero,
-                N_DIRECTIONS * chip.n_cores,
-            ]
-        ),
-    )
+def allocate_state(image: Image, n_workers: int = 1) -> State:
+    """Arrays for one sample at a time, played by `n_workers` together.
 
-
-def allocate_state(image: Image) -> State:
-    """Arrays for one sample at a time; call `reset_state` in the kernel before each."""
-    n_neurons, n_axons = image.columns.theta.size, image.axon_core.size
-    n_cores, n_slots = image.neuron_offset.size - 1, int(image.limits[2])
-    n_flows, n_links = image.flow_kind.size, image.link_cycles.shape[1]
+    Lists that are long only in the worst case are not touched until they are used, so the memory
+    that a machine really gives follows the activity.
+    """
+    n_neurons, n_cores = image.n_neurons, image.n_cores
+    words = _axon_words(image)
+    soft = image.columns.theta.size
     soma = SomaState(
-        acc=np.zeros(n_neurons, np.int32),
         v=np.zeros(n_neurons, np.int32),
-        y=np.zeros(n_neurons, np.int32),
+        y=np.zeros(soft, np.int32),
         fired=np.zeros(n_neurons, np.int8),
     )
     return State(
         soma=soma,
-        ring=np.zeros((n_slots, n_axons), np.int32),
-        waiting=np.zeros((n_slots, n_axons), np.int8),
-        active=np.zeros((n_slots, n_axons), np.int32),
-        n_active=np.zeros(n_slots, np.int64),
-        flow_count=np.zeros(n_flows, np.int64),
-        flow_list=np.zeros(n_flows, np.int32),
-        n_flows_used=np.zeros(1, np.int64),
-        link_load=np.zeros(n_links, np.int64),
-        link_bits=np.zeros(n_links, np.int64),
-        link_list=np.zeros(n_links, np.int32),
-        port_load=np.zeros((n_cores, 2), np.int64),
-        compute_time=np.zeros(n_cores, np.int64),
-        memory_time=np.zeros(n_cores, np.int64),
+        acc=np.zeros((n_workers, soft), np.int32),
+        quiet=np.zeros(image.groups.core.size, np.int8),
+        stirred=np.zeros(n_cores, np.int8),
+        seed=np.zeros(1, np.int64),
+        gate=np.zeros(1, np.int64),
+        shares=_shares(image, n_workers),
+        fired=_new_fired(image, n_workers),
+        waiting=_new_waiting(image, n_workers),
+        rings=_new_rings(image, n_workers),
+        bits=np.zeros((n_workers, image.n_slots, int(words[-1])), np.uint64),
+        counts=np.zeros((n_workers, len(CORE_COUNTS), n_cores), np.int32),
+        loads=_new_loads(image, n_workers),
+        bench=_new_bench(image, n_workers),
+    )
+
+
+def _axon_words(image: Image) -> I64:
+    """(n_cores + 1,) words of axon bits, of all cores before."""
+    if image.crossbar is None:
+        return np.zeros(image.n_cores + 1, np.int64)
+    return image.crossbar.axon_word
+
+
+def _new_fired(image: Image, n_workers: int) -> Fired:
+    n = max(image.n_neurons, image.input_outlet.packet_offset.size - 1)
+    shape = (n_workers, n)
+    return Fired(
+        owner=np.empty(shape, np.int32),
+        core=np.empty(shape, np.int32),
+        value=np.empty(shape, np.int32),
+        copies=np.empty(shape, np.int32),
+        ready=np.empty(shape, np.int64),
+        begin=np.empty(shape, np.int64),
+        n=np.zeros((n_workers, 1), np.int64),
+    )
+
+
+def _new_waiting(image: Image, n_workers: int) -> Waiting:
+    shape = (n_workers, image.n_slots, image.entries.delay.size)
+    return Waiting(
+        np.empty(shape, np.int32), np.empty(shape, np.int32), np.zeros(shape[:2], np.int64)
+    )
+
+
+def _new_rings(image: Image, n_workers: int) -> RingState:
+    shape = (n_workers, image.n_slots, image.rings.axon.size)
+    return RingState(
+        value=np.zeros(shape, np.int32),
+        full=np.zeros(shape, np.int8),
+        listed=np.empty(shape, np.int32),
+        n=np.zeros(shape[:2], np.int64),
+    )
+
+
+def _new_loads(image: Image, n_workers: int) -> Loads:
+    n, signatures = image.traffic.link.size, image.traffic.kind.size
+    return Loads(
+        times=np.zeros((n_workers, signatures), np.int32),
+        listed=np.zeros((n_workers, signatures), np.int32),
+        n=np.zeros((n_workers, 1), np.int64),
+        direct=np.zeros((n_workers, N_KINDS * n), np.int32),
+        change=np.zeros((n_workers, N_KINDS * (n + 1)), np.int32),
+        cycles=np.zeros(n, np.int64),
+        bits=np.zeros(n, np.int64),
+    )
+
+
+def _new_bench(image: Image, n_workers: int) -> Bench:
+    axon_words = np.diff(_axon_words(image))
+    axons = 64 * int(axon_words.max(initial=0))
+    neurons = np.diff(image.synapses.neuron_offset)[axon_words > 0]
+    words = -(-int(neurons.max(initial=0)) // 64)
+    planes = np.zeros((n_workers, 2, 8 * words), np.uint64)
+    spikes = np.zeros((n_workers, 64 * words), np.uint8)
+    return Bench(
+        active=np.zeros((n_workers, axons), np.int32),
+        rows=np.zeros((n_workers, axons), np.int64),
+        drive=np.zeros((n_workers, 64 * words), np.int32),
+        planes=planes,
+        plane_bytes=planes.view(np.uint8),
+        filled=np.zeros((n_workers, 2), np.int64),
+        spikes=spikes,
+        spike_words=spikes.view(np.uint64),
     )
 
 
 def allocate_tally(image: Image) -> Tally:
     """Counters at zero."""
-    n_cores = image.neuron_offset.size - 1
     return Tally(
-        core=np.zeros((n_cores, len(CORE_COUNTS)), np.int64),
-        flow_packets=np.zeros(image.flow_kind.size, np.int64),
+        core=np.zeros((len(CORE_COUNTS), image.n_cores), np.int64),
+        sent=np.zeros(image.n_neurons, np.int64),
+        sent_inputs=np.zeros(image.input_outlet.packet_offset.size - 1, np.int64),
+        sent_psums=np.zeros(image.groups.core.size, np.int64),
     )
 
 
@@ -226,63 +282,21 @@ def allocate_log(n_ticks: int, room: int) -> PacketLog:
     )
 
 
-def link_cycles_per_packet(chip: Chip) -> I64:
-    """(3, n_links) cycles that a packet of each kind occupies each link.
-
-    Links between chips of an array have their own width; host links have that of the chip.
-    """
-    n_links = N_DIRECTIONS * chip.n_cores + 2 * chip.high
-    bits = np.full(n_links, chip.noc_section.link_bits_per_cycle, np.int64)
-    bits[crossing_links(chip)] = chip.inter_chip.link_bits_per_cycle
-    need = np.array([chip.packet_bits(kind) for kind in PACKET_KINDS], np.int64)
-    return _i64(-(-need[:, None] // bits))
+def n_bytes(table: Any) -> int:
+    """Memory of a NamedTuple of arrays (and of such), views counted once."""
+    if isinstance(table, np.ndarray):
+        return int(table.nbytes) if table.base is None else 0
+    if isinstance(table, tuple):
+        return sum(n_bytes(part) for part in table)
+    return 0
 
 
-def crossing_links(chip: Chip) -> I64:
-    """Numbers of the links that leave one chip of the array for another."""
-    router = np.arange(chip.n_cores)
-    x, y = router % chip.wide, router // chip.wide
-    east = (x % chip.grid.wide == chip.grid.wide - 1) & (x < chip.wide - 1)
-    west = (x % chip.grid.wide == 0) & (x > 0)
-    south = (y % chip.grid.high == chip.grid.high - 1) & (y < chip.high - 1)
-    north = (y % chip.grid.high == 0) & (y > 0)
-    picked = [N_DIRECTIONS * router[m] + d for d, m in enumerate((east, west, south, north))]
-    return np.sort(np.concatenate(picked)).astype(np.int64)
-
-
-def _operation_times(chip: Chip) -> I64:
-    timing = chip.timing
-    cycles = (
-        timing.synaptic_op_cycles,
-        timing.mac_cycles,
-        timing.row_read_cycles,
-        timing.neuron_update_cycles,
-        timing.packet_send_cycles,
-    )
-    return _i64(np.rint([q.value * (1 << CYCLE_FRACTION_BITS) for q in cycles]))
-
-
-def _dense_rows(program: Program, axon_core: I32) -> I64:
-    cores = program.cores
-    local = np.arange(program.n_axons) - cores.axon_offset[axon_core]
-    width = np.diff(cores.neuron_offset)[axon_core]
-    dense = cores.synapse_format[axon_core] == SYNAPSE_FORMATS["dense"]
-    return _i64(np.where(dense, cores.dense_offset[axon_core] + local * width, -1))
-
-
-def _packet_table(table: PacketTable) -> PacketTable:
-    return PacketTable(
-        _i64(table.owner_offset),
-        _i32(table.flow),
-        _i64(table.delivery_offset),
-        _i32(table.axon),
-        _i32(table.delay),
-    )
-
-
-def _i32(values: npt.ArrayLike) -> I32:
-    return np.ascontiguousarray(values, dtype=np.int32)
-
-
-def _i64(values: npt.ArrayLike) -> I64:
-    return np.ascontiguousarray(values, dtype=np.int64)
+def _shares(image: Image, n_workers: int) -> Shares:
+    """Groups of each worker: whole cores, about equally many neurons."""
+    groups, n = image.groups, image.n_neurons
+    edges = np.flatnonzero(np.diff(groups.core, prepend=-1))  # first group of each core
+    starts = np.append(groups.start[edges], n)
+    edges = np.append(edges, groups.core.size)
+    at = np.searchsorted(starts, np.arange(n_workers + 1) * n // n_workers)
+    at[-1] = edges.size - 1
+    return Shares(edges[at].astype(np.int64), starts[at].astype(np.int64))

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from neurosim.kernels._jit import kernel
 from neurosim.kernels.arith import saturate, shift_right
 
+I32 = npt.NDArray[np.int32]
+
 RESET_CODES: Final[dict[str, int]] = {"hard": 0, "soft": 1, "none": 2}
 OUTPUT_CODES: Final[dict[str, int]] = {"spike": 0, "analog": 1}
 ACTIVATION_CODES: Final[dict[str, int]] = {"identity": 0, "relu": 1, "lut": 2}
@@ -60,64 +62,252 @@ class LiafModes(NamedTuple):
 class SomaState(NamedTuple):
     """What a neuron keeps and gives, each (n_neurons,)."""
 
-    acc: npt.NDArray[np.int32]  # summed input of this tick; cleared by the update
     v: npt.NDArray[np.int32]  # membrane potential
     y: npt.NDArray[np.int32]  # output of this tick: spike count or value
     fired: npt.NDArray[np.int8]  # 1 if it spiked in its last tick
 
 
+# Columns of the matrix of modes that kernels read: LiafModes, field by field.
+(
+    WEIGHT_SHIFT,
+    ALPHA_SHIFT,
+    ROUNDING,
+    RESET,
+    N_MAX,
+    SILENT_STEP,
+    OUTPUT,
+    ACTIVATION,
+    ACT_SHIFT,
+    ACT_LOW,
+    ACT_HIGH,
+    LUT,
+) = range(12)
+
+
 @kernel
 def update_liaf(
-    columns: LiafColumns,
-    modes: LiafModes,
-    luts: npt.NDArray[np.int32],
-    group: int,
+    modes: I32,
     start: int,
     stop: int,
     v_low: int,
     v_high: int,
-    state: SomaState,
-) -> None:
-    """One tick of the neurons `start`..`stop` - 1 of a group; `state` is modified in place."""
-    weight_shift = modes.weight_shift[group]
-    alpha_shift, rounding = modes.alpha_shift[group], modes.rounding[group]
-    reset, n_max = modes.reset[group], modes.n_max[group]
-    silent_step, analog = modes.silent_step[group], modes.output[group] == 1
-    for i in range(start, stop):
-        drive = (np.int64(state.acc[i]) << weight_shift) + columns.bias[i]
-        state.acc[i] = 0
-        if silent_step and state.fired[i]:
-            drive = np.int64(0)
-        u = saturate(state.v[i] + drive, v_low, v_high)
-        n = np.int64(0)
-        if u >= columns.theta[i]:
-            n = np.int64(1) if n_max == 1 else min(u // columns.theta[i], np.int64(n_max))
-        r = u
-        if reset == 0:
-            if n > 0:
-                r = np.int64(columns.v_reset[i])
-        elif reset == 1:
-            r = u - n * columns.rho[i]
-        v = shift_right(np.int64(columns.alpha_num[i]) * r, alpha_shift, rounding)
-        v = saturate(v + columns.beta[i] - n * columns.rho_post[i], v_low, v_high)
-        state.v[i] = max(v, np.int64(columns.floor[i]))
-        state.fired[i] = 1 if n > 0 else 0
-        if analog:
-            state.y[i] = _activate(u, columns, modes, luts, group, i)
-        else:
-            state.y[i] = n
+    bias: I32,
+    theta: I32,
+    v_reset: I32,
+    alpha_num: I32,
+    beta: I32,
+    rho: I32,
+    rho_post: I32,
+    floor: I32,
+    act_subtract: I32,
+    act_mult: I32,
+    luts: I32,
+    acc: I32,
+    v: I32,
+    y: I32,
+    fired: npt.NDArray[np.int8],
+) -> tuple[bool, bool]:
+    """One tick of the neurons `start`..`stop` - 1 of a group.
+
+    Parameters
+    ----------
+    modes : (12,) of the group, in the order of `LiafModes`.
+    acc : (n_neurons,) summed input of this tick; cleared.
+    v, y, fired : modified in place.
+
+    Returns
+    -------
+    changed, sending : whether any potential or spike flag is other than before; whether any
+        output is other than 0. Without both, the same input gives the same result again.
+
+    Notes
+    -----
+    At most one spike and no silent step: passes over few arrays each, without branches. What
+    touches more than about ten arrays at once is not vectorised, unsigned indices are never
+    checked for counting from the end, and taking arrays out of a tuple would cost more per small
+    group than its neurons.
+    """
+    reset, analog = modes[RESET], modes[OUTPUT] == 1
+    if modes[N_MAX] == 1 and modes[SILENT_STEP] == 0:
+        _charge(v, acc, bias, y, start, stop, modes[WEIGHT_SHIFT], v_low, v_high)
+        changed = _step(
+            y, theta, v_reset if reset == 0 else rho, alpha_num, beta, rho_post, floor, v,
+            start, stop, reset, modes[ROUNDING], modes[ALPHA_SHIFT], v_low, v_high,
+        )  # fmt: skip
+        turned, sending = _flag(y, theta, fired, start, stop)
+        changed = changed or turned
+        if not analog:
+            for i in range(np.uint64(start), np.uint64(stop)):
+                y[i] = fired[i]
+            return changed, sending
+    else:
+        changed, sending = _update_counting(
+            modes, start, stop, v_low, v_high, bias, theta, v_reset, alpha_num, beta, rho,
+            rho_post, floor, acc, v, y, fired,
+        )  # fmt: skip
+        if not analog:
+            return changed, sending
+    kind, low, high = modes[ACTIVATION], modes[ACT_LOW], modes[ACT_HIGH]
+    if kind == 2:
+        low, high = np.int32(-128), np.int32(127)
+    least = np.int64(0) if kind == 1 else np.int64(-1) << np.int64(62)
+    sending = _requantise(
+        y, act_subtract, act_mult, start, stop, modes[ACT_SHIFT], least, low, high
+    )
+    if kind == 2:
+        sending = _look_up(y, luts, modes[LUT], start, stop)
+    return changed, sending
 
 
 @kernel
-def _activate(
-    u: int, columns: LiafColumns, modes: LiafModes, luts: npt.NDArray[np.int32], group: int, i: int
-) -> int:
-    """The 8-bit value of an analog neuron: requantise, then identity, ReLU or table (eq. 8)."""
-    scaled = (u - columns.act_subtract[i]) * np.int64(columns.act_mult[i])
-    z = shift_right(scaled, modes.act_shift[group], 0)
-    kind = modes.activation[group]
-    if kind == 2:
-        return np.int64(luts[modes.lut[group], saturate(z, -128, 127) + 128])
-    if kind == 1 and z < 0:
-        z = np.int64(0)
-    return saturate(z, modes.act_low[group], modes.act_high[group])
+def _update_counting(
+    modes: I32,
+    start: int,
+    stop: int,
+    v_low: int,
+    v_high: int,
+    bias: I32,
+    theta: I32,
+    v_reset: I32,
+    alpha_num: I32,
+    beta: I32,
+    rho: I32,
+    rho_post: I32,
+    floor: I32,
+    acc: I32,
+    v: I32,
+    y: I32,
+    fired: npt.NDArray[np.int8],
+) -> tuple[bool, bool]:
+    """Several spikes per tick, or a silent step; `y` is the potential for analog neurons."""
+    n_max, reset, analog = modes[N_MAX], modes[RESET], modes[OUTPUT] == 1
+    changed, sending = False, False
+    for i in range(np.uint64(start), np.uint64(stop)):
+        drive = (np.int64(acc[i]) << np.int64(modes[WEIGHT_SHIFT])) + np.int64(bias[i])
+        acc[i] = 0
+        if modes[SILENT_STEP] and fired[i]:
+            drive = np.int64(0)
+        u = saturate(np.int64(v[i]) + drive, v_low, v_high)
+        n = np.int64(0)
+        if u >= theta[i]:
+            n = np.int64(1) if n_max == 1 else min(u // np.int64(theta[i]), np.int64(n_max))
+        r = u
+        if reset == 0:
+            if n > 0:
+                r = np.int64(v_reset[i])
+        elif reset == 1:
+            r = u - n * np.int64(rho[i])
+        r = shift_right(np.int64(alpha_num[i]) * r, modes[ALPHA_SHIFT], modes[ROUNDING])
+        r = saturate(r + np.int64(beta[i]) - n * np.int64(rho_post[i]), v_low, v_high)
+        r = max(r, np.int64(floor[i]))
+        flag = np.int8(1) if n > 0 else np.int8(0)
+        changed = changed or r != v[i] or flag != fired[i]
+        sending = sending or n != 0
+        v[i] = r
+        fired[i] = flag
+        y[i] = u if analog else n
+    return changed, sending
+
+
+@kernel
+def _look_up(y: I32, luts: I32, row: int, start: int, stop: int) -> bool:
+    """Replace values -128..127 by those of a table; is any of them not 0?"""
+    table, some = luts[row], np.int32(0)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        value = table[y[i] + 128]
+        some |= value
+        y[i] = value
+    return some != 0
+
+
+@kernel
+def _charge(
+    v: I32, acc: I32, bias: I32, y: I32, start: int, stop: int, shift: int, low: int, high: int
+) -> None:
+    """``y = U``, the potential with this tick's input; `acc` is cleared."""
+    shift = np.int64(shift)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        u = np.int64(v[i]) + (np.int64(acc[i]) << shift) + np.int64(bias[i])
+        acc[i] = 0
+        y[i] = min(max(u, low), high)
+
+
+@kernel
+def _step(
+    u_of: I32,
+    theta: I32,
+    jump: I32,
+    alpha: I32,
+    beta: I32,
+    rho_post: I32,
+    floor: I32,
+    v: I32,
+    start: int,
+    stop: int,
+    reset: int,
+    rounding: int,
+    shift: int,
+    low: int,
+    high: int,
+) -> bool:
+    """Reset, decay and clamp into `v`; did any potential change?
+
+    The reset becomes numbers: after a spike ``(u & keep) + (jump ^ sign) - sign``, which is
+    `jump`, ``u - jump`` or ``u``. Rounding adds `half` or, towards zero, what makes a negative
+    number round up.
+    """
+    keep, sign = np.int64(0 if reset == 0 else -1), np.int64(-1 if reset == 1 else 0)
+    used, shift = np.int64(0 if reset == 2 else -1), np.int64(shift)
+    one = np.int64(1) << shift
+    half = one >> np.int64(1) if rounding == 0 else np.int64(0)
+    up = one - np.int64(1) if rounding == 2 else np.int64(0)
+    changed = np.int64(0)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        u = np.int64(u_of[i])
+        fires = u_of[i] >= theta[i]
+        after = (u & keep) + (((np.int64(jump[i]) & used) ^ sign) - sign)
+        r = np.int64(alpha[i]) * (after if fires else u)
+        r = (r + half + ((r >> np.int64(63)) & up)) >> shift
+        r = r + np.int64(beta[i]) - (np.int64(rho_post[i]) if fires else np.int64(0))
+        r = max(min(max(r, low), high), np.int64(floor[i]))
+        changed |= r ^ np.int64(v[i])
+        v[i] = r
+    return changed != 0
+
+
+@kernel
+def _flag(
+    u_of: I32, theta: I32, fired: npt.NDArray[np.int8], start: int, stop: int
+) -> tuple[bool, bool]:
+    """Spike flags; did any change, and is one set?"""
+    changed, spiked = np.int8(0), np.int8(0)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        flag = np.int8(1) if u_of[i] >= theta[i] else np.int8(0)
+        changed |= flag ^ fired[i]
+        spiked |= flag
+        fired[i] = flag
+    return changed != 0, spiked != 0
+
+
+@kernel
+def _requantise(
+    y: I32,
+    subtract: I32,
+    mult: I32,
+    start: int,
+    stop: int,
+    shift: int,
+    least: int,
+    low: int,
+    high: int,
+) -> bool:
+    """Potentials in `y` become 8-bit values, halves rounded up; is any of them not 0?"""
+    shift = np.int64(shift)
+    half, some = (np.int64(1) << shift) >> np.int64(1), np.int64(0)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        z = (np.int64(y[i]) - np.int64(subtract[i])) * np.int64(mult[i])
+        z = max((z + half) >> shift, least)
+        z = min(max(z, np.int64(low)), np.int64(high))
+        some |= z
+        y[i] = z
+    return some != 0

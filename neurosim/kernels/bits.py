@@ -1,0 +1,88 @@
+"""Words of 64 bits: lowest bit, number of bits, bytes of bits as bytes of numbers; prefetching."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from neurosim.kernels._jit import kernel
+
+_numba_config: Any = numba.config
+# Neither has type stubs.
+ir: Any = importlib.import_module("llvmlite.ir")
+cgutils: Any = importlib.import_module("numba.core.cgutils")
+
+if not _numba_config.DISABLE_JIT:
+
+    def _make_count_trailing(typing: Any, word: Any) -> Any:
+        """The machine's own instruction."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.cttz(args[0], args[0].type.__class__(1)(0))
+
+        return types.uint64(types.uint64), generate
+
+    _count_trailing: Any = intrinsic(_make_count_trailing)
+
+    def _make_count_ones(typing: Any, word: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.ctpop(args[0])
+
+        return types.uint64(types.uint64), generate
+
+    _count_ones: Any = intrinsic(_make_count_ones)
+
+    def _make_fetch(typing: Any, array: Any, index: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            view = context.make_array(signature.args[0])(context, builder, args[0])
+            pointer = builder.bitcast(builder.gep(view.data, [args[1]]), ir.IntType(8).as_pointer())
+            number = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+            name = "llvm.prefetch.p0i8" if "i8*" in str(pointer.type) else "llvm.prefetch.p0"
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            builder.call(function, [pointer, number(0), number(3), number(1)])
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64), generate
+
+    _fetch: Any = intrinsic(_make_fetch)
+
+    @kernel
+    def prefetch(array: Any, index: int) -> None:
+        """Ask for the cache line of ``array[index]``; changes nothing."""
+        _fetch(array, index)
+
+    @kernel
+    def count_bits(word: np.uint64) -> int:
+        """How many bits are set."""
+        return np.int64(_count_ones(word))
+
+    @kernel
+    def lowest_bit(word: np.uint64) -> int:
+        """Position of the lowest bit set; `word` is not 0."""
+        return np.int64(_count_trailing(word))
+
+else:
+
+    def prefetch(array: Any, index: int) -> None:
+        """Ask for the cache line of ``array[index]``; changes nothing."""
+
+    def count_bits(word: np.uint64) -> int:
+        """How many bits are set."""
+        return int(word).bit_count()
+
+    def lowest_bit(word: np.uint64) -> int:
+        """Position of the lowest bit set; `word` is not 0."""
+        return (int(word) & -int(word)).bit_length() - 1
+
+
+def spread_table() -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """(256,) entry b has bit k of b as its byte k: eight bits as eight byte counters."""
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    places = np.uint64(1) << np.arange(0, 64, 8, dtype=np.uint64)
+    return (bits.astype(np.uint64) * places).sum(axis=1, dtype=np.uint64)

@@ -1,0 +1,224 @@
+"""Sending and arriving: from the list of what fired to the accumulators of the targets.
+
+Three ways, chosen per axon when the image is made:
+
+* *entries*: an axon that hears a single sender needs no memory of its own. All such axons of one
+  sender with one delay are an entry; the entry and its value wait in a list of the tick in which
+  they arrive, and their rows are added then.
+* *rings*: an axon with several senders has a slot per tick, in which what arrives is added up (or
+  merged to a single spike).
+* *bits*: an axon of a crossbar core has a bit per tick, as TrueNorth's scheduler.
+
+Every pass goes once over the list of a worker, so a packet costs no call. An event that would
+arrive after the listening layer's last tick is sent but not kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.kernels._jit import kernel
+from neurosim.kernels.rows import add_dense, add_sparse
+
+I32 = npt.NDArray[np.int32]
+
+# Columns of the counters, as state.CORE_COUNTS.
+EVENTS, OPS, MACS, READS, UPDATES, FIRED, PACKETS, PSUMS = range(8)
+
+
+@kernel
+def push_entries(
+    outlet: Any,
+    entries: Any,
+    fired: Any,
+    waiting: Any,
+    worker: int,
+    tick: int,
+    span: int,
+    merge: bool,
+) -> None:
+    """Put the entries of everything that fired into the lists of their ticks.
+
+    `span` is the number of ticks of the sample; `merge` keeps a single spike of several.
+    """
+    offset, delay, first_tick, kind = (
+        outlet.entry_offset,
+        entries.delay,
+        entries.first_tick,
+        entries.kind,
+    )
+    if offset.size == 1:
+        return
+    owner, value, copies = fired.owner[worker], fired.value[worker], fired.copies[worker]
+    entry_list, value_list, n = waiting.entry[worker], waiting.value[worker], waiting.n[worker]
+    n_slots = n.size
+    for k in range(fired.n[worker, 0]):
+        total = value[k] * copies[k]
+        for entry in range(offset[owner[k]], offset[owner[k] + 1]):
+            arrival = tick + delay[entry]
+            if arrival < first_tick[entry] + span:
+                slot = arrival % n_slots
+                at = n[slot]
+                entry_list[slot, at] = entry
+                value_list[slot, at] = 1 if merge and kind[entry] == 0 else total
+                n[slot] = at + 1
+
+
+@kernel
+def fill_rings(
+    outlet: Any,
+    ring_axon: Any,
+    fired: Any,
+    rings: Any,
+    worker: int,
+    tick: int,
+    span: int,
+    merge: bool,
+) -> None:
+    """Add (or merge) everything that fired into the slots of axons with several senders."""
+    offset, ring_of, delay = outlet.ring_offset, outlet.ring, outlet.ring_delay
+    if offset.size == 1:
+        return
+    owner, value, copies = fired.owner[worker], fired.value[worker], fired.copies[worker]
+    values, full, listed, n = (
+        rings.value[worker],
+        rings.full[worker],
+        rings.listed[worker],
+        rings.n[worker],
+    )
+    first_tick, is_analog, n_slots = ring_axon.first_tick, ring_axon.is_analog, n.size
+    for k in range(fired.n[worker, 0]):
+        for d in range(offset[owner[k]], offset[owner[k] + 1]):
+            ring, arrival = ring_of[d], tick + delay[d]
+            if arrival >= first_tick[ring] + span:
+                continue
+            slot = arrival % n_slots
+            if not full[slot, ring]:
+                full[slot, ring] = 1
+                listed[slot, n[slot]] = ring
+                n[slot] += 1
+            if merge and not is_analog[ring]:
+                values[slot, ring] = 1
+            else:
+                values[slot, ring] += value[k] * copies[k]
+
+
+@kernel
+def set_bits(
+    outlet: Any, fired: Any, bits: Any, first_tick: I32, worker: int, tick: int, span: int
+) -> None:
+    """Set the bit of everything that fired in the slot of its tick."""
+    offset, place = outlet.bit_offset, outlet.bit
+    if offset.size == 1:
+        return
+    owner, mine = fired.owner[worker], bits[worker]
+    n_slots, uniform = mine.shape[0], first_tick.size == 1
+    for k in range(fired.n[worker, 0]):
+        for d in range(offset[owner[k]], offset[owner[k] + 1]):
+            arrival, position = tick + place[d, 1], place[d, 0]
+            if arrival < first_tick[0 if uniform else position >> 6] + span:
+                bit = np.uint64(1) << np.uint64(position & 63)
+                mine[arrival % n_slots, position >> 6] |= bit
+
+
+@kernel
+def arrive_entries(
+    entries: Any, synapses: Any, waiting: Any, acc: I32, counts: I32, slot: int, worker: int
+) -> None:
+    """Add the rows of this worker's share of all entries that arrive in this tick."""
+    n_workers = waiting.n.shape[0]
+    total = np.int64(0)
+    for w in range(n_workers):
+        total += waiting.n[w, slot]
+    first, stop = total * worker // n_workers, total * (worker + 1) // n_workers
+    passed = np.int64(0)
+    for w in range(n_workers):
+        n = waiting.n[w, slot]
+        begin, end = max(first - passed, 0), min(stop - passed, n)
+        if begin < end:
+            listed, value = waiting.entry[w, slot, begin:end], waiting.value[w, slot, begin:end]
+            _add_joined(entries, listed, value, acc)
+            _count_joined(entries, listed, counts)
+            _add_axons(entries, synapses, listed, value, acc, counts)
+        passed += n
+
+
+@kernel
+def _add_joined(entries: Any, listed: I32, value: I32, acc: I32) -> None:
+    offset, target, weight = entries.synapse_offset, entries.target, entries.weight
+    if target.size > 0:
+        for k in range(listed.size):
+            first, stop = offset[listed[k]], offset[listed[k] + 1]
+            add_sparse(target[first:stop], weight[first:stop], value[k], acc)
+
+
+@kernel
+def _count_joined(entries: Any, listed: I32, counts: I32) -> None:
+    """Events and synapses of joined rows, core by core or as a list."""
+    kind, table = entries.kind, entries.core_counts
+    events = counts[EVENTS]
+    for k in range(listed.size):
+        entry = listed[k]
+        ops = counts[MACS] if kind[entry] == 1 else counts[OPS]
+        if table.shape[0] > 0:
+            new_events, new_ops = table[entry, 0], table[entry, 1]
+            for core in range(new_events.size):
+                events[core] += np.int32(new_events[core])
+                ops[core] += np.int32(new_ops[core])
+        else:
+            offset = entries.counted_offset
+            for e in range(offset[entry], offset[entry + 1]):
+                events[entries.counted_core[e]] += 1
+                ops[entries.counted_core[e]] += entries.counted_synapses[e]
+
+
+@kernel
+def _add_axons(entries: Any, synapses: Any, listed: I32, value: I32, acc: I32, counts: I32) -> None:
+    offset, axon = entries.axon_offset, entries.axon
+    if axon.size > 0:
+        for k in range(listed.size):
+            for e in range(offset[listed[k]], offset[listed[k] + 1]):
+                add_axon(synapses, axon[e], value[k], acc, counts)
+
+
+@kernel
+def add_axon(synapses: Any, axon: int, value: int, acc: I32, counts: I32) -> None:
+    """Integrate one axon event into its core: the row, and what it counts."""
+    core, row = synapses.axon_core[axon], synapses.dense_row[axon]
+    first, stop = synapses.neuron_offset[core], synapses.neuron_offset[core + 1]
+    mine = acc[first:stop]
+    if row >= 0:
+        add_dense(synapses.dense[row : row + stop - first], value, mine)
+    else:
+        begin, end = synapses.row_offset[axon], synapses.row_offset[axon + 1]
+        add_sparse(synapses.target[begin:end], synapses.weight[begin:end], value, mine)
+    counts[EVENTS, core] += 1
+    counts[MACS if synapses.axon_is_analog[axon] else OPS, core] += synapses.axon_synapses[axon]
+
+
+@kernel
+def arrive_rings(
+    ring_axon: Any, synapses: Any, rings: Any, acc: I32, counts: I32, slot: int, merge: bool
+) -> None:
+    """Integrate the axons with several senders: one event per axon, all workers' values summed."""
+    n_workers = rings.n.shape[0]
+    for w in range(n_workers):
+        for k in range(rings.n[w, slot]):
+            ring = rings.listed[w, slot, k]
+            value, counted = np.int64(0), False
+            for v in range(n_workers):
+                counted = counted or (v < w and rings.full[v, slot, ring] != 0)
+                value += rings.value[v, slot, ring]
+            if not counted:
+                if merge and not ring_axon.is_analog[ring]:
+                    value = np.int64(1)
+                add_axon(synapses, ring_axon.axon[ring], value, acc, counts)
+    for w in range(n_workers):
+        for k in range(rings.n[w, slot]):
+            ring = rings.listed[w, slot, k]
+            rings.full[w, slot, ring] = 0
+            rings.value[w, slot, ring] = 0
+        rings.n[w, slot] = 0

@@ -1,0 +1,222 @@
+"""Groups of neurons: reset, partial sums, somas, and the list of what fires."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.kernels._jit import kernel
+from neurosim.kernels.fanout import EVENTS, FIRED, PACKETS, PSUMS, UPDATES
+from neurosim.kernels.packet_log import core_time, log_packet
+from neurosim.kernels.traffic import touch
+from neurosim.soma.liaf import update_liaf
+
+I8 = npt.NDArray[np.int8]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+PSUM, LIAF, TRUENORTH = 0, 1, 2  # program.MODEL_CODES
+V_LOW, V_HIGH, N_SLOTS, MERGE_SPIKES, SEND_ZERO, SEED = range(6)  # Image.settings
+
+
+@kernel
+def reset(
+    waiting: Any,
+    rings: Any,
+    bits: npt.NDArray[np.uint64],
+    acc: I32,
+    quiet: I8,
+    stirred: I8,
+    worker: int,
+) -> None:
+    """Nothing on the way, no sums, nobody rests."""
+    waiting.n[worker, :] = 0
+    rings.n[worker, :] = 0
+    rings.value[worker, :, :] = 0
+    rings.full[worker, :, :] = 0
+    bits[worker, :, :] = np.uint64(0)
+    acc[worker, :] = 0
+    if worker == 0:
+        quiet[:] = 0
+        stirred[:] = 0
+
+
+@kernel
+def reset_somas(
+    soma: Any, soft_start: I32, hard_start: I32, groups: Any, shares: Any, worker: int
+) -> None:
+    """Potentials of this worker's neurons to their start value."""
+    for i in range(shares.first_neuron[worker], shares.first_neuron[worker + 1]):
+        soma.fired[i] = 0
+        if soft_start.size > 0:
+            soma.y[i] = 0
+            soma.v[i] = soft_start[i]
+    for group in range(shares.first_group[worker], shares.first_group[worker + 1]):
+        if groups.model[group] == TRUENORTH:
+            for i in range(groups.start[group], groups.stop[group]):
+                soma.v[i] = hard_start[i]
+
+
+@kernel
+def pass_partial_sums(
+    groups: Any,
+    op_time: I64,
+    acc: I32,
+    counts: I32,
+    loads: Any,
+    stirred: I8,
+    shares: Any,
+    sent_psums: I64,
+    worker: int,
+    tick: int,
+    n_ticks: int,
+    log: Any,
+) -> None:
+    """Fragments hand their sums to the owner within the tick; a sum of 0 is not sent.
+
+    The worker of the owner does it, so no two workers add to one neuron.
+    """
+    mine = acc[worker]
+    low, high = shares.first_neuron[worker], shares.first_neuron[worker + 1]
+    for k in range(groups.psums.size):
+        group = groups.psums[k]
+        target, first_tick = groups.psum_target[group], groups.first_tick[group]
+        if target < low or target >= high or tick < first_tick or tick >= first_tick + n_ticks:
+            continue
+        core, start, stop = groups.core[group], groups.start[group], groups.stop[group]
+        _gather(acc, worker, start, stop)
+        begin, sent = core_time(op_time, counts, core), 0
+        for i in range(start, stop):
+            sent += mine[i] != 0
+            mine[target + i - start] += mine[i]
+            mine[i] = 0
+        if sent:
+            if log.tick_offset.size > 1:
+                for nth in range(1, sent + 1):
+                    log_packet(log, groups.psum_flow[group], begin, begin + nth * op_time[4])
+            touch(loads, worker, groups.psum_signature[group], sent)
+            sent_psums[group] += sent
+            counts[PACKETS, core] += sent
+            counts[PSUMS, core] += sent
+            stirred[groups.psum_core[group]] = 1
+
+
+@kernel
+def _gather(acc: I32, worker: int, start: int, stop: int) -> None:
+    """Sum what all workers have for these neurons into this worker's accumulators."""
+    mine = acc[worker]
+    for w in range(acc.shape[0]):
+        if w != worker:
+            other = acc[w]
+            for i in range(start, stop):
+                mine[i] += other[i]
+                other[i] = 0
+
+
+@kernel
+def update_groups(
+    groups: Any,
+    modes: I32,
+    columns: Any,
+    luts: I32,
+    soma: Any,
+    acc: I32,
+    quiet: I8,
+    stirred: I8,
+    counters: I32,
+    fired: Any,
+    offset: I64,
+    op_time: I64,
+    settings: I64,
+    shares: Any,
+    worker: int,
+    tick: int,
+    n_ticks: int,
+) -> None:
+    """LIAF somas of this worker that work in this tick; what they give is listed.
+
+    Arrays are taken out of their tuples once, not once per group.
+    """
+    counts, mine = counters[worker], acc[worker]
+    core_of, start_of, stop_of, analog_of = groups.core, groups.start, groups.stop, groups.is_analog
+    first_of, model_of, v, y, flags = groups.first_tick, groups.model, soma.v, soma.y, soma.fired
+    bias, theta, v_reset, alpha_num = (
+        columns.bias,
+        columns.theta,
+        columns.v_reset,
+        columns.alpha_num,
+    )
+    beta, rho, rho_post, floor = columns.beta, columns.rho, columns.rho_post, columns.floor
+    subtract, mult = columns.act_subtract, columns.act_mult
+    owner, value, copies = fired.owner[worker], fired.value[worker], fired.copies[worker]
+    cores = fired.core[worker]
+    ready, begins, n_fired = fired.ready[worker], fired.begin[worker], fired.n[worker]
+    low, high, send_zero = settings[V_LOW], settings[V_HIGH], settings[SEND_ZERO] != 0
+    for group in range(shares.first_group[worker], shares.first_group[worker + 1]):
+        first_tick = first_of[group]
+        if model_of[group] != LIAF or tick < first_tick or tick >= first_tick + n_ticks:
+            continue
+        core, start, stop = core_of[group], start_of[group], stop_of[group]
+        has_input = stirred[core] != 0
+        for w in range(counters.shape[0]):
+            has_input = has_input or counters[w, EVENTS, core] > 0
+        if has_input or not quiet[group]:
+            if acc.shape[0] > 1:
+                _gather(acc, worker, start, stop)
+            changed, sending = update_liaf(
+                modes[group], start, stop, low, high, bias, theta, v_reset, alpha_num, beta, rho,
+                rho_post, floor, subtract, mult, luts, mine, v, y, flags,
+            )  # fmt: skip
+            zeros = analog_of[group] != 0 and send_zero
+            quiet[group] = not (has_input or changed or sending or zeros)
+            if sending or zeros:
+                begin = core_time(op_time, counts, core)
+                n, sent = _list_outputs(
+                    y, start, stop, analog_of[group] != 0, zeros, offset, op_time, begin,
+                    n_fired[0], core, owner, cores, value, copies, ready, begins,
+                )  # fmt: skip
+                counts[FIRED, core] += n - n_fired[0]
+                n_fired[0] = n
+                counts[PACKETS, core] += sent
+        counts[UPDATES, core] += stop - start
+
+
+@kernel
+def _list_outputs(
+    y: I32,
+    start: int,
+    stop: int,
+    analog: bool,
+    zeros: bool,
+    offset: I64,
+    op_time: I64,
+    begin: int,
+    n: int,
+    core: int,
+    owner: I32,
+    cores: I32,
+    value: I32,
+    copies: I32,
+    ready: I64,
+    begins: I64,
+) -> tuple[int, int]:
+    """List what the neurons of a group give: a spike count as packets, or one value.
+
+    Returns how many senders are listed now, and how many packets these ones send.
+    """
+    sent = np.int64(0)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        if y[i] == 0 and not zeros:
+            continue
+        owner[n] = i
+        cores[n] = core
+        value[n] = y[i] if analog else 1
+        copies[n] = 1 if analog else y[i]
+        position = np.int64(i) - start
+        ready[n] = begin + (position + 1) * op_time[3] + sent * op_time[4]
+        begins[n] = begin
+        sent += copies[n] * (offset[i + np.uint64(1)] - offset[i])
+        n += 1
+    return n, sent

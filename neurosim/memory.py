@@ -1,0 +1,88 @@
+"""How much memory a run takes, known before anything is allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurosim.errors import UsageError
+from neurosim.program import N_DIRECTIONS, SYNAPSE_FORMATS, Program
+
+_COUNTERS = 8  # len(state.CORE_COUNTS)
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Upper bounds in bytes.
+
+    Attributes
+    ----------
+    program : columns of the Program.
+    image : what the simulator derives from them.
+    state : potentials, lists and counters of all players. Lists of waiting events count at their
+        worst case; what is never used is never touched.
+    recorded : outputs, probes and costs of all samples.
+    """
+
+    program: int
+    image: int
+    state: int
+    recorded: int
+
+    @property
+    def total(self) -> int:
+        """Everything together."""
+        return self.program + self.image + self.state + self.recorded
+
+    def refuse_beyond(self, limit: int | None) -> None:
+        """Raise UsageError if the total is more than `limit` bytes."""
+        if limit is None or self.total <= limit:
+            return
+        parts = ", ".join(
+            f"{name} {_size(getattr(self, name))}" for name in self.__dataclass_fields__
+        )
+        raise UsageError(
+            f"memory: the run needs up to {_size(self.total)} ({parts}), the limit is "
+            f"{_size(limit)}. Use fewer samples at a time, fewer probes or threads, or a larger "
+            "memory limit."
+        )
+
+
+def estimate_memory(
+    program: Program,
+    n_samples: int,
+    n_ticks: int,
+    probe: Sequence[str] = (),
+    n_players: int = 1,
+    n_workers: int = 1,
+) -> MemoryEstimate:
+    """Memory of `n_players` samples at a time, each played by `n_workers` together."""
+    columns = sum(column.nbytes for column in program.columns().values())
+    deliveries = program.packets.axon.size + program.input_packets.axon.size
+    delays = max(
+        int(program.packets.delay.max(initial=0)), int(program.input_packets.delay.max(initial=0))
+    )
+    slots, synapses = 1 + delays, int(program.synapses.target.size)
+    by_bit = program.cores.synapse_format == SYNAPSE_FORMATS["crossbar"]
+    words = int((-(-np.diff(program.cores.axon_offset) // 64))[by_bit].sum())
+    listed = 0 if by_bit.all() else deliveries
+    resources = min(program.n_links, N_DIRECTIONS * program.chip.n_cores) + 2 * program.n_cores
+    image = 21 * program.n_axons + 24 * deliveries + 6 * synapses + 64 * resources
+    each_worker = (
+        slots * (12 * listed + 8 * words) + 8 * _COUNTERS * program.n_cores + 24 * resources
+    )
+    soft = program.neurons.theta.size
+    state = n_workers * (each_worker + 4 * soft) + 5 * program.n_neurons + 4 * soft
+    tally = 8 * (program.n_neurons + _COUNTERS * program.n_cores)
+    names = [program.layer_names.index(name) for name in probe]
+    watched = sum(program.layer_neurons(i).size for i in [program.output_layer, *names])
+    per_tick = 8 * watched * (2 if probe else 1) + 48
+    recorded = n_samples * (n_ticks + program.depth_ticks) * per_tick
+    recorded += 2 * n_samples * n_ticks * int(np.prod(program.input_shape))
+    return MemoryEstimate(columns, image, n_players * (state + tally), recorded)
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 100_000 else f"{n_bytes} bytes"
