@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.chips import make_chip, random_chip
 from support.networks import random_dense, random_input, random_layer, random_network
@@ -238,6 +238,7 @@ def few_bit_network(rng, chip, weights):
     return QuantizedNetwork(spikes, "fc2", shape, code, chip.core.membrane_bits)
 
 
+@settings(max_examples=12)  # copies of copies make some of these slow to map
 @given(st.integers(0, 2**32 - 1), st.sampled_from([[-1, 0, 1], [-3, 5, 0], list(range(-8, 8))]))
 def test_one_destination_and_few_bit_weights(seed, weights):
     """TrueNorth's rules: copies and splitters, an axon per type; one packet per neuron."""
