@@ -63,7 +63,9 @@ def spikes_by_hand(quantized: Any, x: Any) -> list[list[int]]:
 @pytest.mark.parametrize("alpha_syn", [0.75, [0.25, 1.0], -0.5])
 @pytest.mark.parametrize("silent", [False, True])
 def test_the_reference_does_what_the_equations_say(alpha_syn: Any, silent: bool) -> None:
-    quantized = quantize(network(alpha_syn, threshold=5.0, silent_step=silent), CHIP, input_kind="spike")
+    quantized = quantize(
+        network(alpha_syn, threshold=5.0, silent_step=silent), CHIP, input_kind="spike"
+    )
     x = np.random.default_rng(5).integers(0, 2, (1, 30, 2))
     given_ = run_reference(quantized, x)[0]
     assert given_.sum() > 0
