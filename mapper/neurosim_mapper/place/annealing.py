@@ -29,13 +29,14 @@ from neurosim_mapper.place.row_major import place_row_major
 from neurosim_mapper.place.spectral import spectral_starts
 
 N_RANDOM: Final = 4
+N_RANDOM_OF_FEW: Final = 16
+FEW_CORES: Final = 64  # up to here, more starts find more than longer ones
 GIVE_UP_AT: Final = (0.4, 0.6)  # share of the way at which the worse half is left
-N_REHEATS: Final = 4
 NEAR_SHARE: Final = 768  # of 1024 proposals, how many look next to a neighbour
 START_ACCEPTANCE: Final = 0.4  # of moves to a neighbouring router
 COLD: Final = 1 / 20  # end temperature as a share of the start temperature
 SPECTRAL_WARMTH: Final = 1 / 5  # start temperature of spectral starts, same unit
-REHEAT_WARMTH: Final = 1 / 8
+REHEAT_WARMTHS: Final = (1 / 2, 1 / 4, 1 / 8, 1 / 16) * 2
 ROUTE_WARMTH: Final = 2.0  # start temperature of the last phase as a share of the end of phase 2
 ROUTE_SHARE: Final = 0.3  # time of the last phase as a share of the others
 _SHARES: Final = {"spectral": 0.06, "random": 0.79, "reheat": 0.15}
@@ -78,10 +79,12 @@ class _Run:
         return float(accepted) / max(n_moves, 1)
 
     def cool(self, start: float, end: float, n_moves: int) -> None:
-        """Geometric cooling with short moves, then a few moves without any uphill."""
-        for share in np.arange(_STAGES) / (_STAGES - 1):
-            self.stage(start * (end / start) ** share, 1, n_moves // _STAGES)
-        self.stage(0.0, 1, n_moves // _STAGES)
+        """Geometric cooling with short and not so short moves, then a few that never go uphill."""
+        for number in range(_STAGES):
+            share = number / (_STAGES - 1)
+            self.stage(start * (end / start) ** share, 1 + number % 3, n_moves // (_STAGES + 3))
+        for number in range(3):
+            self.stage(0.0, 3 - number, n_moves // (_STAGES + 3))
 
 
 def place_annealing(
@@ -126,7 +129,8 @@ def _cheapest(problem: PlacementProblem, candidates: list[I64]) -> I64:
 def _anneal(problem: PlacementProblem, n_moves: int, rng: np.random.Generator) -> tuple[I64, float]:
     """The best board of phases 1 and 2, and the temperature at which they ended."""
     moves = {name: int(n_moves * share) for name, share in _SHARES.items()}
-    randoms = [_run(problem, rng.permutation(problem.compact), rng) for _ in range(N_RANDOM)]
+    n_random = N_RANDOM if problem.movable.size > FEW_CORES else N_RANDOM_OF_FEW
+    randoms = [_run(problem, rng.permutation(problem.compact), rng) for _ in range(n_random)]
     hot = _start_temperature(randoms[0])
     cold = hot * COLD
     runs = [_run_at(problem, router, rng) for router in spectral_starts(problem, rng)]
@@ -197,9 +201,9 @@ def _cool_and_halve(runs: list[_Run], hot: float, cold: float, n_moves: int) -> 
 def _reheat(best: _Run, hot: float, cold: float, n_moves: int, rng: np.random.Generator) -> I64:
     """Warm and cool a few times, each time from the best state so far."""
     router, cost = best.board.router.copy(), best.cost
-    for number in range(N_REHEATS):
+    for warmth in REHEAT_WARMTHS:
         run = _run_at(best.problem, router, rng)
-        run.cool(max(hot * REHEAT_WARMTH / (1 + number), cold), cold, n_moves // N_REHEATS)
+        run.cool(max(hot * warmth, cold), cold, n_moves // len(REHEAT_WARMTHS))
         if run.cost < cost:
             router, cost = run.board.router.copy(), run.cost
     return router

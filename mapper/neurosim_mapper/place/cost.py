@@ -4,7 +4,7 @@ Enters: a problem and a router per core. Leaves: a `PlacementCost`. Promised: ro
 the router (`walk_flows`), so that `hops` is what a simulation counts when every source sends at
 its rate. ``total`` is what the annealing placer minimises::
 
-    total = distance + CONGESTION_SHARE * congestion + DEAD_LINK_COST * dead_link_packets
+    total = distance + congestion_share * congestion + DEAD_LINK_COST * dead_link_packets
     distance   = hops + CROSSING_COST * crossings            # packets per tick, tree links once
     congestion = L**(3/4) * (sum over links of load**4)**(1/4)
 
@@ -32,7 +32,6 @@ from neurosim_mapper.place.problem import (
 )
 from neurosim_mapper.route._tree_kernel import walk_flows
 
-CONGESTION_SHARE: Final = 0.05
 DEAD_LINK_COST: Final = 1000  # hops that a packet over a dead link counts for
 
 
@@ -75,7 +74,7 @@ def placement_cost(problem: PlacementProblem, router: I64) -> PlacementCost:
     distance = hops + CROSSING_COST * crossings
     power = float((loads.astype(np.float64) ** 4).sum()) ** 0.25
     congestion = congestion_scale(problem) * power
-    total = distance + CONGESTION_SHARE * congestion + DEAD_LINK_COST * dead
+    total = distance + problem.congestion_share * congestion + DEAD_LINK_COST * dead
     return PlacementCost(
         hops=hops * unit,
         crossings=crossings * unit,

@@ -24,6 +24,7 @@ from neurosim_mapper.route.dimension_order import dead_link_numbers
 
 I64 = npt.NDArray[np.int64]
 HOST: Final = -1
+CONGESTION_SHARE: Final = 0.05
 CROSSING_COST: Final = 8  # hops that one chip border counts for, on top of its own hop
 NO_RING: Final = 1 << 30  # length of an axis that is not closed to a ring
 
@@ -69,6 +70,7 @@ class PlacementProblem:
     unit : packets per tick of one unit of weight; 1 unless rates are calibrated.
     pins : (n_cores,) router of cores that must not move, -1 for the others.
     labels : (n_cores,) what each core holds, for people; may be empty.
+    congestion_share : weight of the load of busy links against distance; 0: distance only.
 
     Raises
     ------
@@ -82,6 +84,7 @@ class PlacementProblem:
     pins: I64
     unit: float = 1.0
     labels: tuple[str, ...] = ()
+    congestion_share: float = CONGESTION_SHARE
 
     def __post_init__(self) -> None:
         if self.n_cores > len(self.chip.usable_cores):

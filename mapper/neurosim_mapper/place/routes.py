@@ -9,7 +9,6 @@ import numpy as np
 from neurosim_mapper.place._annealing_kernel import LOGS, Board
 from neurosim_mapper.place._route_kernel import Traffic, anneal_routes
 from neurosim_mapper.place.cost import (
-    CONGESTION_SHARE,
     congestion_scale,
     link_costs,
     link_loads,
@@ -30,7 +29,7 @@ def refine_routes(
 ) -> None:
     """Cool `board`, in place, on `PlacementCost.total` from temperature `start` to `end`."""
     traffic = make_traffic(problem, board.router)
-    factor = CONGESTION_SHARE * congestion_scale(problem)
+    factor = problem.congestion_share * congestion_scale(problem)
     steps = start * (end / start) ** (np.arange(_STAGES) / (_STAGES - 1))
     for temperature in (*steps.tolist(), 0.0):
         anneal_routes(

@@ -1,0 +1,126 @@
+"""What every placer promises, whatever its method."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.chips import make_chip
+from support.placements import grid_chip, random_nets, random_traffic
+
+from neurosim.errors import DoesNotFitError, UsageError
+from neurosim_mapper.place import PLACERS, problem_of_pairs
+
+CHIPS = {
+    "mesh": {},
+    "torus": {"noc__topology": "torus"},
+    "array": {"grid": {"wide": 2, "high": 3}, "array": {"wide": 2, "high": 1}},
+    "dead": {"dead_cores": [[0, 0], [1, 1], [3, 2]]},
+    "column": {"grid": {"wide": 1, "high": 12}},
+    "yx": {"noc__routing": "yx"},
+}
+
+
+@pytest.fixture(params=sorted(PLACERS))
+def placer(request):
+    return PLACERS[request.param]
+
+
+def chip_called(name):
+    return make_chip(**({"grid": {"wide": 4, "high": 3}} | CHIPS[name]))
+
+
+def places(placer, problem, seed=0):
+    """Coordinates, after a check that they are different, alive and where pins say."""
+    placement = placer(problem, np.random.default_rng(seed))
+    xy = list(zip(placement.x.tolist(), placement.y.tolist(), strict=True))
+    assert len(xy) == problem.n_cores
+    assert len(set(xy)) == len(xy)
+    assert set(xy) <= set(problem.chip.usable_cores)
+    assert placement.x.dtype == placement.y.dtype == np.int32
+    assert isinstance(placement.notes["placer"], str)
+    for core in np.flatnonzero(problem.pins >= 0):
+        y, x = divmod(int(problem.pins[core]), problem.chip.wide)
+        assert xy[core] == (x, y)
+    return xy
+
+
+def test_no_core_at_all(placer):
+    assert places(placer, problem_of_pairs(chip_called("mesh"), 0, [], [], [])) == []
+
+
+def test_one_core(placer):
+    assert (
+        len(places(placer, problem_of_pairs(chip_called("mesh"), 1, [-1, 0], [0, -1], [5, 3]))) == 1
+    )
+
+
+def test_cores_that_do_not_talk(placer):
+    assert len(places(placer, problem_of_pairs(chip_called("dead"), 5, [], [], []))) == 5
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_full_chip(placer, name):
+    chip = chip_called(name)
+    n = len(chip.usable_cores)
+    problem = random_nets(np.random.default_rng(1), chip, n)
+    assert set(places(placer, problem)) == set(chip.usable_cores)
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_half_a_chip(placer, name):
+    places(placer, random_nets(np.random.default_rng(2), chip_called(name), 6))
+
+
+def test_two_groups_that_do_not_talk_to_each_other(placer):
+    places(placer, problem_of_pairs(chip_called("mesh"), 6, [0, 1, 3, 4], [1, 2, 4, 5], [9] * 4))
+
+
+def test_impossible(placer):
+    with pytest.raises(DoesNotFitError, match="needs 10 cores, the chip 'test' has 9 usable ones"):
+        places(placer, problem_of_pairs(chip_called("dead"), 10, [], [], []))
+
+
+def test_pins(placer):
+    problem = random_nets(np.random.default_rng(3), chip_called("dead"), 7)
+    pinned = problem.with_pins({2: (3, 0), 5: (0, 2)})
+    xy = places(placer, pinned)
+    assert xy[2] == (3, 0)
+    assert xy[5] == (0, 2)
+
+
+def test_all_cores_pinned(placer):
+    problem = random_nets(np.random.default_rng(4), chip_called("mesh"), 3)
+    where = {0: (3, 2), 1: (0, 0), 2: (1, 2)}
+    assert places(placer, problem.with_pins(where)) == list(where.values())
+
+
+def test_a_seed_says_it_all(placer):
+    """The same seed gives the same placement, on a problem built anew."""
+    first, second = (places(placer, random_traffic(5, 5, 20, 6), seed=7) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("pins", "sentence"),
+    [
+        ({0: (1, 1)}, "pin of core 0 at (1, 1): that core of 'test' is dead."),
+        ({0: (4, 0)}, "pin of core 0 at (4, 0): the chip 'test' reaches from (0, 0) to (3, 2)."),
+        ({9: (0, 1)}, "pin of core 9: the mapping has cores 0..3."),
+        ({1: (2, 0), 3: (2, 0)}, "pins of cores 1 and 3: both at (2, 0)."),
+    ],
+)
+def test_pins_that_make_no_sense(pins, sentence):
+    problem = problem_of_pairs(chip_called("dead"), 4, [0], [1], [1])
+    with pytest.raises(UsageError) as error:
+        problem.with_pins(pins)
+    assert str(error.value).startswith(sentence)
+
+
+def test_a_placer_of_ten_lines():
+    """Any function with the prototype will do; see CONTRIBUTING."""
+
+    def place_backwards(problem, rng):
+        return problem.placement(problem.fill(problem.free[::-1]), "backwards")
+
+    xy = places(place_backwards, problem_of_pairs(grid_chip(2, 2), 3, [0], [1], [1]))
+    assert xy == [(1, 1), (0, 1), (1, 0)]
