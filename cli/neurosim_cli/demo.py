@@ -13,6 +13,8 @@ import click
 from neurosim_cli.options import FILE, json_option
 
 if TYPE_CHECKING:
+    import subprocess
+
     import numpy as np
     import numpy.typing as npt
     from rich.table import Table
@@ -62,11 +64,15 @@ def demo(output: Path, chip: str, samples: int | None, threads: int | None, as_j
     One sends 8-bit values (LIAF), the other spikes (LIF). Both are read, turned into integers,
     mapped, and simulated on the test images with the ideal and the cycle-level network.
     """
+    from neurosim import warm_up
     from neurosim_cli.compare_command import check_comparison_folder, write_comparison
     from neurosim_cli.output import remark, show_json
 
     check_comparison_folder(output)
-    results = {name: _one(name, chip, samples, threads) for name in NAMES}
+    compiling = warm_up.start()
+    if compiling is not None:
+        remark("first run: compiling the kernels, once per machine")
+    results = {name: _one(name, chip, samples, threads, compiling) for name in NAMES}
     comparison = _comparison(results)
     write_comparison(output, comparison, {name: r.cycle for name, r in results.items()})
     if as_json:
@@ -88,7 +94,13 @@ def data_file(name: str) -> Path:
     return found
 
 
-def _one(name: str, chip: str, samples: int | None, threads: int | None) -> Result:
+def _one(
+    name: str,
+    chip: str,
+    samples: int | None,
+    threads: int | None,
+    compiling: subprocess.Popen[bytes] | None,
+) -> Result:
     """The whole path of one network."""
     import numpy as np
 
@@ -112,6 +124,9 @@ def _one(name: str, chip: str, samples: int | None, threads: int | None) -> Resu
         program = map_network(quantized, chip)
     runs = {}
     for noc in ("ideal", "cycle"):
+        if noc == "cycle" and compiling is not None:
+            with progress("compiling the network's kernels"):
+                compiling.wait()
         with progress(f"{name}: {noc} network", len(test.x)) as advance:
             runs[noc] = _simulate(program, test, noc, threads, advance)
     return Result(

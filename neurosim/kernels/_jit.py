@@ -76,6 +76,11 @@ def _cached_njit(function: _F, *, parallel: bool) -> _F:
 _CACHE_ROOT = _cache_dir()
 
 
+def compiled_before(folder: Path) -> bool:
+    """Whether a process before this one compiled the kernels of `folder` as they are now."""
+    return (_CACHE_ROOT / source_digest(folder)).is_dir()
+
+
 def kernel(function: _F) -> _F:
     """Compile `function` without the interpreter lock, cached on disk.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 _PJ_EXPONENT = -12
+_NOTHING_PJ: Final = 1e-30  # far below one electron volt
 
 
 def engineering(value: float, unit: str) -> str:
@@ -37,7 +39,7 @@ def picojoules(values: Sequence[float], digits: int = 5) -> list[str]:
     rounded down to its last place, and what is missing goes to those that lost most.
     """
     total = values[-1]
-    if total <= 0:
+    if total < _NOTHING_PJ:
         return ["0 pJ"] * len(values)
     magnitude = math.floor(math.log10(total))
     exponent = min(12, max(-15, 3 * ((magnitude + _PJ_EXPONENT) // 3)))
