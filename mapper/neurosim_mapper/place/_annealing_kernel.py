@@ -66,6 +66,9 @@ def anneal_pairs(
     column, row, at_x, at_y, host_distance, size = grid
     router_of, core_of, is_open, px, py, movable, random = board
     wide, high, torus = size[0], size[1], size[4] > 0
+    now = np.empty(px.size, np.int64)
+    for core in range(now.size):
+        now[core], _ = _pull(start, neighbour, weight, px, py, core, -1, px[core], py[core], size)
     change, total, accepted = 0, 0.0, 0
     state = random[0]
     for _ in range(n_moves):
@@ -93,21 +96,34 @@ def anneal_pairs(
         other = core_of[new]
         x0, y0, x1, y1 = at_x[old], at_y[old], at_x[new], at_y[new]
         further = host_distance[new] - host_distance[old]
-        delta = host[core] * further
-        delta += _pull(start, neighbour, weight, px, py, core, other, x0, y0, x1, y1, size)
+        there, shared = _pull(start, neighbour, weight, px, py, core, other, x1, y1, size)
+        delta = host[core] * further + there - now[core]
         if other >= 0:
-            delta -= host[other] * further
-            delta += _pull(start, neighbour, weight, px, py, other, core, x1, y1, x0, y0, size)
+            here, _ = _pull(start, neighbour, weight, px, py, other, core, x0, y0, size)
+            # The two keep their distance; in both sums it counted as none.
+            delta += here - now[other] - host[other] * further
+            delta += 2 * shared * _steps(x0, y0, x1, y1, size)
         if delta <= 0 or delta < temperature * logs[np.int64(state & _MASK_12)]:
             change += delta
             accepted += 1
             router_of[core], core_of[new], core_of[old] = new, core, other
             px[core], py[core] = x1, y1
+            now[core] += _shift(start, neighbour, weight, px, py, core, other, x0, y0, size, now)
             if other >= 0:
                 router_of[other] = old
                 px[other], py[other] = x0, y0
+                now[other] += _shift(
+                    start, neighbour, weight, px, py, other, core, x1, y1, size, now
+                )
     random[0] = state
     return change, total / max(n_moves, 1), accepted
+
+
+@kernel
+def _steps(x0: Any, y0: Any, x1: Any, y1: Any, size: I64) -> Any:
+    """Distance between two positions."""
+    dx, dy = abs(x1 - x0), abs(y1 - y0)
+    return min(dx, size[2] - dx) + min(dy, size[3] - dy)
 
 
 @kernel
@@ -119,24 +135,48 @@ def _pull(
     py: I32,
     core: Any,
     partner: Any,
-    x0: Any,
-    y0: Any,
-    x1: Any,
-    y1: Any,
+    x: Any,
+    y: Any,
     size: I64,
 ) -> Any:
-    """Change of the cost of the pairs of `core`, except with `partner`: they trade places."""
+    """Cost of the pairs of `core` if it sat at (x, y), and its weight with `partner`."""
     ring_x, ring_y = size[2], size[3]
-    delta = 0
+    total, shared = np.int64(0), np.int64(0)
+    for k in range(start[core], start[core + 1]):
+        j = neighbour[k]
+        dx, dy = abs(x - px[j]), abs(y - py[j])
+        total += weight[k] * (min(dx, ring_x - dx) + min(dy, ring_y - dy))
+        if j == partner:
+            shared = weight[k]
+    return total, shared
+
+
+@kernel
+def _shift(
+    start: I64,
+    neighbour: I32,
+    weight: I64,
+    px: I32,
+    py: I32,
+    core: Any,
+    partner: Any,
+    x0: Any,
+    y0: Any,
+    size: I64,
+    now: I64,
+) -> Any:
+    """Bring the costs of the neighbours up to date after `core` left (x0, y0); its own change."""
+    x1, y1 = px[core], py[core]
+    change = np.int64(0)
     for k in range(start[core], start[core + 1]):
         j = neighbour[k]
         if j != partner:
-            x, y = px[j], py[j]
-            ax, ay, bx, by = abs(x1 - x), abs(y1 - y), abs(x0 - x), abs(y0 - y)
-            far = min(ax, ring_x - ax) + min(ay, ring_y - ay)
-            near = min(bx, ring_x - bx) + min(by, ring_y - by)
-            delta += weight[k] * (far - near)
-    return delta
+            more = weight[k] * (
+                _steps(x1, y1, px[j], py[j], size) - _steps(x0, y0, px[j], py[j], size)
+            )
+            now[j] += more
+            change += more
+    return change
 
 
 @kernel

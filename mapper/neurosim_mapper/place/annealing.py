@@ -24,7 +24,7 @@ from neurosim_mapper.mapping import Placement
 from neurosim_mapper.place._annealing_kernel import LOGS, Board, anneal_pairs
 from neurosim_mapper.place.cost import pair_distance, placement_cost
 from neurosim_mapper.place.problem import I64, PlacementProblem
-from neurosim_mapper.place.routes import refine_routes, route_moves
+from neurosim_mapper.place.routes import MOVE_NS, refine_routes, route_moves
 from neurosim_mapper.place.row_major import place_row_major
 from neurosim_mapper.place.spectral import spectral_starts
 
@@ -40,16 +40,21 @@ REHEAT_WARMTHS: Final = (1 / 2, 1 / 4, 1 / 8, 1 / 16) * 2
 ROUTE_WARMTH: Final = 2.0  # start temperature of the last phase as a share of the end of phase 2
 ROUTE_SHARE: Final = 0.3  # time of the last phase as a share of the others
 _SHARES: Final = {"spectral": 0.06, "random": 0.79, "reheat": 0.15}
-FEW_MOVES_PER_CORE: Final = 10_000  # below, a random start gets nowhere and is left out
+FEW_MOVES_PER_CORE: Final = 3_000  # below, a random start gets nowhere and is left out
 _STAGES: Final = 60
-_MOVES_PER_CORE: Final = 30_000
-_MOVES_CAP: Final = 7_000_000
-_MOVES_PER_CORE_ABOVE: Final = 1_500
+# The default effort, in ns of a machine of 2024; from counts alone, so the result never depends
+# on how fast a machine really is.
+_NS_PER_CORE: Final = 6_000_000
+_NS_CAP: Final = 850_000_000
+_NS_PER_CORE_ABOVE: Final = 500_000
 
 
-def default_effort(n_cores: int) -> int:
-    """Moves: about a second for 300 cores, far less for a few."""
-    return min(_MOVES_PER_CORE * n_cores, _MOVES_CAP + _MOVES_PER_CORE_ABOVE * n_cores)
+def default_effort(problem: PlacementProblem) -> int:
+    """Moves for about a second with 300 cores, far less with a few; from counts alone."""
+    n_cores = problem.movable.size
+    budget_ns = min(_NS_PER_CORE * n_cores, _NS_CAP + _NS_PER_CORE_ABOVE * n_cores)
+    degree = problem.graph.neighbour.size / max(problem.n_cores, 1)
+    return int(budget_ns / (MOVE_NS[0] + MOVE_NS[1] * degree))
 
 
 @dataclass
@@ -91,12 +96,14 @@ def place_annealing(
     problem: PlacementProblem, rng: np.random.Generator, effort: int | None = None
 ) -> Placement:
     """The cheapest placement that `effort` moves find (default: `default_effort`)."""
-    n_moves = default_effort(problem.movable.size) if effort is None else effort
+    n_moves = default_effort(problem) if effort is None else effort
     row_major = problem.routers(place_row_major(problem, rng))
     candidates = [row_major]
     if problem.movable.size > 1 and problem.nets.weight.any():
         found, cold = _anneal(problem, n_moves, rng)
-        candidates += [found, _on_routes(problem, found, cold, n_moves, rng)]
+        candidates.append(found)
+        if problem.is_tree or problem.congestion_share or problem.chip.dead_links:
+            candidates.append(_on_routes(problem, found, cold, n_moves, rng))
     return problem.placement(_cheapest(problem, candidates), "annealing", moves=n_moves)
 
 

@@ -20,7 +20,7 @@ from neurosim_mapper.place.problem import HOST, I64, Nets, PlacementProblem
 NEAR_SHARE: Final = 512
 _STAGES: Final = 30
 # Measured cost of a move in ns: constant, and per neighbour or link of a core; only ratios count.
-_PAIR_NS: Final = (40.0, 12.0)
+MOVE_NS: Final = (50.0, 8.0)
 _LINK_NS: Final = (800.0, 150.0)
 
 
@@ -52,7 +52,7 @@ def route_moves(problem: PlacementProblem, router: I64, n_moves: int) -> int:
     members = np.diff(problem.nets.offset) + (problem.nets.source != HOST)
     links = float((np.diff(offset) * members).sum()) / max(problem.n_cores, 1)
     pairs = problem.graph.neighbour.size / max(problem.n_cores, 1)
-    return int(n_moves * (_PAIR_NS[0] + pairs * _PAIR_NS[1]) / (_LINK_NS[0] + links * _LINK_NS[1]))
+    return int(n_moves * (MOVE_NS[0] + pairs * MOVE_NS[1]) / (_LINK_NS[0] + links * _LINK_NS[1]))
 
 
 def make_traffic(problem: PlacementProblem, router: I64) -> Traffic:
