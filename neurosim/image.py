@@ -192,6 +192,7 @@ def make_image(program: Program) -> Image:
                 chip.core.axon_collision == "or",
                 chip.core.send_zero,
                 program.seed & 0xFFFFFFFF,
+                chip.core.send_zero and program.input_code.kind == "analog",
             ]
         ),
     )

@@ -18,7 +18,8 @@ I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
 PSUM, LIAF, TRUENORTH = 0, 1, 2  # program.MODEL_CODES
-V_LOW, V_HIGH, N_SLOTS, MERGE_SPIKES, SEND_ZERO, SEED = range(6)  # Image.settings
+# Image.settings; a host sends zeros only as values, no spike is no packet
+V_LOW, V_HIGH, N_SLOTS, MERGE_SPIKES, SEND_ZERO, SEED, SEND_ZERO_INPUT = range(7)
 
 
 @kernel

@@ -33,7 +33,7 @@ from neurosim.kernels.groups import (
     MERGE_SPIKES,
     N_SLOTS,
     SEED,
-    SEND_ZERO,
+    SEND_ZERO_INPUT,
     pass_partial_sums,
     reset,
     reset_somas,
@@ -107,7 +107,7 @@ def run_sample(
     """
     n_workers, n_slots, merge = acc.shape[0], settings[N_SLOTS], settings[MERGE_SPIKES] != 0
     first_tick, n_ticks, logging = span[1], span[3], log.tick_offset.size > 1
-    offset, sends_zero = neuron_outlet.packet_offset, settings[SEND_ZERO] != 0
+    offset, sends_zero = neuron_outlet.packet_offset, settings[SEND_ZERO_INPUT] != 0
     if first_tick == 0:
         if worker == 0:
             seed[0] = mix(settings[SEED], span[0])

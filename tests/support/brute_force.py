@@ -48,7 +48,8 @@ def _host_packets(program, values, sample, counted, arrivals):
     n_ticks = values.shape[0]
     for tick in range(n_ticks):
         for element, value in enumerate(values[tick].tolist()):
-            if value == 0 and not program.chip.core.send_zero:
+            analog = program.input_code.kind == "analog"
+            if value == 0 and not (analog and program.chip.core.send_zero):
                 continue
             n = _send(
                 program, program.input_packets, element, value, 1, tick, n_ticks, sample, counted,
