@@ -16,6 +16,8 @@ $(VENV)/.package: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable .
+	@echo "compiling the kernels; they are kept on disk"
+	$(BIN)/neurosim demo --samples 2 -o $(VENV)/first_run > /dev/null
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.package
