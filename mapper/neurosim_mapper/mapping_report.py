@@ -9,6 +9,7 @@ The command line writes both as mapping_report.json. Keys::
     layers             per layer: neurons, tile, tiles, fragments, cores it appears on, and how many
                        tile shapes were tried and rejected, by the limit that rejected them
     cores_used, cores_available, simple_bound, fan_in_fragments, utilisation
+    placement          cost, lower bound, gap and baselines: `neurosim_mapper.place.report`
     fits, reason       the sentence of the error, if any
 """
 
