@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from neurosim_mapper.mapping import Placement
 from neurosim_mapper.place.bounds import lower_bounds
 from neurosim_mapper.place.cost import placement_cost
-from neurosim_mapper.place.problem import PlacementProblem
+from neurosim_mapper.place.problem import PlacementProblem, no_pins
 from neurosim_mapper.place.random_cores import place_random
 from neurosim_mapper.place.row_major import place_row_major
 
@@ -22,17 +23,19 @@ def placement_report(problem: PlacementProblem, placement: Placement) -> dict[st
     Keys: the notes of the placer; those of `PlacementCost`; ``objective`` (tree links or hops);
     ``pinned`` cores; ``lower_bounds`` by name, ``lower_bound`` the largest and ``bound`` its name;
     ``gap`` = distance / lower bound - 1, null without traffic; ``baselines``: distance in row-major
-    order and the mean of five random placements.
+    order and the mean of five random placements, both without pins.
     """
     cost = placement_cost(problem, problem.routers(placement))
     bounds = lower_bounds(problem)
     name = max(bounds, key=lambda key: bounds[key])
     rng = np.random.default_rng(0)
+    open_problem = replace(problem, pins=no_pins(problem.n_cores))
     randoms = [
-        placement_cost(problem, problem.routers(place_random(problem, rng))).distance
+        placement_cost(problem, problem.routers(place_random(open_problem, rng))).distance
         for _ in range(N_RANDOM)
     ]
-    row_major = placement_cost(problem, problem.routers(place_row_major(problem, rng))).distance
+    in_order = problem.routers(place_row_major(open_problem, rng))
+    row_major = placement_cost(problem, in_order).distance
     return {
         **placement.notes,
         "objective": "tree links" if problem.is_tree else "hops",
