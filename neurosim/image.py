@@ -58,7 +58,7 @@ class Outlet(NamedTuple):
     ring: I32
     ring_delay: I32
     bit_offset: I64
-    bit: I32  # (n, 2) position in State.bits, delay
+    bit: I32  # (n, 2) position in State.bits or -1, delay; a row per owner without bit_offset
 
 
 class Crossbar(NamedTuple):
@@ -97,6 +97,7 @@ class Groups(NamedTuple):
     stop: I64
     first_tick: I32
     model: I32
+    packets: I32  # that each of its neurons sends when it fires; -1 if they differ
     is_analog: I8
     psums: I64  # groups that are fragments
     psum_target: I64
@@ -213,6 +214,7 @@ def _groups(program: Program, psum_signature: I32) -> Groups:
         stop=_i64(groups.neuron_stop),
         first_tick=_i32(groups.first_tick),
         model=_i32(groups.model),
+        packets=_packets_of_each(program),
         is_analog=np.asarray(analog).astype(np.int8),
         psums=np.flatnonzero(groups.psum_target >= 0).astype(np.int64),
         psum_target=_i64(groups.psum_target),
@@ -220,6 +222,18 @@ def _groups(program: Program, psum_signature: I32) -> Groups:
         psum_flow=_i32(groups.psum_flow),
         psum_signature=psum_signature,
     )
+
+
+def _packets_of_each(program: Program) -> I32:
+    starts, stops = program.groups.neuron_start, program.groups.neuron_stop
+    sizes = np.diff(program.packets.owner_offset)
+    result = np.full(starts.size, -1, np.int32)
+    used = np.flatnonzero(stops > starts)
+    if used.size:
+        most = np.maximum.reduceat(sizes, starts[used])
+        same = most == np.minimum.reduceat(sizes, starts[used])
+        result[used[same]] = most[same]
+    return result
 
 
 def _same_weights(program: Program) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -331,11 +345,20 @@ def _outlets(
                 ring_offset=_offsets(ring_rows.owner, n),
                 ring=_i32(ring_of[ring_rows.axon]),
                 ring_delay=_i32(ring_rows.delay),
-                bit_offset=_offsets(bit_rows.owner, n),
-                bit=_i32(np.stack([bit_of[bit_rows.axon], bit_rows.delay], axis=1)),
+                **_bit_rows(bit_rows, bit_of, n),
             )
         )
     return _entries(program, axon_core, singles, weight), (outlets[0], outlets[1]), ring_axon
+
+
+def _bit_rows(rows: _Deliveries, bit_of: I64, n: int) -> dict[str, Any]:
+    """Places of bits and delays; by owner, if no owner has several, else with offsets."""
+    places = np.stack([bit_of[rows.axon], rows.delay], axis=1).astype(np.int32)
+    if rows.owner.size == 0 or np.bincount(rows.owner, minlength=n).max() > 1:
+        return {"bit_offset": _offsets(rows.owner, n), "bit": places}
+    table = np.full((n, 2), -1, np.int32)
+    table[rows.owner] = places
+    return {"bit_offset": np.zeros(1, np.int64), "bit": table}
 
 
 def _pick(rows: _Deliveries, mask: npt.NDArray[np.bool_]) -> _Deliveries:

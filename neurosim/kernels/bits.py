@@ -17,6 +17,9 @@ _numba_config: Any = numba.config
 ir: Any = importlib.import_module("llvmlite.ir")
 cgutils: Any = importlib.import_module("numba.core.cgutils")
 
+AHEAD = 12
+"""Places ahead in a list for which a pass asks for cache lines."""
+
 if not _numba_config.DISABLE_JIT:
 
     def _make_count_trailing(typing: Any, word: Any) -> Any:
@@ -37,15 +40,19 @@ if not _numba_config.DISABLE_JIT:
 
     _count_ones: Any = intrinsic(_make_count_ones)
 
+    def _emit_prefetch(builder: Any, pointer: Any) -> None:
+        """LLVM's prefetch for reading, to be kept in all caches."""
+        pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+        name = "llvm.prefetch.p0i8" if "i8*" in str(pointer.type) else "llvm.prefetch.p0"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        builder.call(function, [pointer, number(0), number(3), number(1)])
+
     def _make_fetch(typing: Any, array: Any, index: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             view = context.make_array(signature.args[0])(context, builder, args[0])
-            pointer = builder.bitcast(builder.gep(view.data, [args[1]]), ir.IntType(8).as_pointer())
-            number = ir.IntType(32)
-            kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
-            name = "llvm.prefetch.p0i8" if "i8*" in str(pointer.type) else "llvm.prefetch.p0"
-            function = cgutils.get_or_insert_function(builder.module, kind, name)
-            builder.call(function, [pointer, number(0), number(3), number(1)])
+            _emit_prefetch(builder, builder.gep(view.data, [args[1]]))
             return context.get_dummy_value()
 
         return types.void(array, types.int64), generate
@@ -56,6 +63,23 @@ if not _numba_config.DISABLE_JIT:
     def prefetch(array: Any, index: int) -> None:
         """Ask for the cache line of ``array[index]``; changes nothing."""
         _fetch(array, index)
+
+    def _make_fetch_row(typing: Any, array: Any, index: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            view = context.make_array(signature.args[0])(context, builder, args[0])
+            width = builder.extract_value(view.shape, 1)
+            pointer = builder.gep(view.data, [builder.mul(args[1], width)])
+            _emit_prefetch(builder, pointer)
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64), generate
+
+    _fetch_row: Any = intrinsic(_make_fetch_row)
+
+    @kernel
+    def prefetch_row(table: Any, row: int) -> None:
+        """Ask for the first cache line of ``table[row]``; changes nothing."""
+        _fetch_row(table, row)
 
     @kernel
     def count_bits(word: np.uint64) -> int:
@@ -71,6 +95,9 @@ else:
 
     def prefetch(array: Any, index: int) -> None:
         """Ask for the cache line of ``array[index]``; changes nothing."""
+
+    def prefetch_row(table: Any, row: int) -> None:
+        """Ask for the first cache line of ``table[row]``; changes nothing."""
 
     def count_bits(word: np.uint64) -> int:
         """How many bits are set."""

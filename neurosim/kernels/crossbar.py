@@ -37,6 +37,7 @@ U64 = npt.NDArray[np.uint64]
 _BYTE = np.uint64(255)
 _MOST: Final = 255  # of a byte counter
 _AT_ONCE: Final = 7  # rows added by full adders
+_CORES_AHEAD: Final = 3  # whose rows are fetched while a core computes
 _SPREAD = spread_table()
 
 TRUENORTH: Final = 2  # program.MODEL_CODES
@@ -77,7 +78,7 @@ def tick_crossbars(
     plain, shared, random = crossbar.plain, crossbar.shared, crossbar.random
     parameters, v, flags = neurons.parameters, soma.v, soma.fired
     core_of, start_of, stop_of = groups.core, groups.start, groups.stop
-    first_of, model_of = groups.first_tick, groups.model
+    first_of, model_of, each_of = groups.first_tick, groups.model, groups.packets
     weights, stochastic, leak, threshold = (
         columns.weight,
         columns.synapse_stochastic,
@@ -103,18 +104,11 @@ def tick_crossbars(
     last = shares.first_group[worker + 1]
     for group in range(shares.first_group[worker], last):
         first_tick = first_of[group]
-        if group + 1 < last:
+        if group + _CORES_AHEAD < last:
             _fetch_rows(
-                crossbits,
-                bits,
-                axon_word,
-                base_of,
-                core_of[group + 1],
-                slot,
-                start_of,
-                stop_of,
-                group + 1,
-            )
+                crossbits, bits, axon_word, base_of, core_of, slot, start_of, stop_of,
+                group + _CORES_AHEAD,
+            )  # fmt: skip
         if model_of[group] != TRUENORTH or tick < first_tick or tick >= first_tick + n_ticks:
             continue
         core, start = core_of[group], start_of[group]
@@ -153,8 +147,8 @@ def tick_crossbars(
         if spoke:
             begin = core_time(op_time, counts, core)
             n, sent = _collect(
-                words, offset, op_time, begin, start, size, n_fired[0], core, owner, cores, value,
-                copies, ready, begins,
+                words, offset, each_of[group], op_time, begin, start, size, n_fired[0], core,
+                owner, cores, value, copies, ready, begins,
             )  # fmt: skip
             spoken[core] += n - n_fired[0]
             n_fired[0] = n
@@ -170,14 +164,14 @@ def _fetch_rows(
     bits: U64,
     axon_word: I64,
     base_of: I64,
-    core: int,
+    core_of: I32,
     slot: int,
     start_of: I64,
     stop_of: I64,
     group: int,
 ) -> None:
     """Ask for the rows that a core will add, so that they come while another core computes."""
-    n_words = (stop_of[group] - start_of[group] + 63) >> 6
+    n_words, core = (stop_of[group] - start_of[group] + 63) >> 6, core_of[group]
     first = axon_word[core]
     for k in range(first, axon_word[core + 1]):
         word = np.uint64(0)
@@ -288,6 +282,7 @@ def _flag_spikes(
 def _collect(
     words: U64,
     offset: I64,
+    each: int,
     op_time: I64,
     begin: int,
     start: int,
@@ -301,7 +296,10 @@ def _collect(
     ready: I64,
     begins: I64,
 ) -> tuple[int, int]:
-    """List what fired, eight neurons at a glance; returns the length of the list, and packets."""
+    """List what fired, eight neurons at a glance; returns the length of the list, and packets.
+
+    `each` is the number of packets that every neuron of the group sends, -1 if they differ.
+    """
     sent = np.int64(0)
     for k in range((size + 7) >> 3):
         word = words[k]
@@ -315,7 +313,7 @@ def _collect(
             ready[n] = begin + (j + 1) * op_time[3] + sent * op_time[4]
             begins[n] = begin
             n += 1
-            sent += offset[start + j + 1] - offset[start + j]
+            sent += each if each >= 0 else offset[start + j + 1] - offset[start + j]
     return n, sent
 
 

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
-from neurosim.kernels.rows import add_dense, add_sparse
+from neurosim.kernels.bits import AHEAD, prefetch, prefetch_row
+from neurosim.kernels.rows import add_block, add_row
 
 I32 = npt.NDArray[np.int32]
 
@@ -110,18 +111,33 @@ def fill_rings(
 def set_bits(
     outlet: Any, fired: Any, bits: Any, first_tick: I32, worker: int, tick: int, span: int
 ) -> None:
-    """Set the bit of everything that fired in the slot of its tick."""
+    """Set the bit of everything that fired in the slot of its tick.
+
+    What fired lies scattered over tables that no cache holds, so the lines are asked for ahead.
+    """
     offset, place = outlet.bit_offset, outlet.bit
-    if offset.size == 1:
+    if place.shape[0] == 0:
         return
-    owner, mine = fired.owner[worker], bits[worker]
-    n_slots, uniform = mine.shape[0], first_tick.size == 1
-    for k in range(fired.n[worker, 0]):
-        for d in range(offset[owner[k]], offset[owner[k] + 1]):
-            arrival, position = tick + place[d, 1], place[d, 0]
+    owner, mine = fired.owner[worker], bits[worker].reshape(-1)
+    n_slots, n_words = bits.shape[1], bits.shape[2]
+    uniform, alone, n = first_tick.size == 1, offset.size == 1, fired.n[worker, 0]
+    for k in range(n):
+        first = np.int64(owner[k])
+        stop = first + 1
+        if alone:
+            prefetch_row(place, np.int64(owner[min(k + 2 * AHEAD, n - 1)]))
+            d = np.int64(owner[min(k + AHEAD, n - 1)])
+            slot = (tick + np.int64(place[d, 1])) % n_slots
+            prefetch(mine, slot * n_words + (np.int64(place[d, 0]) >> 6 if place[d, 0] > 0 else 0))
+        else:
+            first, stop = offset[first], offset[stop]
+        for d in range(first, stop):
+            arrival, position = tick + np.int64(place[d, 1]), np.int64(place[d, 0])
+            if position < 0:
+                continue
             if arrival < first_tick[0 if uniform else position >> 6] + span:
                 bit = np.uint64(1) << np.uint64(position & 63)
-                mine[arrival % n_slots, position >> 6] |= bit
+                mine[arrival % n_slots * n_words + (position >> 6)] |= bit
 
 
 @kernel
@@ -152,7 +168,7 @@ def _add_joined(entries: Any, listed: I32, value: I32, acc: I32) -> None:
     if target.size > 0:
         for k in range(listed.size):
             first, stop = offset[listed[k]], offset[listed[k] + 1]
-            add_sparse(target[first:stop], weight[first:stop], value[k], acc)
+            add_row(target, weight, first, stop, value[k], acc, 0)
 
 
 @kernel
@@ -177,11 +193,29 @@ def _count_joined(entries: Any, listed: I32, counts: I32) -> None:
 
 @kernel
 def _add_axons(entries: Any, synapses: Any, listed: I32, value: I32, acc: I32, counts: I32) -> None:
-    offset, axon = entries.axon_offset, entries.axon
-    if axon.size > 0:
-        for k in range(listed.size):
-            for e in range(offset[listed[k]], offset[listed[k] + 1]):
-                add_axon(synapses, axon[e], value[k], acc, counts)
+    """Rows from where the Program has them; arrays are taken out of their tuples once."""
+    offset, axon_of, core_of = entries.axon_offset, entries.axon, synapses.axon_core
+    if axon_of.size == 0:
+        return
+    dense_row, dense, neuron_offset = synapses.dense_row, synapses.dense, synapses.neuron_offset
+    row_offset, target, weight = synapses.row_offset, synapses.target, synapses.weight
+    events, macs, ops = counts[EVENTS], counts[MACS], counts[OPS]
+    is_analog, connected = synapses.axon_is_analog, synapses.axon_synapses
+    for k in range(listed.size):
+        for e in range(offset[listed[k]], offset[listed[k] + 1]):
+            axon = axon_of[e]
+            core, row = core_of[axon], dense_row[axon]
+            first = neuron_offset[core]
+            if row >= 0:
+                add_block(dense, row, value[k], acc, first, neuron_offset[core + 1] - first)
+            else:
+                begin, end = row_offset[axon], row_offset[axon + 1]
+                add_row(target, weight, begin, end, value[k], acc, first)
+            events[core] += 1
+            if is_analog[axon]:
+                macs[core] += connected[axon]
+            else:
+                ops[core] += connected[axon]
 
 
 @kernel
@@ -189,12 +223,11 @@ def add_axon(synapses: Any, axon: int, value: int, acc: I32, counts: I32) -> Non
     """Integrate one axon event into its core: the row, and what it counts."""
     core, row = synapses.axon_core[axon], synapses.dense_row[axon]
     first, stop = synapses.neuron_offset[core], synapses.neuron_offset[core + 1]
-    mine = acc[first:stop]
     if row >= 0:
-        add_dense(synapses.dense[row : row + stop - first], value, mine)
+        add_block(synapses.dense, row, value, acc, first, stop - first)
     else:
         begin, end = synapses.row_offset[axon], synapses.row_offset[axon + 1]
-        add_sparse(synapses.target[begin:end], synapses.weight[begin:end], value, mine)
+        add_row(synapses.target, synapses.weight, begin, end, value, acc, first)
     counts[EVENTS, core] += 1
     counts[MACS if synapses.axon_is_analog[axon] else OPS, core] += synapses.axon_synapses[axon]
 

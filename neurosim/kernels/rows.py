@@ -1,7 +1,7 @@
 """Rows of synapses added to accumulators: dense blocks and sparse rows.
 
-Loops run from 0 over slices, and targets are unsigned: an index that might be negative would cost
-a comparison per synapse, and the vector unit.
+Indices are unsigned: one that might be negative would cost a comparison per synapse, and the
+vector unit. No slices are taken: their reference counts cost more than a short row.
 """
 
 from __future__ import annotations
@@ -15,29 +15,42 @@ from neurosim.kernels._jit import kernel
 
 
 @kernel
-def add_dense(row: npt.NDArray[Any], value: int, acc: npt.NDArray[np.int32]) -> None:
-    """``acc += value * row``; plain loops that the compiler vectorises."""
+def add_block(
+    dense: npt.NDArray[Any],
+    row: int,
+    value: int,
+    acc: npt.NDArray[np.int32],
+    first: int,
+    size: int,
+) -> None:
+    """``acc[first : first + size] += value * dense[row : row + size]``, vectorised."""
+    a, b = np.uint64(row), np.uint64(first)
     if value == 1:
-        for j in range(row.size):
-            acc[j] += np.int32(row[j])
+        for j in range(np.uint64(size)):
+            acc[b + np.uint64(j)] += np.int32(dense[a + np.uint64(j)])
     else:
         factor = np.int32(value)
-        for j in range(row.size):
-            acc[j] += np.int32(factor * np.int32(row[j]))
+        for j in range(np.uint64(size)):
+            product = np.int32(factor * np.int32(dense[a + np.uint64(j)]))
+            acc[b + np.uint64(j)] += product
 
 
 @kernel
-def add_sparse(
+def add_row(
     target: npt.NDArray[Any],
     weight: npt.NDArray[Any],
+    start: int,
+    stop: int,
     value: int,
     acc: npt.NDArray[np.int32],
+    first: int,
 ) -> None:
-    """``acc[target] += value * weight`` for the synapses of one row."""
+    """``acc[first + target] += value * weight`` for the synapses `start`..`stop` - 1."""
+    base = np.uint64(first)
     if value == 1:
-        for e in range(target.size):
-            acc[target[e]] += np.int32(weight[e])
+        for e in range(np.uint64(start), np.uint64(stop)):
+            acc[base + np.uint64(target[e])] += np.int32(weight[e])
     else:
         factor = np.int32(value)
-        for e in range(target.size):
-            acc[target[e]] += np.int32(factor * np.int32(weight[e]))
+        for e in range(np.uint64(start), np.uint64(stop)):
+            acc[base + np.uint64(target[e])] += np.int32(factor * np.int32(weight[e]))

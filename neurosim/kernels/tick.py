@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
+from neurosim.kernels.bits import AHEAD, prefetch
 from neurosim.kernels.crossbar import tick_crossbars
 from neurosim.kernels.fanout import (
     EVENTS,
@@ -187,8 +188,10 @@ def _list_inputs(values: npt.NDArray[np.int16], send_zero: bool, fired: Any, sen
 
 @kernel
 def _count_sent(fired: Any, sent: I64, worker: int) -> None:
-    for k in range(fired.n[worker, 0]):
-        sent[fired.owner[worker, k]] += fired.copies[worker, k]
+    owner, copies, n = fired.owner[worker], fired.copies[worker], fired.n[worker, 0]
+    for k in range(n):
+        prefetch(sent, np.int64(owner[min(k + AHEAD, n - 1)]))
+        sent[owner[k]] += copies[k]
 
 
 @kernel

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
-from neurosim.kernels.rows import add_dense
+from neurosim.kernels.bits import AHEAD, prefetch
+from neurosim.kernels.rows import add_block
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -28,7 +29,9 @@ def load_fired(outlet: Any, traffic: Any, fired: Any, loads: Any, worker: int) -
     owner, cores, copies = fired.owner[worker], fired.core[worker], fired.copies[worker]
     times, listed, n_listed = loads.times[worker], loads.listed[worker], loads.n[worker]
     change, n, n_cores = loads.change[worker], traffic.link.size, x.size
-    for k in range(fired.n[worker, 0]):
+    n_fired = fired.n[worker, 0]
+    for k in range(n_fired):
+        prefetch(signature, np.int64(owner[min(k + AHEAD, n_fired - 1)]))
         mine = np.int64(signature[owner[k]])
         if mine >= 0:
             if times[mine] == 0:
@@ -55,6 +58,7 @@ def touch(loads: Any, worker: int, signature: int, copies: int) -> None:
 def load_signatures(traffic: Any, loads: Any, worker: int) -> None:
     """Turn the counted signatures of a worker into loads, and forget them."""
     n_resources, dense = traffic.link.size, traffic.dense
+    flat = dense.reshape(-1)
     offset, index, delta = traffic.offset, traffic.place, traffic.delta
     direct, change, count = loads.direct[worker], loads.change[worker], loads.times[worker]
     for k in range(loads.n[worker, 0]):
@@ -63,7 +67,7 @@ def load_signatures(traffic: Any, loads: Any, worker: int) -> None:
         count[signature] = 0
         if dense.shape[0] > 0:
             base = traffic.kind[signature] * n_resources
-            add_dense(dense[signature], copies, direct[base : base + n_resources])
+            add_block(flat, signature * n_resources, copies, direct, base, n_resources)
         else:
             for e in range(offset[signature], offset[signature + 1]):
                 change[index[e]] += copies * delta[e]

@@ -89,7 +89,9 @@ def truenorth_columns(n: int, **values: Any) -> TrueNorthColumns:
 @kernel
 def mix(state: int, word: int) -> int:
     """32 bits that depend on all bits of both; no product exceeds 64 bits."""
-    h = np.uint64((state ^ (word * 0x9E3779B1)) & 0xFFFFFFFF)
+    h = np.uint64(
+        (np.int64(state) ^ (np.int64(word) * np.int64(0x9E3779B1))) & np.int64(0xFFFFFFFF)
+    )
     h = ((h ^ (h >> np.uint64(16))) * _MIX_1) & _LOW_32
     h = ((h ^ (h >> np.uint64(13))) * _MIX_2) & _LOW_32
     return np.int64(h ^ (h >> np.uint64(16)))

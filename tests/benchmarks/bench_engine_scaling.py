@@ -1,0 +1,102 @@
+"""Scaling: time and memory against neurons, activity and threads.
+
+Recurrent LIF cores of 256 neurons, each neuron with 64 synapses on its own and a neighbouring core;
+``NEUROSIM_BENCH_PLOT`` names a file for a plot (needs matplotlib), ``NEUROSIM_BENCH_LARGE=1`` goes
+up to four million neurons.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from neurosim import ProgramBuilder, simulator
+from neurosim.program import Program
+from neurosim.simulator import simulate
+from neurosim.state import allocate_state, n_bytes
+from tests.benchmarks.engine_nets import recurrent_chip
+from tests.benchmarks.engine_table import marginal_seconds, print_table
+
+SIZE, FAN_OUT = 256, 64
+
+
+def local_program(n_neurons: int, rate: float) -> Program:
+    """Every neuron fires at `rate` by its bias; its 64 synapses are on the next core."""
+    n_cores = -(-n_neurons // SIZE)
+    chip = recurrent_chip(n_cores)
+    rng = np.random.default_rng(0)
+    builder = ProgramBuilder(chip, n_inputs=1)
+    theta = 10_000
+    for c in range(n_cores):
+        core = builder.add_core(c % chip.wide, c // chip.wide)
+        neuron = np.argsort(rng.random((SIZE, SIZE)), axis=1)[:, :FAN_OUT]
+        axon = np.repeat(np.arange(SIZE), FAN_OUT)
+        weight = rng.integers(-4, 5, axon.size)
+        core.set_synapses(axon, neuron.ravel(), weight, n_axons=SIZE, n_neurons=SIZE)
+        start = rng.integers(0, theta, SIZE)
+        core.set_liaf(theta=theta, bias=round(theta * rate), v_start=start, reset="soft", rho=theta)
+    every = np.arange(n_cores * SIZE)
+    core, neuron = every // SIZE, every % SIZE
+    builder.connect(core, neuron, (core + 1) % n_cores, neuron)
+    builder.add_layer("probe", [(builder.cores[0], [0])])
+    return builder.build("probe")
+
+
+def measure(program: Program, threads: int) -> tuple[float, float]:
+    """Milliseconds per tick, spikes per tick."""
+    long = 40 if program.n_neurons > 1 << 18 else 240
+
+    def run(n: int) -> simulator.Run:
+        return simulate(program, np.zeros((1, n, 1)), threads=threads)
+
+    seconds = marginal_seconds(run, 10, long, repeats=3)
+    return seconds * 1e3, run(20).counters.core[:, 5].sum() / 20
+
+
+def main() -> None:
+    """Three tables and, if asked for, a plot."""
+    simulator.TOGETHER_NEURONS = 1
+    sizes = [1 << 10, 1 << 13, 1 << 16, 1 << 18]
+    if os.environ.get("NEUROSIM_BENCH_LARGE"):
+        sizes += [1 << 20, 1 << 22]
+    by_size = []
+    for n in sizes:
+        program = local_program(n, 0.05)
+        ms, spikes = measure(program, 1)
+        memory = sum(c.nbytes for c in program.columns().values())
+        memory += n_bytes(program.image) + n_bytes(allocate_state(program.image))
+        synapses = int(program.axons.synapses.sum())
+        rate = spikes * FAN_OUT / ms / 1e3
+        by_size.append([n, ms, rate, memory / 1e6, memory / synapses])
+    head = ["neurons", "ms per tick", "million events/s", "MB at most", "bytes per synapse"]
+    print_table("5a. Neurons, 5 % firing, one thread", head, by_size)
+    by_rate = []
+    for rate in (0.001, 0.01, 0.1, 0.5, 1.0):
+        ms, spikes = measure(local_program(1 << 16, rate), 1)
+        by_rate.append([f"{rate:.1%}", ms, spikes * FAN_OUT / ms / 1e3])
+    print_table(
+        "5b. Activity, 65,536 neurons", ["firing", "ms per tick", "million events/s"], by_rate
+    )
+    program = local_program(1 << 18, 0.05)
+    by_thread = [[threads, measure(program, threads)[0]] for threads in (1, 2, 4)]
+    print_table("5c. Threads on one sample, 262,144 neurons", ["threads", "ms per tick"], by_thread)
+    if os.environ.get("NEUROSIM_BENCH_PLOT"):
+        plot(by_size, os.environ["NEUROSIM_BENCH_PLOT"])
+
+
+def plot(rows: list[list[float]], path: str) -> None:
+    """Time and memory against neurons, both axes logarithmic."""
+    import matplotlib.pyplot as plt
+
+    neurons = [row[0] for row in rows]
+    figure, axes = plt.subplots()
+    axes.loglog(neurons, [row[1] for row in rows], "o-", label="ms per tick")
+    axes.loglog(neurons, [row[3] for row in rows], "s-", label="MB")
+    axes.set_xlabel("neurons")
+    axes.legend()
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    main()
