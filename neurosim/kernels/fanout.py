@@ -26,6 +26,9 @@ from neurosim.kernels.rows import add_block, add_row
 
 I32 = npt.NDArray[np.int32]
 
+_PER_LINE = 32  # targets of 16 bits in a cache line
+_BYTES_PER_LINE, _LINES_AHEAD = 64, 4  # of the next dense row
+
 # Columns of the counters, as state.CORE_COUNTS.
 EVENTS, OPS, MACS, READS, UPDATES, FIRED, PACKETS, PSUMS = range(8)
 
@@ -164,9 +167,15 @@ def arrive_entries(
 
 @kernel
 def _add_joined(entries: Any, listed: I32, value: I32, acc: I32) -> None:
+    """Joined rows; while one is added, the lines of the next are on their way."""
     offset, target, weight = entries.synapse_offset, entries.target, entries.weight
     if target.size > 0:
         for k in range(listed.size):
+            if k + 1 < listed.size:
+                first, stop = offset[listed[k + 1]], offset[listed[k + 1] + 1]
+                for e in range(first, stop, _PER_LINE):
+                    prefetch(target, e)
+                    prefetch(weight, e)
             first, stop = offset[listed[k]], offset[listed[k] + 1]
             add_row(target, weight, first, stop, value[k], acc, 0)
 
@@ -202,8 +211,16 @@ def _add_axons(entries: Any, synapses: Any, listed: I32, value: I32, acc: I32, c
     events, macs, ops = counts[EVENTS], counts[MACS], counts[OPS]
     is_analog, connected = synapses.axon_is_analog, synapses.axon_synapses
     for k in range(listed.size):
-        for e in range(offset[listed[k]], offset[listed[k] + 1]):
+        stop = offset[listed[k] + 1]
+        for e in range(offset[listed[k]], stop):
             axon = axon_of[e]
+            following = e + 1
+            if following == stop and k + 1 < listed.size:
+                following = offset[listed[k + 1]]
+            if following < axon_of.size:
+                ahead = dense_row[axon_of[following]]
+                for line in range(_LINES_AHEAD if ahead >= 0 else 0):
+                    prefetch(dense, ahead + _BYTES_PER_LINE * line)
             core, row = core_of[axon], dense_row[axon]
             first = neuron_offset[core]
             if row >= 0:

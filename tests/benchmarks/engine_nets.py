@@ -79,7 +79,7 @@ def recurrent_chip(n_cores: int) -> Chip:
     data["core"] |= {"synapse_memory_bytes": 1 << 30, "synapses": 1 << 30, "membrane_bits": 24}
     data["noc"] |= {"multicast": "none"}
     for field in data["packet"]["fields"]:
-        field["bits"] = 16 if field["name"] == "axon" else field["bits"]
+        field["bits"] = 16 if field["name"] == "axon" else max(field["bits"], 9)
     return Chip.model_validate(data)
 
 
