@@ -12,7 +12,7 @@ from pathlib import Path
 
 from neurosim.kernels._jit import compiled_before
 
-_KERNELS = Path(__file__).resolve().parent / "kernels"
+_NETWORK = Path(__file__).resolve().parent / "kernels" / "noc_cycle.py"
 
 
 def start() -> subprocess.Popen[bytes] | None:
@@ -20,7 +20,7 @@ def start() -> subprocess.Popen[bytes] | None:
 
     To be called before anything imports a kernel: importing makes the cache folder.
     """
-    if compiled_before(_KERNELS):
+    if compiled_before(_NETWORK):
         return None
     return subprocess.Popen(
         [sys.executable, "-m", "neurosim.warm_up"],

@@ -2,9 +2,9 @@
 
 Numba notices a change in the file of a kernel, but not in the files of the functions that it
 calls, so a plain disk cache can serve stale machine code after an edit. Here the cache folder is
-named after a digest of every source file that holds kernels: an edit anywhere gives a fresh
-folder, equal sources share one across processes and checkouts. A kernel outside of the two kernel
-folders may call those and the ``*_kernel.py`` files beside it; its digest covers both.
+named after a digest of the kernel's file and of every file of kernels that it imports, directly
+or through others: an edit compiles again what depends on it and nothing else. Files of kernels
+are those in ``kernels/`` and ``soma/``, and ``*_kernel.py`` anywhere.
 
 ``NEUROSIM_CACHE_DIR`` moves the cache, ``NUMBA_DISABLE_JIT=1`` runs every kernel as plain Python
 and ``NUMBA_BOUNDSCHECK=1`` compiles index checks in; tests use both.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from functools import lru_cache
@@ -25,24 +26,49 @@ import numba
 _numba_config: Any = numba.config
 _PACKAGE_DIR = Path(__file__).resolve().parent.parent
 _KERNEL_DIRS = (_PACKAGE_DIR / "kernels", _PACKAGE_DIR / "soma")
+_IMPORT = re.compile(r"^(?:from|import)\s+(neurosim\w*(?:\.\w+)+)", re.MULTILINE)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-@lru_cache(maxsize=32)
-def source_digest(folder: Path | None = None) -> str:
-    """Hexadecimal digest of every kernel source file (names and contents).
-
-    With `folder`, also of its ``*_kernel.py`` files.
-    """
+@lru_cache(maxsize=256)
+def source_digest(path: Path) -> str:
+    """Hexadecimal digest of a file of kernels and of those it depends on (names and contents)."""
     digest = hashlib.sha256()
-    paths = [path for kernels in _KERNEL_DIRS for path in sorted(kernels.glob("*.py"))]
-    if folder is not None and folder not in _KERNEL_DIRS:
-        paths += sorted(folder.glob("*_kernel.py"))
-    for path in paths:
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
+    for source in sorted(_with_imports(path.resolve())):
+        digest.update(source.name.encode())
+        digest.update(_source(source))
     digest.update(os.environ.get("NUMBA_BOUNDSCHECK", "0").encode())
     return digest.hexdigest()[:16]
+
+
+def _with_imports(path: Path) -> set[Path]:
+    found = {path}
+    waiting = [path]
+    while waiting:
+        for source in _imported_kernels(waiting.pop()) - found:
+            found.add(source)
+            waiting.append(source)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _imported_kernels(path: Path) -> set[Path]:
+    """The files of kernels that `path` imports (of this package, or of the one `path` is in)."""
+    found = set()
+    for name in _IMPORT.findall(_source(path).decode()):
+        package, *parts = name.split(".")
+        roots = [folder for folder in (_PACKAGE_DIR, *path.parents) if folder.name == package]
+        if roots:
+            source = roots[0].joinpath(*parts).with_suffix(".py")
+            named = source.parent in _KERNEL_DIRS or source.name.endswith("_kernel.py")
+            if named and source.is_file():
+                found.add(source)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _source(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def _cache_dir() -> Path:
@@ -64,8 +90,8 @@ def _cached_njit(function: _F, *, parallel: bool) -> _F:
     # Numba reads its cache folder when a function is decorated. Set for just that moment, so
     # that kernels of other libraries in the same process keep their own folder.
     previous = _numba_config.CACHE_DIR
-    folder = Path(function.__code__.co_filename).resolve().parent
-    _numba_config.CACHE_DIR = str(_CACHE_ROOT / source_digest(folder))
+    file = Path(function.__code__.co_filename)
+    _numba_config.CACHE_DIR = str(_CACHE_ROOT / source_digest(file))
     try:
         compiled = numba.njit(cache=True, nogil=True, parallel=parallel)(function)
     finally:
@@ -76,9 +102,9 @@ def _cached_njit(function: _F, *, parallel: bool) -> _F:
 _CACHE_ROOT = _cache_dir()
 
 
-def compiled_before(folder: Path) -> bool:
-    """Whether a process before this one compiled the kernels of `folder` as they are now."""
-    return (_CACHE_ROOT / source_digest(folder)).is_dir()
+def compiled_before(path: Path) -> bool:
+    """Whether a process before this one compiled kernels of the file `path` as they are now."""
+    return (_CACHE_ROOT / source_digest(path)).is_dir()
 
 
 def kernel(function: _F) -> _F:

@@ -1,0 +1,44 @@
+"""The name of a kernel's cache folder: it follows what the kernel depends on, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import neurosim
+from neurosim.kernels._jit import source_digest
+
+A = "from neurosim_x.b_kernel import b\n"
+FILES = {"a_kernel.py": A, "b_kernel.py": "import neurosim_x.c_kernel\n", "c_kernel.py": "c = 1\n"}
+
+
+def digest_of_a(folder: Path, **changes: str) -> str:
+    package = folder / "neurosim_x"
+    package.mkdir(parents=True)
+    for name, text in {**FILES, "other_kernel.py": "d = 1\n", "plain.py": ""}.items():
+        (package / name).write_text(changes.get(name.removesuffix(".py"), text))
+    return source_digest(package / "a_kernel.py")
+
+
+def test_equal_sources_share_a_folder(tmp_path: Path) -> None:
+    assert digest_of_a(tmp_path / "one") == digest_of_a(tmp_path / "two")
+
+
+def test_an_edit_of_an_import_of_an_import_counts(tmp_path: Path) -> None:
+    before = digest_of_a(tmp_path / "before")
+    assert digest_of_a(tmp_path / "after", c_kernel="c = 2\n") != before
+
+
+def test_an_edit_elsewhere_does_not(tmp_path: Path) -> None:
+    before = digest_of_a(tmp_path / "before")
+    assert digest_of_a(tmp_path / "other", other_kernel="d = 2\n") == before
+    assert digest_of_a(tmp_path / "plain", plain="x = 2\n") == before
+
+
+def test_kernels_import_modules_in_the_form_that_the_digest_follows() -> None:
+    package = Path(neurosim.__file__).parent
+    blind = re.compile(
+        r"^\s*from neurosim(\.kernels|\.soma)? import|^\s+from neurosim", re.MULTILINE
+    )
+    for path in [*package.glob("kernels/*.py"), *package.glob("soma/*.py")]:
+        assert not blind.search(path.read_text()), path.name
