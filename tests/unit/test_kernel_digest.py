@@ -37,8 +37,6 @@ def test_an_edit_elsewhere_does_not(tmp_path: Path) -> None:
 
 def test_kernels_import_modules_in_the_form_that_the_digest_follows() -> None:
     package = Path(neurosim.__file__).parent
-    blind = re.compile(
-        r"^\s*from neurosim(\.kernels|\.soma)? import|^\s+from neurosim", re.MULTILINE
-    )
+    blind = re.compile(r"^from neurosim(\.kernels|\.soma)? import|^ +from neurosim", re.M)
     for path in [*package.glob("kernels/*.py"), *package.glob("soma/*.py")]:
         assert not blind.search(path.read_text()), path.name
