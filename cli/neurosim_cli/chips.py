@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   neurosim chips                          the shipped chips
-  neurosim chips tianjic                  one chip, every number with its source
+  neurosim chips tianjic                  one chip, numbers with their sources
   neurosim chips my_chip.yaml             check a chip file of your own
   neurosim chips --json                   the list, for a script
-  neurosim chips tianjic --json           the complete chip; saved, it is a chip file
-  neurosim chips --schema > schema.json   JSON Schema, for editors that complete YAML
+  neurosim chips tianjic --json           the complete chip, as a chip file
+  neurosim chips --schema > schema.json   for editors that complete YAML
 """
 
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from neurosim_cli.options import json_option
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 TABLE_NAMES = ("I", "II", "IV", "VII", "IX", "text")
 
+EXAMPLES = """\b
+Examples:
+  neurosim complexity                             every table of the paper
+  neurosim complexity --table I --inputs 400 --cells 128
+  neurosim complexity --table II --conv 60,16,16,64,3,3,32
+  neurosim complexity --table IX --json
+"""
 
-@click.command(name="complexity", short_help="Operation counts of the LIAF-Net layers.")
+
+@click.command(
+    name="complexity", epilog=EXAMPLES, short_help="Operation counts of LIAF-Net layers."
+)
 @click.option(
     "--table",
     "tables",
@@ -30,7 +41,7 @@ TABLE_NAMES = ("I", "II", "IV", "VII", "IX", "text")
     metavar="T,H,W,L,I,J,K",
     help="Layer for Table II: ticks, output height, width, channels, kernel, input channels.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+@json_option
 def complexity(tables: tuple[str, ...], inputs: int, cells: int, conv: str, as_json: bool) -> None:
     """Print multiplications, additions and weights by the formulas of LIAF-Net.
 
@@ -38,16 +49,15 @@ def complexity(tables: tuple[str, ...], inputs: int, cells: int, conv: str, as_j
     the printed entries: "cut" or "rounded" means that the paper prints the computed number with
     two digits, "deviates" that it does not follow from the formulas.
     """
+    from neurosim_cli.output import show, show_json
+
     chosen = tables or TABLE_NAMES
     result = collect(chosen, inputs, cells, conv)
     if as_json:
-        click.echo(json.dumps(result, indent=2))
+        show_json(result)
         return
-    from rich.console import Console
-
-    console = Console(width=80, highlight=False)
     for name in chosen:
-        console.print(_rich_table(name, result[name]))
+        show(_rich_table(name, result[name]))
 
 
 def collect(tables: tuple[str, ...], inputs: int, cells: int, conv: str) -> dict[str, Any]:

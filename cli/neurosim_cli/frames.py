@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from neurosim_cli.options import json_option
 
 if TYPE_CHECKING:
     from neurosim_mapper.data.dataset import FramedSet
@@ -18,7 +16,15 @@ if TYPE_CHECKING:
 
 FORMATS = ("auto", "aedat2", "aedat31", "aedat4", "nmnist", "npy", "npz")
 CAMERAS = ("dvs128", "davis240", "davis346")
-PATIENCE_S = 2.0
+
+EXAMPLES = """\b
+Examples:
+  neurosim frames user01.aedat --labels user01_labels.csv --bin-ms 15 \\
+      --ticks 60 --size 32x32 -o gesture_test.npz
+  neurosim frames 00001.bin --format nmnist --bin-ms 10 --ticks 30 -o 7.npz
+  neurosim frames events.npy --columns txyp --time-unit ms \\
+      --sensor 34x34 -o x.npz
+"""
 
 
 def _size(text: str | None, hint: str) -> tuple[int, int] | None:
@@ -43,7 +49,9 @@ def _corner(text: str) -> CropAt:
     return int(parts[0]), int(parts[1])
 
 
-@click.command(name="frames", short_help="Turn event recordings into framed samples.")
+@click.command(
+    name="frames", epilog=EXAMPLES, short_help="Turn event recordings into framed samples."
+)
 @click.argument("recordings", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="npz to write."
@@ -106,13 +114,14 @@ def _corner(text: str) -> CropAt:
     help="When the camera's clock starts again.",
 )
 @click.option("--limit-mib", default=2048, show_default=True, help="Largest result.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+@json_option
 def frames(recordings: tuple[Path, ...], output: Path, as_json: bool, **options: Any) -> None:
     """Count the events of RECORDINGS into frames and write one npz.
 
     The npz holds x (samples, ticks, 2, height, width), y if there are labels, and the conventions
     used. Channel 0 counts darker events, channel 1 brighter ones.
     """
+    from neurosim_cli.output import progress, show_json
     from neurosim_mapper.data.dataset import frame_recordings, read_labels, write_frames
     from neurosim_mapper.data.gesture import read_trial_list
 
@@ -123,18 +132,21 @@ def frames(recordings: tuple[Path, ...], output: Path, as_json: bool, **options:
         raise click.UsageError("Give at least one recording, or --list.")
     frame_options, read_options = _frame_options(options), _read_options(options)
     labels = read_labels(options["labels"], paths) if options["labels"] else None
-    with _progress(len(paths), quiet=as_json) as on_file:
+    with progress("reading recordings", len(paths)) as advance:
         framed = frame_recordings(
             paths,
             frame_options,
             format=options["format_name"],
             read_options=read_options,
             labels=labels,
-            on_file=on_file,
+            on_file=lambda done, path: advance(1),
         )
     write_frames(output, framed)
     summary = summarize(framed, output)
-    click.echo(json.dumps(summary, indent=2) if as_json else _sentences(summary))
+    if as_json:
+        show_json(summary)
+    else:
+        click.echo(_sentences(summary))
 
 
 def _frame_options(options: dict[str, Any]) -> FrameOptions:
@@ -164,35 +176,6 @@ def _read_options(options: dict[str, Any]) -> ReadOptions:
         resets=options["resets"],
         **{name: options[name] for name in names},
     )
-
-
-@contextmanager
-def _progress(total: int, quiet: bool) -> Iterator[Callable[[int, Path], None] | None]:
-    """A bar on stderr with the time left, shown only if the work takes more than two seconds."""
-    if quiet:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("reading recordings", total=total)
-    begin = time.monotonic()
-    shown = False
-
-    def on_file(done: int, path: Path) -> None:
-        nonlocal shown
-        if not shown and time.monotonic() - begin > PATIENCE_S:
-            bar.start()
-            shown = True
-        bar.update(task, completed=done)
-
-    try:
-        yield on_file
-    finally:
-        if shown:
-            bar.stop()
 
 
 def summarize(framed: FramedSet, output: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neurosim_cli.options import json_option
+
 if TYPE_CHECKING:
     from neurosim.noc.model import Noc
     from neurosim.noc.replay import Replay
@@ -18,7 +20,14 @@ PATTERNS = ("uniform", "transpose", "bitcomp", "tornado", "neighbor", "hotspot")
 _ROWS, _COLUMNS = 12, 64
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  neurosim noc sweep --chip tianjic --traffic uniform,transpose
+  neurosim noc replay packets.csv --width 8 --pipeline single
+""",
+)
 def noc() -> None:
     """The network-on-chip alone: replay packet traces, sweep synthetic traffic."""
 
@@ -36,7 +45,7 @@ def _network_options(command: Any) -> Any:
         click.option("--buffer", type=int, help="Flits per virtual channel.  [default: 8]"),
         click.option("--flits", type=click.IntRange(min=1), default=1, show_default=True,
                      help="Flits per packet."),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts."),
+        json_option,
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -72,11 +81,12 @@ def _build(chip: str | None, fields: dict[str, Any]) -> Noc:
 
 
 @noc.command(
+    short_help="Play the packets of a CSV, cycle by cycle.",
     epilog="""\b
 Examples:
   neurosim noc replay trace.csv.gz --width 8 --pipeline single
   neurosim noc replay packets.csv --chip tianjic -o played.csv
-"""
+""",
 )
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the cycles as CSV.")

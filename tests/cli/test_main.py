@@ -56,13 +56,13 @@ def test_every_command_explains_itself(neurosim_command, name):
     assert found.out.startswith(f"Usage: neurosim {name}")
 
 
-@pytest.mark.parametrize("name", ["demo", "chips", "info", "map", "simulate", "compare", "report"])
+@pytest.mark.parametrize("name", INSTALLED)
 def test_help_shows_an_example(neurosim_command, name):
     help_text = neurosim_command(name, "--help").out
     assert f"neurosim {name}" in help_text.replace("Usage: neurosim", "")
 
 
-@pytest.mark.parametrize("name", ["demo", "info", "map", "simulate", "compare", "report"])
+@pytest.mark.parametrize("name", INSTALLED)
 def test_help_fits_the_terminal(neurosim_command, name):
     assert all(len(line) <= 80 for line in neurosim_command(name, "--help").out.splitlines())
 
