@@ -25,7 +25,7 @@ io_bits         bits over the links to and from the host
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -42,6 +42,10 @@ I64 = npt.NDArray[np.int64]
 BOUNDS: Final = ("compute", "memory", "traffic")
 
 
+def _nothing(*shape: int) -> I64:
+    return np.zeros(shape, np.int64)
+
+
 @dataclass(frozen=True)
 class Counters:
     """Integer counters of a run over all its samples.
@@ -53,6 +57,16 @@ class Counters:
     bounds : (n_samples, n_chip_ticks, 3) cycles that compute, memory and traffic need at least.
     busy_cycles : (n_samples, n_chip_ticks) cycles until everything is computed and delivered.
     peak_bits, peak_link : (n_samples, n_chip_ticks) load and number of the busiest router link.
+    binding : (n_samples, n_chip_ticks, 3) the core that sets the compute bound, the one that sets
+        the memory bound, and the link (or, from ``program.n_links`` on, the local port: see
+        `neurosim.windows.binding_numbers`) that sets the traffic bound; -1 for a bound of 0.
+    window_start : (n_windows,) first chip tick of every window of `neurosim.windows`. The three
+        columns below are summed over samples, and over windows they add up to the run.
+    window_link : (n_used,) number of every link with traffic, those of the host included.
+    window_bits : (n_windows, n_used) bits over it.
+    window_core_time : (n_windows, 2, n_cores) compute and memory time of cores, 2**-16 cycles.
+
+    The last five are empty in a run folder of an earlier version.
     """
 
     core: I64
@@ -61,6 +75,11 @@ class Counters:
     busy_cycles: I64
     peak_bits: I64
     peak_link: I64
+    binding: I64 = field(default_factory=lambda: _nothing(0, 0, 3))
+    window_start: I64 = field(default_factory=lambda: _nothing(0))
+    window_link: I64 = field(default_factory=lambda: _nothing(0))
+    window_bits: I64 = field(default_factory=lambda: _nothing(0, 0))
+    window_core_time: I64 = field(default_factory=lambda: _nothing(0, 2, 0))
 
     @property
     def n_samples(self) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from neurosim.errors import UsageError
 from neurosim.program import N_DIRECTIONS, SYNAPSE_FORMATS, Program
+from neurosim.windows import MOST_NUMBERS
 
 _COUNTERS = 8  # len(state.CORE_COUNTS)
 
@@ -75,10 +76,10 @@ def estimate_memory(
     )
     soft = program.neurons.theta.size
     state = n_workers * (each_worker + 4 * soft) + 5 * program.n_neurons + 4 * soft
-    tally = 8 * (program.n_neurons + _COUNTERS * program.n_cores)
+    tally = 8 * (program.n_neurons + _COUNTERS * program.n_cores + MOST_NUMBERS)
     names = [program.layer_names.index(name) for name in probe]
     watched = sum(program.layer_neurons(i).size for i in [program.output_layer, *names])
-    per_tick = 8 * watched * (2 if probe else 1) + 48
+    per_tick = 8 * watched * (2 if probe else 1) + 72
     recorded = n_samples * (n_ticks + program.depth_ticks) * per_tick
     recorded += 2 * n_samples * n_ticks * int(np.prod(program.input_shape))
     return MemoryEstimate(columns, image, n_players * (state + tally), recorded)

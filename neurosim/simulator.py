@@ -36,6 +36,7 @@ from neurosim.state import (
     allocate_state,
     allocate_tally,
 )
+from neurosim.windows import binding_numbers, plan_windows
 
 if TYPE_CHECKING:
     from neurosim.report import Report
@@ -282,7 +283,7 @@ class _Job:
         return _Part(
             y=np.zeros((*shape, watched), np.int32),
             v=np.zeros((n_samples, shape[1] if self.probe else 0, watched), np.int32),
-            tally=allocate_tally(self.image),
+            tally=allocate_tally(self.image, plan_windows(self.image, shape[1]).n),
             costs=np.zeros((n_samples, len(TickCosts._fields), shape[1]), np.int64),
             busy_cycles=np.zeros(shape, np.int64),
             network=None,
@@ -300,7 +301,8 @@ class _Job:
         """Input ticks from `first` on; the last ones bring the rest of the pipeline."""
         last = first + len(x) == n_ticks
         stop = first + len(x) + (self.program.depth_ticks if last else 0)
-        span = np.array([sample, first, stop - first, n_ticks], np.int64)
+        width = plan_windows(self.image, n_ticks + self.program.depth_ticks).ticks
+        span = np.array([sample, first, stop - first, n_ticks, width], np.int64)
         costs = TickCosts(*part.costs[row][:, first:stop])
         neuron = _watched_neurons(self.program, self.probe)
         watch = Watch(
@@ -393,6 +395,8 @@ def _collect(job: _Job, parts: list[_Part], n_ticks: int, noc: str, labels: I64 
         busy_cycles=np.concatenate([part.busy_cycles for part in parts]),
         peak_bits=field_of["peak_bits"],
         peak_link=field_of["peak_link"],
+        binding=_binding(program, field_of),
+        **_windows(program, tally, costs.shape[2]),
     )
     outputs, *values = _by_layer(program, probe, np.concatenate([p.y for p in parts]), n_ticks)
     membrane: list[I32] = []
@@ -408,6 +412,26 @@ def _collect(job: _Job, parts: list[_Part], n_ticks: int, noc: str, labels: I64 
         labels,
         _joined([part.network for part in parts]),
     )
+
+
+def _binding(program: Program, costs: Mapping[str, I64]) -> I64:
+    """(n_samples, n_chip_ticks, 3) which core, core, and link or port sets each bound."""
+    resource = costs["traffic_resource"]
+    numbers = np.append(binding_numbers(program), -1)
+    names = (costs["compute_core"], costs["memory_core"], numbers[resource])
+    return np.stack(names, axis=-1)
+
+
+def _windows(program: Program, tally: Tally, n_chip_ticks: int) -> dict[str, I64]:
+    """The columns of `Counters` that are kept by window; links without traffic are left out."""
+    bits = tally.window_bits
+    used = np.flatnonzero(bits.any(axis=0))
+    return {
+        "window_start": plan_windows(program.image, n_chip_ticks).starts(),
+        "window_link": program.image.traffic.link[used].astype(np.int64),
+        "window_bits": np.ascontiguousarray(bits[:, used]),
+        "window_core_time": np.stack([tally.window_compute, tally.window_memory], axis=1),
+    }
 
 
 def _flow_packets(program: Program, tally: Tally) -> I64:

@@ -124,16 +124,22 @@ class Tally(NamedTuple):
     sent: I64  # (n_neurons,) times that a neuron sent its packets
     sent_inputs: I64  # (n_inputs,)
     sent_psums: I64  # (n_groups,)
+    window_bits: I64  # (n_windows, n_resources that are links) bits in each window of ticks
+    window_compute: I64  # (n_windows, n_cores) 2**-16 cycles
+    window_memory: I64
 
 
 class TickCosts(NamedTuple):
-    """Per chip tick of one sample: the closed-form bounds, in cycles."""
+    """Per chip tick of one sample: the closed-form bounds, in cycles, and what sets them."""
 
     compute: I64
     memory: I64
     traffic: I64
     peak_bits: I64  # bits over the busiest router-to-router link
     peak_link: I64  # its number, -1 without traffic
+    compute_core: I64  # the core that computes longest (of equals the first), -1 if none does
+    memory_core: I64
+    traffic_resource: I64  # resource (`image_traffic`) that is loaded longest, -1 if none is
 
 
 class Watch(NamedTuple):
@@ -261,13 +267,17 @@ def _new_bench(image: Image, n_workers: int) -> Bench:
     )
 
 
-def allocate_tally(image: Image) -> Tally:
-    """Counters at zero."""
+def allocate_tally(image: Image, n_windows: int = 0) -> Tally:
+    """Counters at zero; with 0 windows nothing is counted by window."""
+    n_links = image.traffic.link.size - 2 * image.n_cores
     return Tally(
         core=np.zeros((len(CORE_COUNTS), image.n_cores), np.int64),
         sent=np.zeros(image.n_neurons, np.int64),
         sent_inputs=np.zeros(image.input_outlet.packet_offset.size - 1, np.int64),
         sent_psums=np.zeros(image.groups.core.size, np.int64),
+        window_bits=np.zeros((n_windows, n_links), np.int64),
+        window_compute=np.zeros((n_windows, image.n_cores), np.int64),
+        window_memory=np.zeros((n_windows, image.n_cores), np.int64),
     )
 
 

@@ -99,8 +99,8 @@ def run_sample(
     Parameters
     ----------
     x : (n_ticks, n_inputs) packet values of the sample ticks of this piece.
-    span : (4,) number of the sample, first chip tick, chip ticks, ticks of the whole sample; a
-        piece that begins with tick 0 begins with a reset.
+    span : (5,) number of the sample, first chip tick, chip ticks, ticks of the whole sample, ticks
+        per window of the tally; a piece that begins with tick 0 begins with a reset.
     watch : Watch, filled for every chip tick of the piece.
     costs : TickCosts, each (n_chip_ticks,), filled.
     log : PacketLog, filled with the packets of every tick when it has room, else left alone; a
@@ -162,8 +162,9 @@ def run_sample(
         barrier(gate, n_workers)
         if worker == 0:
             _note(soma, watch, k)
-            _close(counters, op_time, tally.core, costs, k)
-            close_traffic(traffic, loads, costs, k)
+            window = tick // span[4]
+            _close(counters, op_time, tally, costs, k, window)
+            close_traffic(traffic, loads, costs, tally.window_bits, k, window)
             stirred[:] = 0
             if logging:
                 log.tick_offset[k + 1] = log.n_logged[0]
@@ -206,27 +207,36 @@ def _note(soma: Any, watch: Any, row: int) -> None:
 
 
 @kernel
-def _close(counters: I32, op_time: I64, tally: I64, costs: Any, row: int) -> None:
+def _close(counters: I32, op_time: I64, tally: Any, costs: Any, row: int, window: int) -> None:
     """Compute and memory bounds of the tick; its counters go into the tally and back to zero."""
+    total, in_window = tally.core, window < tally.window_compute.shape[0]
     counts = counters[0]
     for w in range(1, counters.shape[0]):
         for c in range(counts.shape[0]):
             for core in range(counts.shape[1]):
                 counts[c, core] += counters[w, c, core]
                 counters[w, c, core] = 0
-    compute, memory = np.int64(0), np.int64(0)
+    compute, memory, compute_core, memory_core = np.int64(0), np.int64(0), -1, -1
     ops, macs, events = counts[1], counts[2], counts[EVENTS]
     updates, packets = counts[UPDATES], counts[PACKETS]
     for core in range(counts.shape[1]):
         time = np.int64(ops[core]) * op_time[0] + np.int64(macs[core]) * op_time[1]
         time += np.int64(updates[core]) * op_time[3] + np.int64(packets[core]) * op_time[4]
-        compute = max(compute, time)
-        memory = max(memory, np.int64(events[core]) * op_time[2])
+        reads = np.int64(events[core]) * op_time[2]
+        if time > compute:
+            compute, compute_core = time, core
+        if reads > memory:
+            memory, memory_core = reads, core
+        if in_window:
+            tally.window_compute[window, core] += time
+            tally.window_memory[window, core] += reads
     for c in range(counts.shape[0]):
         for core in range(counts.shape[1]):
-            tally[c, core] += counts[c, core]
+            total[c, core] += counts[c, core]
             if c == EVENTS:
-                tally[READS, core] += counts[c, core]
+                total[READS, core] += counts[c, core]
             counts[c, core] = 0
     costs.compute[row] = (compute + 65535) >> 16
     costs.memory[row] = (memory + 65535) >> 16
+    costs.compute_core[row] = compute_core
+    costs.memory_core[row] = memory_core

@@ -113,8 +113,10 @@ def _load_way(
 
 
 @kernel
-def close_traffic(traffic: Any, loads: Any, costs: Any, tick: int) -> None:
-    """Note the most cycles of any resource, and the router link with most bits (the lowest)."""
+def close_traffic(
+    traffic: Any, loads: Any, costs: Any, window_bits: I64, tick: int, window: int
+) -> None:
+    """Note the longest loaded resource, and the router link with most bits (the lowest)."""
     n, load, bits, link = traffic.link.size, loads.cycles, loads.bits, traffic.link
     load[:] = 0
     bits[:] = 0
@@ -128,9 +130,13 @@ def close_traffic(traffic: Any, loads: Any, costs: Any, tick: int) -> None:
                 if traffic.has_changes:
                     change = loads.change[w, kind * (n + 1) : (kind + 1) * (n + 1)]
                     _add_changes(change, cycles, width, load, bits)
-    most, peak_bits, peak_link = np.int64(0), np.int64(0), np.int64(-1)
+    most, longest, peak_bits, peak_link = np.int64(0), np.int64(-1), np.int64(0), np.int64(-1)
     for r in range(n):
-        most = max(most, load[r])
+        if load[r] > most:
+            most, longest = load[r], np.int64(r)
+    if window < window_bits.shape[0]:
+        for r in range(window_bits.shape[1]):
+            window_bits[window, r] += bits[r]
     for r in range(traffic.n_router_links):
         peak_bits = max(peak_bits, bits[r])
     if peak_bits > 0:
@@ -140,6 +146,7 @@ def close_traffic(traffic: Any, loads: Any, costs: Any, tick: int) -> None:
     costs.peak_bits[tick] = peak_bits
     costs.peak_link[tick] = peak_link
     costs.traffic[tick] = most
+    costs.traffic_resource[tick] = longest
 
 
 @kernel

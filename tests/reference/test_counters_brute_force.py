@@ -63,6 +63,14 @@ def assert_equal_counts(run, counted):
             assert run.counters.peak_bits[sample, tick] == most
             assert run.counters.peak_link[sample, tick] == where
 
+    by_tick = np.zeros((run.counters.n_chip_ticks, program.n_links), np.int64)
+    for (_, tick), loads in counted.link_bits.items():
+        for link, bits in loads.items():
+            by_tick[tick, link_number(chip, link)] += bits
+    windows = np.zeros_like(by_tick)
+    windows[:, run.counters.window_link] = run.counters.window_bits
+    np.testing.assert_array_equal(windows, by_tick)
+
 
 def assert_equal_bandwidth(run, counted):
     chip = run.program.chip
