@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,9 +36,15 @@ class Player(ABC):
 
 @dataclass(frozen=True)
 class Clock(ABC):
-    """A network model, shared by all workers."""
+    """A network model, shared by all workers.
+
+    Attributes
+    ----------
+    needs_packets : whether its players read the packets of every tick; one worker plays a sample.
+    """
 
     program: Program
+    needs_packets: ClassVar[bool] = True
 
     @abstractmethod
     def new_log(self, n_chip_ticks: int) -> PacketLog:
@@ -55,6 +62,8 @@ class IdealClock(Clock):
     Compute, memory and network are taken to overlap perfectly, so this is a lower bound of what
     the cycle-level network gives.
     """
+
+    needs_packets: ClassVar[bool] = False
 
     def new_log(self, n_chip_ticks: int) -> PacketLog:
         """Nothing is logged."""

@@ -76,7 +76,7 @@ def make_traffic(program: Program) -> tuple[Traffic, Senders]:
     for number, table in zip(numbers, (program.packets, program.input_packets), strict=False):
         _mark_ways(program, number, table, bare)
     senders = Senders(*numbers)
-    position, link = _resources(program)
+    position, link = resources(program)
     rows = _differences(program, sets, position, link.size)
     n = sets.offset.size - 1
     kind = np.zeros(n, np.int32)
@@ -196,7 +196,7 @@ def _bases(parts: list[_Owners]) -> list[int]:
     return [sum(sizes[:k]) for k in range(len(sizes))]
 
 
-def _resources(program: Program) -> tuple[I64, I64]:
+def resources(program: Program) -> tuple[I64, I64]:
     """Resource of every link position (-1: unused), and the link of every resource."""
     chip = program.chip
     position = link_positions(chip)
@@ -222,7 +222,7 @@ class _Rows(NamedTuple):
 def _differences(program: Program, sets: _Sets, resource_of_link: I64, n: int) -> _Rows:
     """Per signature the changes of its packets along the resources of each kind."""
     signature = np.repeat(np.arange(sets.offset.size - 1), np.diff(sets.offset))
-    first, length, row = _runs_of(program, sets.flow, resource_of_link, n)
+    first, length, row = runs_of(program, sets.flow, resource_of_link, n)
     base = signature[row] * (3 * (n + 1)) + program.flows.kind[sets.flow[row]] * (n + 1)
     keys = np.concatenate([base + first, base + first + length])
     deltas = np.repeat(np.array([1, -1], np.int64), first.size)
@@ -236,7 +236,7 @@ def _differences(program: Program, sets: _Sets, resource_of_link: I64, n: int) -
     return _Rows(_ends(counts), index.astype(np.int32), sums.astype(np.int32))
 
 
-def _runs_of(program: Program, flow: I64, resource_of_link: I64, n: int) -> tuple[I64, I64, I64]:
+def runs_of(program: Program, flow: I64, resource_of_link: I64, n: int) -> tuple[I64, I64, I64]:
     """Runs of resources that each entry of `flow` loads: first, length, and the entry."""
     flows, n_cores = program.flows, program.n_cores
     sizes = np.diff(flows.link_offset)[flow]

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.clock import Clock, make_clock
+from neurosim.clock import Clock, Player, make_clock
 from neurosim.counters import BOUNDS, Counters
 from neurosim.encoding import encode_input
 from neurosim.errors import InputFileError, UsageError
@@ -137,18 +137,50 @@ def simulate(
         network came to a halt.
     """
     _check_call(program, noc, probe)
+    run, _ = play_samples(
+        program,
+        x,
+        make_clock(program, noc),
+        noc,
+        labels=labels,
+        probe=probe,
+        threads=threads,
+        progress=progress,
+        memory_limit=memory_limit,
+    )
+    return run
+
+
+def play_samples(
+    program: Program,
+    x: npt.ArrayLike,
+    clock: Clock,
+    noc: str,
+    *,
+    labels: npt.ArrayLike | None = None,
+    probe: Sequence[str] = (),
+    threads: int | None = None,
+    progress: Progress | None = None,
+    memory_limit: int | None = None,
+) -> tuple[Run, list[Player]]:
+    """`simulate` with a clock of the caller's.
+
+    Returns
+    -------
+    The run, and the clock's players in the order of their samples.
+    """
     values = encode_input(x, program.input_shape, program.input_code)
     wanted = _labels(labels, values.shape[0])
-    crew = _crew(program, noc, threads, values.shape[0])
+    crew = _crew(program, clock, threads, values.shape[0])
     estimate = estimate_memory(
         program, values.shape[0], values.shape[1], probe, crew.n_players, crew.size
     )
     estimate.refuse_beyond(memory_limit)
-    job = _Job(program, program.image, make_clock(program, noc), tuple(probe), crew.size, progress)
+    job = _Job(program, program.image, clock, tuple(probe), crew.size, progress)
     chunks = np.array_split(np.arange(values.shape[0]), crew.n_players)
     with ThreadPoolExecutor(crew.n_players) as pool:
         parts = list(pool.map(lambda samples: job.run(samples, values[samples]), chunks))
-    return _collect(job, parts, values.shape[1], noc, wanted)
+    return _collect(job, parts, values.shape[1], noc, wanted), [part.player for part in parts]
 
 
 def simulate_chunks(
@@ -178,9 +210,10 @@ def simulate_chunks(
         ticks. UsageError : as for `simulate`.
     """
     _check_call(program, "ideal", probe)
-    crew = _crew(program, "ideal", threads, 1)
+    clock = make_clock(program, "ideal")
+    crew = _crew(program, clock, threads, 1)
     estimate_memory(program, 1, n_ticks, probe, 1, crew.size).refuse_beyond(memory_limit)
-    job = _Job(program, program.image, make_clock(program, "ideal"), tuple(probe), crew.size, None)
+    job = _Job(program, program.image, clock, tuple(probe), crew.size, None)
     part = job.run_pieces(_encoded(program, chunks), n_ticks)
     return _collect(job, [part], n_ticks, "ideal", None)
 
@@ -201,11 +234,11 @@ class _Crew:
     size: int
 
 
-def _crew(program: Program, noc: str, threads: int | None, n_samples: int) -> _Crew:
+def _crew(program: Program, clock: Clock, threads: int | None, n_samples: int) -> _Crew:
     if threads is not None and threads < 1:
         raise UsageError(f"threads is {threads}; at least 1 is needed.")
     available = threads if threads is not None else os.cpu_count() or 1
-    large = program.n_neurons >= TOGETHER_NEURONS and TOGETHER and noc == "ideal"
+    large = program.n_neurons >= TOGETHER_NEURONS and TOGETHER and not clock.needs_packets
     if large and n_samples < available:
         return _Crew(1, available)
     return _Crew(max(1, min(available, n_samples)), 1)
@@ -220,7 +253,7 @@ class _Part:
     tally: Tally
     costs: I64  # (n_samples, len(TickCosts), n_chip_ticks)
     busy_cycles: I64
-    network: NetworkStats | None
+    player: Player
 
 
 @dataclass(frozen=True)
@@ -250,14 +283,13 @@ class _Job:
         part = self._new_part(samples.size, n_ticks)
         state = allocate_state(self.image, self.n_workers)
         log = self.clock.new_log(n_ticks + self.program.depth_ticks)
-        player = self.clock.new_player()
         for row, sample in enumerate(samples):
             piece = self._piece(part, row, int(sample), x[row], 0, n_ticks)
             log = self._play(state, part.tally, piece, log)
-            part.busy_cycles[row] = player.play(piece.costs, log)
+            part.busy_cycles[row] = part.player.play(piece.costs, log)
             if self.progress is not None:
                 self.progress(1)
-        return replace(part, network=player.stats)
+        return part
 
     def run_pieces(self, chunks: Iterator[npt.NDArray[np.int16]], n_ticks: int) -> _Part:
         """Play one sample chunk by chunk, then the rest of its pipeline."""
@@ -274,7 +306,7 @@ class _Job:
             done += len(chunk)
         if done < n_ticks:
             raise InputFileError(f"the chunks hold {done} ticks; n_ticks is {n_ticks}.")
-        part.busy_cycles[0] = self.clock.new_player().play(TickCosts(*part.costs[0]), log)
+        part.busy_cycles[0] = part.player.play(TickCosts(*part.costs[0]), log)
         return part
 
     def _new_part(self, n_samples: int, n_ticks: int) -> _Part:
@@ -286,7 +318,7 @@ class _Job:
             tally=allocate_tally(self.image, plan_windows(self.image, shape[1]).n),
             costs=np.zeros((n_samples, len(TickCosts._fields), shape[1]), np.int64),
             busy_cycles=np.zeros(shape, np.int64),
-            network=None,
+            player=self.clock.new_player(),
         )
 
     def _piece(
@@ -410,7 +442,7 @@ def _collect(job: _Job, parts: list[_Part], n_ticks: int, noc: str, labels: I64 
         dict(zip(probe, values, strict=True)),
         dict(zip(probe, membrane, strict=True)),
         labels,
-        _joined([part.network for part in parts]),
+        _joined([part.player.stats for part in parts]),
     )
 
 

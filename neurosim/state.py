@@ -162,6 +162,8 @@ class PacketLog(NamedTuple):
     flow: I32
     release: I64  # ready to leave, 2**-16 cycles after the start of the tick
     begin: I64  # the sender began to compute what it sends: what waiting for partial sums delays
+    packet: I64  # row of the PacketTable of neurons (of inputs, if the host sends); -1: a sum
+    value: I32  # that it carries; 1 for a spike
     n_logged: I64  # (1,)
 
 
@@ -288,6 +290,8 @@ def allocate_log(n_ticks: int, room: int) -> PacketLog:
         flow=np.zeros(room, np.int32),
         release=np.zeros(room, np.int64),
         begin=np.zeros(room, np.int64),
+        packet=np.zeros(room, np.int64),
+        value=np.zeros(room, np.int32),
         n_logged=np.zeros(1, np.int64),
     )
 

@@ -51,7 +51,7 @@ class SomaModes:
     weight_shift: int = 0
     alpha_shift: int = 0
     rounding: Rounding = "nearest"
-    activation: Literal["identity", "relu", "lut"] = "identity"
+    activation: Literal["identity", "relu", "lut", "lut_unsigned"] = "identity"
     act_shift: int = 0
     act_low: int = -128
     act_high: int = 127
@@ -233,12 +233,12 @@ def _check_modes(layer: QuantizedLayer) -> None:
             f"Layer {layer.name!r} fires up to {modes.n_max} spikes per tick; "
             "its thresholds must be above 0."
         )
-    if (modes.activation == "lut") != (modes.lut is not None) or (
+    if modes.activation.startswith("lut") != (modes.lut is not None) or (
         modes.lut is not None and len(modes.lut) != 256
     ):
         raise InputFileError(
-            f"Layer {layer.name!r}: activation 'lut' needs a table of 256 entries, "
-            "other activations none."
+            f"Layer {layer.name!r}: the activations 'lut' and 'lut_unsigned' need a table "
+            "of 256 entries, others none."
         )
     if min(modes.n_max - 1, modes.weight_shift, modes.alpha_shift, modes.act_shift) < 0:
         raise InputFileError(

@@ -230,9 +230,9 @@ def _activation(layer: QuantizedLayer, U: IntArray) -> IntArray:
     modes, columns = layer.modes, layer.columns
     scaled = (U - columns.act_subtract.astype(np.int64)) * columns.act_mult.astype(np.int64)
     z = shift_right(scaled, modes.act_shift, "nearest")
-    if modes.activation == "lut":
-        table = np.asarray(modes.lut, dtype=np.int64)
-        return table[np.clip(z, -128, 127) + 128]
+    if modes.lut is not None:
+        table, low = np.asarray(modes.lut, dtype=np.int64), -128 if modes.activation == "lut" else 0
+        return table[np.clip(z, low, low + 255) - low]
     if modes.activation == "relu":
         z = np.maximum(z, 0)
     return np.clip(z, modes.act_low, modes.act_high)

@@ -28,15 +28,18 @@ def log_fired(log: Any, outlet: Any, fired: Any, send_time: int) -> None:
             for _ in range(fired.copies[0, k]):
                 sent += 1
                 release = fired.ready[0, k] + sent * send_time
-                log_packet(log, outlet.flow[packet], fired.begin[0, k], release)
+                begin, value = fired.begin[0, k], fired.value[0, k]
+                log_packet(log, outlet.flow[packet], begin, release, packet, value)
 
 
 @kernel
-def log_packet(log: Any, flow: int, begin: int, release: int) -> None:
+def log_packet(log: Any, flow: int, begin: int, release: int, packet: int, value: int) -> None:
     """Note a packet; `n_logged` runs on when the log is full."""
     at = log.n_logged[0]
     if at < log.flow.size:
         log.flow[at] = flow
         log.release[at] = release
         log.begin[at] = begin
+        log.packet[at] = packet
+        log.value[at] = value
     log.n_logged[0] += 1

@@ -27,6 +27,7 @@ from typing import Any, Final
 from neurosim.errors import UsageError
 
 COMPARISON_SCHEMA: Final = "neurosim-comparison/1"
+VALUES: Final = ("analog", "mixed")
 ReportData = Mapping[str, Any]
 
 
@@ -36,7 +37,8 @@ class Variant:
 
     Attributes
     ----------
-    sends : what its cores send to each other: spike, analog or mixed.
+    sends : what its cores send to each other: spike, analog, mixed, or the code of values that
+        travel as spike trains.
     note : what to know about it, for instance that it was not retrained.
     silent_share : share of neuron updates that sent nothing.
     packets : sent by cores, partial sums included; `input_packets` by the host.
@@ -129,9 +131,9 @@ def compare_runs(
     pairs = tuple(
         _pair(a, s, sizes)
         for a in variants
-        if a.sends != "spike"
+        if a.sends in VALUES
         for s in variants
-        if s.sends == "spike"
+        if s.sends not in VALUES
     )
     return Comparison(
         chip={key: first["chip"][key] for key in ("name", "digest", "chips", "noc_model")},

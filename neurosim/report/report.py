@@ -138,7 +138,6 @@ def layer_facts(program: Program) -> list[dict[str, Any]]:
     axons = np.diff(program.cores.axon_offset)
     neurons = np.diff(program.cores.neuron_offset)
     synapses = core_synapses(program)
-    names = {code: name for name, code in FLOW_KINDS.items()}
     facts = []
     for layer, name in enumerate(program.layer_names):
         rows = np.flatnonzero(groups.layer == layer)
@@ -148,7 +147,7 @@ def layer_facts(program: Program) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "shape": list(program.layer_shapes[layer]),
-                "sends": names[int(program.modes.output[soma[0]])] if soma.size else "",
+                "sends": _sends(program, layer, soma),
                 "neurons": int(program.layers.offset[layer + 1] - program.layers.offset[layer]),
                 "cores": int(used.size),
                 "fan_in_fragments": int(rows.size - soma.size),
@@ -159,6 +158,17 @@ def layer_facts(program: Program) -> list[dict[str, Any]]:
             }
         )
     return facts
+
+
+def _sends(program: Program, layer: int, somas: np.ndarray[Any, np.dtype[np.intp]]) -> str:
+    """Kind of packet, or the code of values that travel as spikes."""
+    if not somas.size:
+        return ""
+    analog = program.modes.output[somas[0]] == FLOW_KINDS["analog"]
+    code = str(program.mapping.get("recoding", ""))
+    if analog and code and layer != program.output_layer:
+        return code
+    return "analog" if analog else "spike"
 
 
 def core_synapses(program: Program) -> np.ndarray[Any, np.dtype[np.int64]]:

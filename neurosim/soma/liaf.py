@@ -20,7 +20,8 @@ I32 = npt.NDArray[np.int32]
 
 RESET_CODES: Final[dict[str, int]] = {"hard": 0, "soft": 1, "none": 2}
 OUTPUT_CODES: Final[dict[str, int]] = {"spike": 0, "analog": 1}
-ACTIVATION_CODES: Final[dict[str, int]] = {"identity": 0, "relu": 1, "lut": 2}
+ACTIVATION_CODES: Final[dict[str, int]] = {"identity": 0, "relu": 1, "lut": 2, "lut_unsigned": 3}
+"""``lut`` looks values -128..127 up in a table of 256 entries, ``lut_unsigned`` 0..255."""
 
 
 class LiafColumns(NamedTuple):
@@ -150,12 +151,14 @@ def update_liaf(
     kind, low, high = modes[ACTIVATION], modes[ACT_LOW], modes[ACT_HIGH]
     if kind == 2:
         low, high = np.int32(-128), np.int32(127)
+    elif kind == 3:
+        low, high = np.int32(0), np.int32(255)
     least = np.int64(0) if kind == 1 else np.int64(-1) << np.int64(62)
     sending = _requantise(
         y, act_subtract, act_mult, start, stop, modes[ACT_SHIFT], least, low, high
     )
-    if kind == 2:
-        sending = _look_up(y, luts, modes[LUT], start, stop)
+    if kind >= 2:
+        sending = _look_up(y, luts, modes[LUT], start, stop, low)
     return changed, sending
 
 
@@ -210,11 +213,11 @@ def _update_counting(
 
 
 @kernel
-def _look_up(y: I32, luts: I32, row: int, start: int, stop: int) -> bool:
-    """Replace values -128..127 by those of a table; is any of them not 0?"""
+def _look_up(y: I32, luts: I32, row: int, start: int, stop: int, low: int) -> bool:
+    """Replace values `low`..`low` + 255 by those of a table; is any of them not 0?"""
     table, some = luts[row], np.int32(0)
     for i in range(np.uint64(start), np.uint64(stop)):
-        value = table[y[i] + 128]
+        value = table[y[i] - low]
         some |= value
         y[i] = value
     return some != 0

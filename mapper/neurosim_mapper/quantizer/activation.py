@@ -36,7 +36,7 @@ class OutputCode:
     unit: float
     low: int
     high: int
-    kind: Literal["identity", "relu", "lut"] = "identity"
+    kind: Literal["identity", "relu", "lut", "lut_unsigned"] = "identity"
     pre_unit: float = 1.0
     lut: tuple[int, ...] | None = None
     method: str = "spikes"
