@@ -9,7 +9,7 @@ list, and empty stretches are skipped, so the work is proportional to flit-hops.
 from __future__ import annotations
 
 from neurosim.kernels._jit import kernel
-from neurosim.kernels.noc_inline import bare, inlined, soon
+from neurosim.kernels.noc_inline import bare, bits_on, inlined, soon
 from neurosim.kernels.noc_layout import (
     ADDRESS,
     CAL_ASK,
@@ -107,7 +107,6 @@ from neurosim.kernels.noc_layout import (
 )
 from neurosim.kernels.noc_parts import (
     answer_ask,
-    bits_on,
     expose,
     heap_pop,
     post_ask,
@@ -344,7 +343,8 @@ def apply_switch(
         post_late_credit(m, s, k, t, done + k[K_CREDIT_DELAY], out * 8 + vc)
     if word & TREE or k[K_PACKET_UNIT]:
         m[lane + L_OWED] &= ~(1 << m[out + O_PORT])
-        cycles = max(cycles, s[m[lane + L_INPUT]] - t)
+        if s[m[lane + L_INPUT]] - t > cycles:
+            cycles = s[m[lane + L_INPUT]] - t
         if cycles > 1:
             s[m[lane + L_INPUT]] = t + cycles
         m[lane + L_PARTIAL] = 1 if m[lane + L_OWED] else 0
@@ -392,73 +392,66 @@ def next_cycle(m: I32, s: I64, k: I64, p: I64, g: I64, t: int) -> int:
         return t + 1
     best = next_release(s, k, p, g)
     if s[N_FAR] > 0:
-        best = min(best, s[k[K_FAR_HEAP]])
+        far = s[k[K_FAR_HEAP]]
+        if far < best:
+            best = far
     for at in range(t + 1, t + k[K_SLOT_MASK] + 2):
         cell = k[K_CAL_N] + 4 * (at & k[K_SLOT_MASK])
         if m[cell + CAL_FLIT] | m[cell + CAL_CREDIT] | m[cell + CAL_ASK]:
-            return min(best, at)
-    return max(best, t + 1)
+            return best if best < at else at
+    return best if best > t else t + 1
 
 
 @inlined
-def step(m: I32, w: I64, s: I64, k: I64, trees: I32, p: I64, d: I64, g: I64, t: int) -> None:
-    """One cycle."""
-    land_flits(m, w, s, k, trees, t)
-    land_credits(m, s, k, t)
-    if next_release(s, k, p, g) <= t:
-        release_due(m, s, k, p, g, t)
-    if s[N_ACTIVE] > 0:
-        send_all(m, w, s, k, p, t)
-    if s[N_READY] > 0:
-        if k[K_N_VCS] == 1:
-            n = collect(m, s, k, t)
-        else:
-            n = keep_accepted(m, w, k, collect_vcs(m, w, s, k, t))
-        apply_grants(m, w, s, k, trees, p, d, g, n, t)
-
-
-@inlined
-def play(
-    m: I32, w: I64, s: I64, k: I64, trees: I32, p: I64, d: I64, g: I64, start: int, stop: int
-) -> int:
-    """Play from cycle `start` until nothing is left to do, or `stop`; returns the last cycle.
-
-    `FAR` means that nothing can happen any more: all is delivered, or nothing can ever move.
-    """
-    open_gates(s, k, p, g)
-    t = next_cycle(m, s, k, p, g, start - 1)
-    last = start
-    while t < stop:
-        step(m, w, s, k, trees, p, d, g, t)
-        last = t
-        t = next_cycle(m, s, k, p, g, t)
-    return last if t >= FAR else -1
+def begin_tick(s: I64, ticks: I64, tick: int) -> None:
+    """Take over the row of a tick."""
+    s[N_NEXT] = ticks[tick, TICK_FIRST]
+    s[N_END] = ticks[tick, TICK_FREE_END]
+    s[N_GATE] = ticks[tick, TICK_GATE]
+    s[N_GATE_END] = ticks[tick, TICK_GATE_END]
+    s[N_LEFT] = ticks[tick, TICK_DELIVERIES]
+    s[N_LAST] = s[N_BASE]
 
 
 @kernel
 def run_ticks(
-    m: I32, w: I64, s: I64, k: I64, trees: I32, p: I64, d: I64, g: I64, ticks: I64, longest: int
-) -> tuple[int, int]:
+    m: I32, w: I64, s: I64, k: I64, trees: I32, p: I64, d: I64, g: I64, ticks: I64, longest: int,
+    vcs: bool | None,
+) -> tuple[int, int]:  # fmt: skip
     """Play tick after tick; the network is empty between them.
 
-    `ticks` holds a row `TICK_*` per tick. Returns a code (`DONE`, `STUCK`: packets wait and
-    nothing can ever move, `OUT_OF_TIME`: a tick took more than `longest` cycles) and the tick.
+    `ticks` holds a row `TICK_*` per tick. `vcs` is None for one virtual channel per link: Numba
+    drops what it cannot reach, so that the arbitration of several is compiled only where needed.
+    Returns a code (`DONE`, `STUCK`: packets wait and nothing can ever move, `OUT_OF_TIME`: a tick
+    took more than `longest` cycles) and the tick.
     """
-    pm, pw, ps, pk, pt = bare(m), bare(w), bare(s), bare(k), bare(trees)
-    pp, pd, pg = bare(p), bare(d), bare(g)
+    m, w, s, k, trees = bare(m), bare(w), bare(s), bare(k), bare(trees)
+    p, d, g = bare(p), bare(d), bare(g)
     for tick in range(ticks.shape[0]):
-        ps[N_NEXT] = ticks[tick, TICK_FIRST]
-        ps[N_END] = ticks[tick, TICK_FREE_END]
-        ps[N_GATE] = ticks[tick, TICK_GATE]
-        ps[N_GATE_END] = ticks[tick, TICK_GATE_END]
-        ps[N_LEFT] = ticks[tick, TICK_DELIVERIES]
-        base = ps[N_BASE]
-        ps[N_LAST] = base
-        last = play(pm, pw, ps, pk, pt, pp, pd, pg, base, base + longest)
-        if last < 0:
+        begin_tick(s, ticks, tick)
+        open_gates(s, k, p, g)
+        base = s[N_BASE]
+        last = base
+        t = next_cycle(m, s, k, p, g, base - 1)
+        while t < base + longest:
+            land_flits(m, w, s, k, trees, t)
+            land_credits(m, s, k, t)
+            if next_release(s, k, p, g) <= t:
+                release_due(m, s, k, p, g, t)
+            if s[N_ACTIVE] > 0:
+                send_all(m, w, s, k, p, d, t)
+            if s[N_READY] > 0:
+                if vcs is None:
+                    n = collect(m, s, k, t)
+                else:
+                    n = keep_accepted(m, w, k, collect_vcs(m, w, s, k, t))
+                apply_grants(m, w, s, k, trees, p, d, g, n, t)
+            last = t
+            t = next_cycle(m, s, k, p, g, t)
+        if t < FAR:
             return OUT_OF_TIME, tick
-        if ps[N_LEFT] > 0:
+        if s[N_LEFT] > 0:
             return STUCK, tick
-        ticks[tick, TICK_DONE] = ps[N_LAST] - base
-        ps[N_BASE] = max(last, ps[N_LAST]) + 1
+        ticks[tick, TICK_DONE] = s[N_LAST] - base
+        s[N_BASE] = (last if last > s[N_LAST] else s[N_LAST]) + 1
     return DONE, 0

@@ -8,8 +8,9 @@ instead of 30). So the steps are marked `inlined`, and `run` hands them `bare` p
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import numba
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
@@ -17,15 +18,20 @@ from neurosim.kernels._jit import kernel
 
 _config: Any = config
 _F = TypeVar("_F", bound=Callable[..., Any])
+_ONLY_INLINED = {
+    "nogil": True,
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 
 
 def inlined(function: _F) -> _F:
-    """Like `kernel`, always inlined by LLVM into the compiled caller."""
-    compiled = kernel(function)
-    options = getattr(compiled, "targetoptions", None)
-    if options is not None:
-        options["forceinline"] = True
-    return compiled
+    """Compile `function` for other kernels only: LLVM always inlines it into its caller.
+
+    Neither kept on disk nor callable from Python once compiled, which halves its compilation.
+    """
+    return cast(_F, numba.njit(**_ONLY_INLINED)(function))
 
 
 def _same(array: Any) -> Any:
@@ -57,9 +63,24 @@ def _prefetch(typingctx: Any, pointer: Any, index: Any) -> Any:
     return types.void(pointer, types.intp), codegen
 
 
+@intrinsic
+def _ones(typingctx: Any, mask: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.int64), codegen
+
+
 def _ignore(array: Any, index: int) -> None:
     return None
 
+
+def _count_ones(mask: int) -> int:
+    return int(mask).bit_count()
+
+
+bits_on: Any
+"""``bits_on(mask)``: number of set bits of a mask that is not negative."""
 
 soon: Any
 """``soon(array, index)``: this cell is about to be used, fetch its cache line. Changes nothing."""
@@ -67,8 +88,8 @@ bare: Any
 """The data of a one-dimensional contiguous array as a pointer: indexed the same way, not checked,
 not counted. The array itself without a compiler or with bounds checks on."""
 if _config.DISABLE_JIT:
-    bare, soon = _same, _ignore
+    bare, soon, bits_on = _same, _ignore, _count_ones
 elif _config.BOUNDSCHECK:
-    bare, soon = kernel(_same), kernel(_ignore)
+    bare, soon, bits_on = kernel(_same), kernel(_ignore), _ones
 else:
-    bare, soon = _pointer, _prefetch
+    bare, soon, bits_on = _pointer, _prefetch, _ones

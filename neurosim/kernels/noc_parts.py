@@ -162,7 +162,8 @@ def port_to(m: I32, k: I64, lane: int, address: int) -> int:
     to_x = address & XY_MASK
     to_y = (address >> Y_SHIFT) & XY_MASK
     if k[K_ROUTE_MODE] == ROUTE_MESH:
-        cell = 3 * (int(to_x > x) - int(to_x < x)) + int(to_y > y) - int(to_y < y)
+        cell = 3 if to_x > x else (-3 if to_x < x else 0)
+        cell += 1 if to_y > y else (-1 if to_y < y else 0)
     else:
         cell = 3 * ring_sign(x, to_x, k[K_WIDTH]) + ring_sign(y, to_y, k[K_HEIGHT])
     port = m[k[K_ROUTE] + 4 + cell]
@@ -218,13 +219,3 @@ def expose(m: I32, s: I64, k: I64, trees: I32, lane: int, word: int, t: int, ask
 def answer_ask(m: I32, s: I64, k: I64, lane: int, t: int) -> None:
     """A posted `post_ask` is due: ask for a virtual channel, or for the switch."""
     request(m, s, k, lane, O_VREQ if k[K_PIPELINE] == DEFAULT else O_REQ, t)
-
-
-@inlined
-def bits_on(mask: int) -> int:
-    """Number of set bits."""
-    n = 0
-    while mask:
-        mask &= mask - 1
-        n += 1
-    return n

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from neurosim.kernels.noc_inline import inlined
+import numpy as np
+
+from neurosim.kernels.noc_inline import inlined, soon
 from neurosim.kernels.noc_layout import (
     ADDRESS,
     D_ARRIVE,
@@ -194,7 +196,7 @@ def source_vc(m: I32, k: I64, source: int, psum: bool) -> int:
 
 
 @inlined
-def begin_packet(m: I32, s: I64, k: I64, p: I64, source: int, t: int) -> bool:
+def begin_packet(m: I32, s: I64, k: I64, p: I64, d: I64, source: int, t: int) -> bool:
     """Make the next packet of `source` that finds a place the present one, if there is one."""
     for q in (1, 0):
         pid = m[source + Q_HEAD + q]
@@ -207,6 +209,7 @@ def begin_packet(m: I32, s: I64, k: I64, p: I64, source: int, t: int) -> bool:
                 m[source + Q_VC] = vc
                 m[source + Q_CURRENT] = pid
                 p[row + P_INJECT] = t - s[N_BASE]
+                soon(d, p[row + P_DELIVERY])
                 size = p[row + P_SIZE]
                 if k[K_PACKET_UNIT]:
                     m[source + Q_LEFT] = 1
@@ -220,13 +223,13 @@ def begin_packet(m: I32, s: I64, k: I64, p: I64, source: int, t: int) -> bool:
 
 
 @inlined
-def send(m: I32, w: I64, s: I64, k: I64, p: I64, source: int, t: int) -> bool:
+def send(m: I32, w: I64, s: I64, k: I64, p: I64, d: I64, source: int, t: int) -> bool:
     """`source` sends one flit at `t` if it can; returns whether it stays active."""
     if k[K_PACKET_UNIT] and s[m[source + Q_BUSY]] > t:
         return True
     head = 0
     if m[source + Q_LEFT] == 0:
-        if not begin_packet(m, s, k, p, source, t):
+        if not begin_packet(m, s, k, p, d, source, t):
             return False
         head = HEAD
     vc = m[source + Q_VC]
@@ -235,7 +238,7 @@ def send(m: I32, w: I64, s: I64, k: I64, p: I64, source: int, t: int) -> bool:
     m[source + Q_CREDIT + vc] -= 1
     left = m[source + Q_LEFT] - 1
     m[source + Q_LEFT] = left
-    pid = int(m[source + Q_CURRENT])
+    pid = np.int64(m[source + Q_CURRENT])
     word = (pid << PID_SHIFT) | p[pid * PACKET_ROW + P_WORD] | head
     if left == 0:
         word |= TAIL
@@ -244,12 +247,12 @@ def send(m: I32, w: I64, s: I64, k: I64, p: I64, source: int, t: int) -> bool:
 
 
 @inlined
-def send_all(m: I32, w: I64, s: I64, k: I64, p: I64, t: int) -> None:
+def send_all(m: I32, w: I64, s: I64, k: I64, p: I64, d: I64, t: int) -> None:
     """Every active source sends at most one flit."""
     kept = k[K_ACTIVE]
     for i in range(k[K_ACTIVE], k[K_ACTIVE] + s[N_ACTIVE]):
         source = m[i]
-        if send(m, w, s, k, p, source, t):
+        if send(m, w, s, k, p, d, source, t):
             m[kept] = source
             kept += 1
         else:
@@ -284,7 +287,7 @@ def deliver(
         d[row + D_ARRIVE] = at - s[N_BASE]
         if d[row + D_SERVICE] > 0:
             free = m[out + O_STAT] + S_FREE
-            done = max(at, s[free]) + d[row + D_SERVICE]
+            done = (at if at > s[free] else s[free]) + d[row + D_SERVICE]
             s[free] = done
         d[row + D_FINISH] = done - s[N_BASE]
         if done > s[N_LAST]:

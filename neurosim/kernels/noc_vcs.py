@@ -8,7 +8,7 @@ the next output in turn. Pointers move only on acceptance.
 
 from __future__ import annotations
 
-from neurosim.kernels.noc_inline import inlined
+from neurosim.kernels.noc_inline import bits_on, inlined
 from neurosim.kernels.noc_layout import (
     DEFAULT,
     HEAD,
@@ -51,7 +51,6 @@ from neurosim.kernels.noc_layout import (
     STAT_ROW,
     TREE,
 )
-from neurosim.kernels.noc_parts import bits_on
 from neurosim.kernels.noc_sources import vc_range
 
 

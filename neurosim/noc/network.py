@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -330,14 +331,23 @@ def build_network(noc: Noc, longest_packet: int = 1, n_windows: int = 0) -> Netw
         order=0,
         **{name: at[name] for name in _PLACES},
     )
-    s = np.zeros(window + n_windows * len(out), np.int64)
+    s = aligned_zeros(window + n_windows * len(out), np.int64)
     s[lay.N_WINDOW] = int(n_windows > 0)
-    return Network(noc, shape, m, np.zeros(n_fifo + n_slots * shape.flit_slot, np.int64), s)
+    w = aligned_zeros(n_fifo + n_slots * shape.flit_slot, np.int64)
+    return Network(noc, shape, m, w, s)
 
 
 _PLACES = (
     "sources ready active grant accept winner route cal_n cal_credit cal_ask".split()  # noqa: SIM905
 )
+
+
+def aligned_zeros(n: int, dtype: type[np.int32] | type[np.int64]) -> Any:
+    """Zeros that start on a cache line, so that rows of 64 bytes are one line each."""
+    size = np.dtype(dtype).itemsize
+    room = np.zeros(n + 64 // size, dtype)
+    start = -room.ctypes.data % 64 // size
+    return room[start : start + n]
 
 
 def _lay_out(parts: dict[str, I32 | int]) -> tuple[dict[str, int], I32]:
@@ -349,9 +359,7 @@ def _lay_out(parts: dict[str, I32 | int]) -> tuple[dict[str, int], I32]:
             f"noc needs {total} cells of state, the simulator holds {1 << 28}. "
             "Use a smaller mesh, fewer virtual channels or shorter link latencies."
         )
-    room = np.zeros(total + 16, np.int32)
-    start = -(room.ctypes.data // 4) % 16  # rows of 16 cells are cache lines
-    m = room[start : start + total]
+    m = aligned_zeros(total, np.int32)
     places = {}
     at = 0
     for name, part in parts.items():

@@ -20,7 +20,7 @@ sum; so no circle of waiting can close unless gates wait for each other.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,11 +29,11 @@ from neurosim.errors import SimulationFaultError, UnsupportedError, UsageError
 from neurosim.kernels import noc_layout as lay
 from neurosim.kernels.noc_cycle import run_ticks
 from neurosim.kernels.noc_layout import I64
-from neurosim.kernels.noc_packets import fill_deliveries, fill_gates, fill_packets, plan_ticks
 from neurosim.noc.faults import describe_fault
 from neurosim.noc.model import Noc
-from neurosim.noc.network import Network, build_network, no_trees
+from neurosim.noc.network import Network, aligned_zeros, build_network, no_trees
 from neurosim.noc.routes import Routes, addresses, build_routes, check_terminals
+from neurosim.noc.rows import Traffic, delivery_rows, packet_rows, tick_rows
 
 CLASSES = ("spike", "analog", "psum", "io")
 """Packet classes by number."""
@@ -90,29 +90,6 @@ class TickResult:
     flit_hops: int
     window_cycles: int = 0
     window_flits: I64 = field(default_factory=lambda: np.zeros((0, 0, 5), np.int64))
-
-
-class Traffic(NamedTuple):
-    """Checked arrays of packets; those of length 1 hold for all."""
-
-    tick_offset: I64
-    src: I64
-    dst: I64
-    release: I64
-    size: I64
-    psum: I64
-    tree: I64
-    delivery: I64
-    service: I64
-    feeds: I64
-    gate: I64
-    gate_base: I64
-    gate_offset: I64
-
-    @property
-    def n_deliveries(self) -> int:
-        """Number of deliveries."""
-        return int(self.delivery[-1]) if len(self.delivery) else len(self.src)
 
 
 class TickNetwork:
@@ -266,22 +243,15 @@ class TickNetwork:
         shape = net.shape._replace(gate_heap=heap, order=order, packet_unit=int(unit))
         k = np.array(shape, np.int64)
         roots = routes.root if routes is not None else _ZERO
-        fill_packets(
-            self._p, k, traffic.src, traffic.dst, self._address, traffic.tree, roots, size,
-            traffic.psum, traffic.release, traffic.gate, traffic.delivery,
-        )  # fmt: skip
-        fill_deliveries(self._d, n_deliveries, traffic.service, traffic.feeds)
-        fill_gates(self._g, traffic.gate_base, traffic.feeds)
-        ticks = np.zeros((len(traffic.tick_offset) - 1, lay.TICK_ROW), np.int64)
-        plan_ticks(
-            ticks, self._g, order, traffic.tick_offset, traffic.gate_offset, traffic.release,
-            traffic.gate, traffic.delivery, self._places,
-        )  # fmt: skip
+        packet_rows(self._p, traffic._replace(size=size), shape.sources, self._address, roots)
+        delivery_rows(self._d, traffic)
+        ticks = tick_rows(self._g, order, traffic, self._places)
         _clear_counters(net)
         trees = routes.cells if routes is not None else no_trees()
         code, tick = run_ticks(
-            net.m, net.w, net.s, k, trees, self._p, self._d, self._g, ticks, longest_tick
-        )
+            net.m, net.w, net.s, k, trees, self._p, self._d, self._g, ticks, longest_tick,
+            True if net.noc.n_vcs > 1 else None,
+        )  # fmt: skip
         if code != lay.DONE:
             self._fail(code, int(tick), n_gates, longest_tick)
         return self._result(traffic, ticks, bool(unit))
@@ -353,7 +323,7 @@ def _delivery_offsets(tree: I64, routes: Routes | None, n: int) -> I64:
 
 
 def _grown(array: I64, cells: int) -> I64:
-    return array if len(array) >= cells else np.zeros(cells + cells // 4 + 64, np.int64)
+    return array if len(array) >= cells else aligned_zeros(cells + cells // 4 + 64, np.int64)
 
 
 def _last_of(arrive: I64, bounds: I64) -> I64:
