@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
+from neurosim_mapper._random_kernel import below, next_random
 
 _I64 = npt.NDArray[np.int64]
 _I32 = npt.NDArray[np.int32]
+_START = np.uint64(0x9E3779B97F4A7C15)  # mixed into the seed: many bits set from the start
 
 
 @kernel
@@ -128,18 +130,19 @@ def swap_neurons(
     ----------
     block, member, member_offset : block of each neuron, and neurons of each block, in place.
     count : (n_blocks, n_sources) neurons of a block that hear a source, in place.
+    seed : of the random proposals.
     """
     n = block.size
-    state = np.uint64(seed * 2 + 1)
+    state = np.uint64(seed) ^ _START
     place = np.empty(n, np.int64)
     for k in range(n):
         place[member[k]] = k
     for _ in range(n_tries):
-        state = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
-        i = np.int64((state >> np.uint64(33)) % np.uint64(n))
+        state = next_random(state)
+        i = below(state, n)
         if offset[i + 1] == offset[i]:
             continue
-        state = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
+        state = next_random(state)
         draw = np.int64(state >> np.uint64(33))
         s = source[offset[i] + draw % (offset[i + 1] - offset[i])]
         near = back[back_offset[s] + (draw >> 7) % (back_offset[s + 1] - back_offset[s])]

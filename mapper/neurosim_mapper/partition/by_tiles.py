@@ -13,6 +13,7 @@ from neurosim_mapper.partition.clusters import better_tiles
 from neurosim_mapper.partition.geometry import Geometry, layer_geometry
 from neurosim_mapper.partition.limits import CoreLimits
 from neurosim_mapper.partition.packing import as_partition, make_items, pack
+from neurosim_mapper.partition.refusals import too_large_neuron
 from neurosim_mapper.partition.tiles import Tile, cut_layer
 from neurosim_mapper.quantized import QuantizedNetwork
 
@@ -46,7 +47,7 @@ def search_tiles(geometries: list[Geometry], chip: Chip) -> list[Candidates]:
     for geometry in geometries:
         found.append(find_candidates(geometry, limits))
         if not found[-1].kept:
-            error = _no_tile(geometry, found[-1], chip, limits)
+            error = _no_tile(geometry, found[-1], limits)
             error.report = {"layers": [search_row(search, None) for search in found]}
             raise error
     return found
@@ -69,43 +70,14 @@ def search_row(search: Candidates, choice: Candidate | None) -> dict[str, Any]:
     return row
 
 
-def _no_tile(
-    geometry: Geometry, search: Candidates, chip: Chip, limits: CoreLimits
-) -> DoesNotFitError:
+def _no_tile(geometry: Geometry, search: Candidates, limits: CoreLimits) -> DoesNotFitError:
     """Which limit a single neuron breaks, and the smallest change that would fit."""
-    needed = max(1, geometry.axons(_single(geometry))[0])
     counts = ", ".join(f"{name} {n}" for name, n in search.rejected.items())
     tried = f"All {search.considered} tile shapes were rejected ({counts})."
-    if needed > limits.axons and not limits.splits:
-        return DoesNotFitError(
-            f"layer {geometry.name!r} needs {needed} axons per neuron, a core of {chip.name!r} "
-            f"has core.axons = {limits.axons} and core.fan_in_extension is "
-            f"{limits.extension!r}. {tried} {_smallest_extension(needed, limits)}"
-        )
-    held = 1 if limits.splits else needed
-    return DoesNotFitError(
-        f"layer {geometry.name!r}: one neuron with {held} axons needs {held} synapses and "
-        f"{int(-(-held * chip.synapse_bytes // 1))} bytes, a core of {chip.name!r} has "
-        f"core.synapses = {limits.synapses} and core.synapse_memory_bytes = "
-        f"{chip.core.synapse_memory_bytes}. {tried} A core with {held} synapses, or fewer weight "
-        "bits, would fit."
+    return too_large_neuron(
+        geometry.name, max(1, geometry.axons(_single(geometry))[0]), limits, tried
     )
 
 
 def _single(geometry: Geometry) -> Any:
     return tuple(tuple(range(n + 1)) for n in geometry.shape)
-
-
-def _smallest_extension(needed: int, limits: CoreLimits) -> str:
-    doublings = (-(-needed // limits.axons) - 1).bit_length()
-    merge = (
-        f", or axon_merge ({limits.axons << doublings} axons and {limits.neurons >> doublings} "
-        "neurons per core)"
-        if limits.neurons >> doublings and limits.extension != "axon_merge"
-        else ""
-    )
-    return (
-        f"A chip with core.axons of {needed} would fit, or one with fan_in_extension: psum_hw "
-        f"({-(-needed // limits.axons)} cores per tile){merge}; else reduce the fan-in of the "
-        "layer."
-    )

@@ -23,23 +23,32 @@ LIMIT_NAMES = ("core.axons", "core.neurons", "core.synapses", "core.synapse_memo
 class CoreLimits:
     """Limits of one core of a chip, as the partitioner uses them."""
 
+    chip: str
     axons: int
     neurons: int
     synapses: int
-    memory_cells: int
+    memory_bytes: int
+    synapse_bytes: float
     extension: str
 
     @classmethod
     def of(cls, chip: Chip) -> CoreLimits:
         """Read from the chip."""
         core = chip.core
-        cells = int(core.synapse_memory_bytes / chip.synapse_bytes)
-        return cls(core.axons, core.neurons, core.synapses, cells, core.fan_in_extension)
+        return cls(
+            chip.name,
+            core.axons,
+            core.neurons,
+            core.synapses,
+            core.synapse_memory_bytes,
+            chip.synapse_bytes,
+            core.fan_in_extension,
+        )
 
     @cached_property
     def cells(self) -> int:
         """Most axons x neurons."""
-        return min(self.synapses, self.memory_cells)
+        return min(self.synapses, int(self.memory_bytes / self.synapse_bytes))
 
     @cached_property
     def n_merges(self) -> int:

@@ -20,6 +20,7 @@ from neurosim_mapper.mapping import NeuronGroup, Schedule
 from neurosim_mapper.partition.candidates import edges_of
 from neurosim_mapper.partition.geometry import Box, ConvReach, box_neurons, layer_geometry
 from neurosim_mapper.partition.limits import CoreLimits
+from neurosim_mapper.partition.refusals import too_large_neuron
 from neurosim_mapper.quantized import QuantizedLayer
 
 Inputs = list[tuple[int, Index]]
@@ -63,17 +64,21 @@ def cut_tile(
 
     `heard` are the sources per projection where they are known already. A tile that is too large
     after all (irregular wiring is judged by a sample) is halved.
+
+    Raises DoesNotFitError for a single neuron that hears more than a core has.
     """
     keys, rows = axon_keys(layer, schedule, neurons, heard)
     count = limits.fragments(int(keys.size), int(neurons.size))
-    if count == 0 and neurons.size > 1:
+    if count == 0 and neurons.size == 1:
+        raise too_large_neuron(layer.name, int(keys.size), limits)
+    if count == 0:
         half = neurons.size // 2
         return [
             tile
             for part in (neurons[:half], neurons[half:])
             for tile in cut_tile(layer, part, limits, schedule)
         ]
-    edges = [keys.size * i // max(count, 1) for i in range(max(count, 1) + 1)]
+    edges = [keys.size * i // count for i in range(count + 1)]
     groups = [
         NeuronGroup(layer.name, neurons, _sources(keys, rows, low, high))
         for low, high in pairwise(edges)

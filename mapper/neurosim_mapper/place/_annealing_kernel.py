@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
+from neurosim_mapper._random_kernel import below, next_random
 from neurosim_mapper.place.problem import I64, Graph, Grid
 
 I32 = npt.NDArray[np.int32]
@@ -28,7 +29,7 @@ LOGS: Final = -np.log((np.arange(N_LOGS) + 0.5) / N_LOGS)
 _MASK_12: Final = np.uint64(0xFFF)
 _MASK_24: Final = np.uint64(0xFFFFFF)
 _MASK_32: Final = np.uint64(0xFFFFFFFF)
-_7, _13, _16, _17, _32, _40 = (np.uint64(n) for n in (7, 13, 16, 17, 32, 40))
+_16, _40 = np.uint64(16), np.uint64(40)
 
 
 class Board(NamedTuple):
@@ -177,18 +178,3 @@ def _shift(
             now[j] += more
             change += more
     return change
-
-
-@kernel
-def next_random(state: Any) -> Any:
-    """Xorshift (Marsaglia 2003, doi 10.18637/jss.v008.i14, the triple 13, 7, 17)."""
-    state ^= state << _13
-    state ^= state >> _7
-    state ^= state << _17
-    return state
-
-
-@kernel
-def below(state: Any, limit: Any) -> Any:
-    """A number from 0 to limit - 1, from the upper half of the state."""
-    return np.int64(((state >> _32) * np.uint64(limit)) >> _32)

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
-from neurosim_mapper.place._annealing_kernel import Board, below, next_random
+from neurosim_mapper._random_kernel import below, next_random
+from neurosim_mapper.place._annealing_kernel import Board
 from neurosim_mapper.place.problem import I64, Graph, Grid, Nets
 
 _MASK_12, _MASK_24, _MASK_32 = np.uint64(0xFFF), np.uint64(0xFFFFFF), np.uint64(0xFFFFFFFF)
