@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,13 @@ from neurosim_cli.options import FILE, input_options, json_option, mapping_optio
 
 if TYPE_CHECKING:
     from neurosim.program import Program
+    from neurosim.recoding import SpikeCode
     from neurosim.report import Comparison
     from neurosim.simulator import Run
 
 COMPARISON = "comparison.json"
 NOT_RETRAINED = "the weights of {name}, not retrained for spikes"
+RECODED = "the values of {name} as spike trains; its ticks have sub-ticks"
 
 EXAMPLES = """\b
 Examples:
@@ -26,6 +29,8 @@ Examples:
   neurosim compare digits_liaf.nir --chip truenorth_value8 \\
       --input digits_test.npz --noc cycle
   neurosim compare liaf.nsp lif.nsp --input digits_test.npz --json
+  neurosim compare liaf.nsp --input digits_test.npz --recode phase:8 \\
+      --recode rate:15 --recode ttfs:15
 """
 
 
@@ -40,6 +45,12 @@ Examples:
     default=True,
     show_default=True,
     help="Also run each network with values once with spikes, same weights.",
+)
+@click.option(
+    "--recode",
+    multiple=True,
+    metavar="CODE",
+    help="Also send each network's values as spike trains: rate:N, ttfs:N, phase:B. Repeatable.",
 )
 @click.option("-o", "--output", type=FILE, help="Folder: comparison.json and a folder per run.")
 @json_option
@@ -57,16 +68,18 @@ def compare(
     a value costs on top of a spike packet, and from which ratio of packets on values are cheaper.
     A checkpoint whose neurons send values is run a second time with spikes instead.
     """
+    from neurosim.recoding import SpikeCode
     from neurosim.report import compare_runs
     from neurosim.report.terminal import comparison_view
     from neurosim_cli.output import remark, show, show_json
 
+    codes = tuple(SpikeCode.parse(text) for text in options["recode"])
     if output is not None:
         check_comparison_folder(output)
     runs, notes = {}, {}
-    for name, program, note in _programs(networks, options):
-        runs[name] = _run(name, program, noc, threads, options)
-        notes[name] = note
+    for job in _jobs(networks, codes, options):
+        runs[job.name] = _run(job, noc, threads, options)
+        notes[job.name] = job.note
     comparison = compare_runs({name: r.report().to_dict() for name, r in runs.items()}, notes)
     if output is not None:
         write_comparison(output, comparison, runs)
@@ -78,10 +91,20 @@ def compare(
         remark(f"written: {output}")
 
 
-def _programs(
-    paths: tuple[Path, ...], options: dict[str, Any]
-) -> Iterator[tuple[str, Program, str]]:
-    """Name, program and remark of every variant."""
+@dataclass(frozen=True)
+class _Job:
+    """A variant to run; its values are sent as spike trains if it has a code."""
+
+    name: str
+    program: Program
+    note: str = ""
+    code: SpikeCode | None = None
+
+
+def _jobs(
+    paths: tuple[Path, ...], codes: tuple[SpikeCode, ...], options: dict[str, Any]
+) -> Iterator[_Job]:
+    """Every variant, each network's own one first."""
     import zipfile
 
     from neurosim.errors import UsageError
@@ -94,18 +117,29 @@ def _programs(
     for path in paths:
         name = _free_name(path.stem, taken)
         if path.is_file() and zipfile.is_zipfile(path):
-            yield name, load_program(path), ""
+            yield from _with_codes(_Job(name, load_program(path)), codes, taken)
             continue
         if options["chip"] is None:
             raise UsageError(f"{path}: a checkpoint needs --chip, the chip that it is mapped onto.")
         network = read_checkpoint(path, options["reading"])
         with progress(f"mapping {name}"):
             program = map_checkpoint(network, options["chip"], options)
-        yield name, program, ""
+        yield from _with_codes(_Job(name, program), codes, taken)
         if options["what_if"] and sends_values(network):
             with progress(f"mapping {name} with spikes"):
                 program = map_checkpoint(as_spikes(network), options["chip"], options)
-            yield _free_name(f"{name}-spikes", taken), program, NOT_RETRAINED.format(name=name)
+            note = NOT_RETRAINED.format(name=name)
+            yield _Job(_free_name(f"{name}-spikes", taken), program, note)
+
+
+def _with_codes(job: _Job, codes: tuple[SpikeCode, ...], taken: set[str]) -> Iterator[_Job]:
+    """The variant itself; if it sends values, also once with each code."""
+    from neurosim.recoding.plan import sends_values
+
+    yield job
+    for code in codes if sends_values(job.program) else ():
+        name = _free_name(f"{job.name}-{code}".replace(":", ""), taken)
+        yield _Job(name, job.program, RECODED.format(name=job.name), code)
 
 
 def _free_name(stem: str, taken: set[str]) -> str:
@@ -118,23 +152,23 @@ def _free_name(stem: str, taken: set[str]) -> str:
     return name
 
 
-def _run(
-    name: str, program: Program, noc: str, threads: int | None, options: dict[str, Any]
-) -> Run:
+def _run(job: _Job, noc: str, threads: int | None, options: dict[str, Any]) -> Run:
+    from neurosim.recoding import simulate_recoded
     from neurosim.simulator import simulate
     from neurosim_cli.options import read_samples
     from neurosim_cli.output import progress
 
-    inputs = read_samples(options, program.input_shape, options["seed"])
-    with progress(f"simulating {name}", len(inputs.x)) as advance:
-        return simulate(
-            program,
-            inputs.x,
-            noc="cycle" if noc == "cycle" else "ideal",
-            labels=inputs.y,
-            threads=threads,
-            progress=advance,
-        )
+    inputs = read_samples(options, job.program.input_shape, options["seed"])
+    with progress(f"simulating {job.name}", len(inputs.x)) as advance:
+        choices: dict[str, Any] = {
+            "noc": noc,
+            "labels": inputs.y,
+            "threads": threads,
+            "progress": advance,
+        }
+        if job.code is not None:
+            return simulate_recoded(job.program, inputs.x, job.code, **choices)
+        return simulate(job.program, inputs.x, **choices)
 
 
 def check_comparison_folder(path: Path) -> None:

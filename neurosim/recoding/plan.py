@@ -84,9 +84,7 @@ def plan_recoding(program: Program, code: SpikeCode) -> Plan:
 
     Raises UsageError if no core sends values to another.
     """
-    flows = program.flows
-    coded = (flows.kind == FLOW_KINDS["analog"]) & (flows.source >= 0)
-    coded &= np.diff(flows.target_offset) > 0
+    coded = _value_flows(program)
     if not coded.any():
         raise UsageError(f"no layer sends values to another; {code} has nothing to carry.")
     groups = _coding_groups(program, coded)
@@ -106,6 +104,18 @@ def plan_recoding(program: Program, code: SpikeCode) -> Plan:
     rounded = _rounded(program, groups, books)
     priced = replace(_as_spikes(rounded, coded), mapping={**program.mapping, RECODING: str(code)})
     return Plan(rounded, priced, coded, base, trains)
+
+
+def sends_values(program: Program) -> bool:
+    """Whether cores send values to cores: what a code can replace."""
+    return bool(_value_flows(program).any())
+
+
+def _value_flows(program: Program) -> npt.NDArray[np.bool_]:
+    flows = program.flows
+    analog = (flows.kind == FLOW_KINDS["analog"]) & (flows.source >= 0)
+    found: npt.NDArray[np.bool_] = analog & (np.diff(flows.target_offset) > 0)
+    return found
 
 
 def _coding_groups(program: Program, coded: npt.NDArray[np.bool_]) -> list[int]:

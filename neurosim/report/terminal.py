@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 80
 _PARTS: Final = ("synapse", "soma", "router", "link", "io", "static", "total")
+_MOST_COLUMNS: Final = 3
 
 
 def report_text(data: Mapping[str, Any]) -> str:
@@ -200,10 +201,16 @@ def comparison_view(comparison: Comparison) -> Group:
     verdicts = [pair.verdict for pair in comparison.pairs]
     return Group(
         Text(title, style="bold"),
-        _variant_table(comparison.variants),
+        *_variant_tables(comparison.variants),
         Text(packets),
         *(Text(line) for line in (*verdicts, *notes)),
     )
+
+
+def _variant_tables(variants: Sequence[Variant]) -> list[Table]:
+    """As many columns as fit the width beside each other."""
+    starts = range(0, len(variants), _MOST_COLUMNS)
+    return [_variant_table(variants[at : at + _MOST_COLUMNS]) for at in starts]
 
 
 def _variant_table(variants: Sequence[Variant]) -> Table:

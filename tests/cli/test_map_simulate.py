@@ -181,6 +181,28 @@ def test_compare(neurosim_command, files, tmp_path):
     assert all(len(line) <= 80 for line in found.out.splitlines())
 
 
+def test_compare_with_spike_trains(neurosim_command, files, tmp_path):
+    words = ["--chip", "tianjic", "--input", files / "samples.npz", "--no-what-if", "-o", "cmp"]
+    codes = ["--recode", "phase:8", "--recode", "ttfs:3"]
+    found = neurosim_command("compare", files / "liaf.nir", *codes, *words)
+    assert found.code == 0, found.err
+    data = json.loads((tmp_path / "cmp" / "comparison.json").read_text())
+    values, phase, ttfs = data["variants"]
+    assert [v["sends"] for v in (values, phase, ttfs)] == ["analog", "phase:8", "ttfs:3"]
+    assert phase["accuracy"] == values["accuracy"]
+    assert phase["packets"] > values["packets"] >= ttfs["packets"]
+    assert [pair["spike"] for pair in data["pairs"]] == ["liaf-phase8", "liaf-ttfs3"]
+    assert load_run_folder(tmp_path / "cmp" / "liaf-ttfs3").report["accuracy"] == ttfs["accuracy"]
+    assert all(len(line) <= 80 for line in found.out.splitlines())
+
+
+def test_compare_refuses_an_unknown_code(neurosim_command, files):
+    words = ["--chip", "tianjic", "--input", files / "samples.npz"]
+    found = neurosim_command("compare", files / "liaf.nir", "--recode", "burst:4", *words)
+    assert found.code == 2
+    assert "rate:N, ttfs:N and phase:B" in found.err
+
+
 def test_compare_twice_into_one_folder(neurosim_command, files, tmp_path):
     words = ["--chip", "tianjic", "--input", files / "samples.npz", "-o", "cmp"]
     assert neurosim_command("compare", files / "liaf.nir", *words).code == 0
