@@ -92,6 +92,54 @@ def chip_from_dict(data: Mapping[str, Any], where: str = "chip") -> Chip:
     return chip
 
 
+def chip_with(chip: Chip, changes: Mapping[str, Any], source: str, where: str = "chip") -> Chip:
+    """A chip with the values at some keys replaced; the new numbers are assumptions.
+
+    Parameters
+    ----------
+    changes : dotted key (``core.axons``, ``energy.mac_pj``) to value. A mapping is merged into the
+        section that is there, anything else replaces what is there.
+    source : who says so, for the sources of the chip.
+
+    Raises
+    ------
+    InputFileError
+        The result is not a chip; the message lists every problem and begins with `where`.
+    """
+    if not changes:
+        return chip
+    base = chip.to_dict()
+    stated: dict[str, Any] = {}
+    for key, value in changes.items():
+        path = tuple(key.split("."))
+        if "source" in schema_at(path).get("properties", {}) and _is_plain_number(value):
+            value = {"value": value, "source": source, "kind": "assumption"}
+        section = stated
+        for part in path[:-1]:
+            section = section.setdefault(part, {})
+            if not isinstance(section, dict):
+                raise InputFileError(f"{where}: {key} lies inside another changed key.")
+        section[path[-1]] = value
+    numbers = _plain_numbers(stated)
+    if numbers:
+        stated["sources"] = [{"of": numbers, "source": source, "kind": "assumption"}]
+    data = _with_sources(_merged(base, stated), base, Document(data=stated))
+    return chip_from_dict(data, where)
+
+
+def key_problem(key: str) -> str | None:
+    """Why a dotted key is not one of a chip file; None if it is."""
+    path: KeyPath = tuple(key.split("."))
+    for length in range(1, len(path) + 1):
+        part = path[:length]
+        known = schema_at(part[:-1]).get("properties", {})
+        if part[-1] not in known:
+            close = suggestion(part)
+            hint = f". Did you mean {'.'.join(map(str, (*part[:-1], close)))!r}?" if close else ""
+            return f"is not a key of a chip file{hint}"
+    return None
+
+
 def dump_chip(chip: Chip) -> str:
     """The chip as the text of a chip file, complete and without `extends`."""
     return dump_yaml(chip.to_dict())
@@ -317,6 +365,10 @@ def _holds_number(value: Any) -> bool:
         return any(_holds_number(entry) for entry in value)
     if isinstance(value, dict):
         return any(_holds_number(entry) for entry in value.values())
+    return _is_plain_number(value)
+
+
+def _is_plain_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -324,6 +376,8 @@ __all__ = [
     "builtin_chips",
     "chip_from_dict",
     "chip_schema",
+    "chip_with",
     "dump_chip",
+    "key_problem",
     "load_chip",
 ]
