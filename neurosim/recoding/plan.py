@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -15,12 +16,13 @@ from neurosim.program import FLOW_KINDS, MODEL_CODES, Program
 from neurosim.recoding.codes import Book, SpikeCode
 from neurosim.soma.liaf import ACTIVATION_CODES
 
+I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
 N_LUT: Final = 256
 """Entries of a look-up table."""
 RECODING: Final = "recoding"
-"""Entry of ``Program.mapping``: the code of a program whose values travel as spikes."""
+"""Entry of ``Program.mapping``: codes by the layers whose values travel as spikes."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,16 @@ class Plan:
     ----------
     program : as it is simulated, with values, rounded to what the code carries. priced : the same
         with the packets that it sends.
-    is_coded : (n_flows,) flows whose packets become spikes.
+    spike_flow : (n_flows of `program`,) flow of `priced` that spikes take in place of values, -1
+        where no values are sent.
+    is_coded : (n_neurons,) whether a neuron's values become spikes.
     train_base : (n_neurons,) row of `trains` that a value of 0 has.
     trains : (n_values of all books, n_subticks) spikes.
     """
 
     program: Program
     priced: Program
+    spike_flow: I64
     is_coded: npt.NDArray[np.bool_]
     train_base: I64
     trains: npt.NDArray[np.bool_]
@@ -55,7 +60,7 @@ class Plan:
     @cached_property
     def ways(self) -> Ways:
         """Links and ports of every flow."""
-        return _ways(self.program)
+        return _ways(self.priced)
 
 
 @dataclass(frozen=True)
@@ -79,31 +84,47 @@ class Ways:
     n_router_links: int
 
 
-def plan_recoding(program: Program, code: SpikeCode) -> Plan:
+def plan_recoding(program: Program, code: SpikeCode | Mapping[str, SpikeCode]) -> Plan:
     """Round what cores send each other to what `code` carries, and find its spike trains.
 
-    Raises UsageError if no core sends values to another.
+    Parameters
+    ----------
+    code : of all layers that send values to others, or by the name of the layer; layers without
+        one keep sending values.
+
+    Raises
+    ------
+    UsageError : a layer that does not exist, or no layer with a code sends values to another.
     """
-    coded = _value_flows(program)
-    if not coded.any():
-        raise UsageError(f"no layer sends values to another; {code} has nothing to carry.")
-    groups = _coding_groups(program, coded)
-    books = {range_: code.book(*range_) for range_ in {_range_of(program, g) for g in groups}}
+    flows = _value_flows(program)
+    code_of = _codes_of_groups(program, code, flows)
+    books = {
+        (code_of[group], range_): code_of[group].book(*range_)
+        for group in code_of
+        for range_ in [_range_of(program, group)]
+    }
     width = max(book.spikes.shape[1] for book in books.values())
     trains = np.zeros((sum(len(book.spikes) for book in books.values()), width), np.bool_)
     starts, at = {}, 0
-    for range_, book in books.items():
-        starts[range_] = at
+    for key, book in books.items():
+        starts[key] = at
         trains[at : at + len(book.spikes), : book.spikes.shape[1]] = book.spikes
         at += len(book.spikes)
     base = np.zeros(program.n_neurons, np.int64)
-    for group in groups:
-        range_ = _range_of(program, group)
+    coded = np.zeros(program.n_neurons, np.bool_)
+    for group, mine in code_of.items():
         start, stop = program.groups.neuron_start[group], program.groups.neuron_stop[group]
-        base[start:stop] = starts[range_] - range_[0]
-    rounded = _rounded(program, groups, books)
-    priced = replace(_as_spikes(rounded, coded), mapping={**program.mapping, RECODING: str(code)})
-    return Plan(rounded, priced, coded, base, trains)
+        range_ = _range_of(program, group)
+        base[start:stop] = starts[mine, range_] - range_[0]
+        coded[start:stop] = True
+    book_of = {group: books[mine, _range_of(program, group)] for group, mine in code_of.items()}
+    rounded = _rounded(program, book_of)
+    names = {
+        program.layer_names[program.groups.layer[group]]: str(c) for group, c in code_of.items()
+    }
+    priced, spike_flow = _as_spikes(rounded, flows, coded)
+    priced = replace(priced, mapping={**program.mapping, RECODING: names})
+    return Plan(rounded, priced, spike_flow, coded, base, trains)
 
 
 def sends_values(program: Program) -> bool:
@@ -118,16 +139,29 @@ def _value_flows(program: Program) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _coding_groups(program: Program, coded: npt.NDArray[np.bool_]) -> list[int]:
-    """Groups of every layer with a neuron that sends on a coded flow."""
+def _codes_of_groups(
+    program: Program, code: SpikeCode | Mapping[str, SpikeCode], flows: npt.NDArray[np.bool_]
+) -> dict[int, SpikeCode]:
+    """The code of every group of a layer that sends values to others, if it has one."""
     groups = program.groups
     owner = np.repeat(np.arange(program.n_neurons), np.diff(program.packets.owner_offset))
-    senders = np.unique(owner[coded[program.packets.flow]])
+    senders = np.unique(owner[flows[program.packets.flow]])
     layers = groups.layer[np.searchsorted(groups.neuron_start, senders, side="right") - 1]
-    found: list[int] = np.flatnonzero(
-        np.isin(groups.layer, layers) & (groups.model == MODEL_CODES["liaf"])
-    ).tolist()
-    return found
+    names = [program.layer_names[layer] for layer in np.unique(layers).tolist()]
+    codes = dict(code) if isinstance(code, Mapping) else dict.fromkeys(names, code)
+    unknown = [name for name in codes if name not in program.layer_names]
+    if unknown:
+        known = ", ".join(program.layer_names)
+        raise UsageError(f"there is no layer {unknown[0]!r} to re-code; known: {known}.")
+    if not set(codes) & set(names):
+        what = ", ".join(sorted({str(c) for c in codes.values()})) or str(code)
+        raise UsageError(f"no layer sends values to another; {what} has nothing to carry.")
+    return {
+        group: codes[name]
+        for group in np.flatnonzero(groups.model == MODEL_CODES["liaf"]).tolist()
+        for name in [program.layer_names[groups.layer[group]]]
+        if name in codes and name in names
+    }
 
 
 def _range_of(program: Program, group: int) -> tuple[int, int]:
@@ -142,14 +176,13 @@ def _range_of(program: Program, group: int) -> tuple[int, int]:
     return min(low, 0), max(high, 1)
 
 
-def _rounded(program: Program, groups: list[int], books: dict[tuple[int, int], Book]) -> Program:
+def _rounded(program: Program, books: Mapping[int, Book]) -> Program:
     """The program with a look-up table for every group whose values the code cannot carry."""
     modes, luts = program.modes, list(program.luts.reshape(-1, N_LUT))
     activation, row_of = modes.activation.copy(), modes.lut.copy()
-    for group in groups:
+    for group, book in books.items():
         kind, low = _table_kind(program, group)
         values = _values(program, group, np.arange(low, low + N_LUT))
-        book = books[_range_of(program, group)]
         carried = book.carried[values - book.low]
         if (carried != values).any():
             same = [row for row, lut in enumerate(luts) if np.array_equal(lut, carried)]
@@ -181,18 +214,51 @@ def _values(program: Program, group: int, index: I64) -> I64:
     return np.clip(index, least, int(modes.act_high[group]))
 
 
-def _as_spikes(program: Program, coded: npt.NDArray[np.bool_]) -> Program:
-    """The program with spikes on the coded flows and at the axons that they reach."""
-    packets, deliveries = program.packets, np.diff(program.packets.delivery_offset)
-    axons = packets.axon[np.repeat(coded[packets.flow], deliveries)]
-    flow_kind, axon_kind = program.flows.kind.copy(), program.axons.kind.copy()
-    flow_kind[coded] = FLOW_KINDS["spike"]
-    axon_kind[axons] = FLOW_KINDS["spike"]
-    return replace(
+def _as_spikes(
+    program: Program, flows: npt.NDArray[np.bool_], coded: npt.NDArray[np.bool_]
+) -> tuple[Program, I64]:
+    """The program with a flow of spikes beside every flow of coded values, and their numbers.
+
+    Neurons of other layers in the same core may go on sending values, so both are kept.
+    """
+    packets, table = program.packets, program.flows
+    owner = np.repeat(np.arange(program.n_neurons), np.diff(packets.owner_offset))
+    recoded = flows[packets.flow] & coded[owner]
+    old = np.unique(packets.flow[recoded])
+    spike_flow = np.full(table.kind.size, -1, np.int64)
+    spike_flow[old] = table.kind.size + np.arange(old.size)
+    kind = table.kind.copy()
+    kind[old] = FLOW_KINDS["spike"]
+    link_offset, link = _appended(table.link_offset, table.link, old)
+    target_offset, target = _appended(table.target_offset, table.target, old)
+    doubled = table._replace(
+        kind=np.concatenate([table.kind, kind[old]]),
+        source=np.concatenate([table.source, table.source[old]]),
+        link_offset=link_offset,
+        link=link,
+        target_offset=target_offset,
+        target=target,
+    )
+    flow = packets.flow.copy()
+    flow[recoded] = spike_flow[flow[recoded]]
+    axon_kind = program.axons.kind.copy()
+    deliveries = np.repeat(recoded, np.diff(packets.delivery_offset))
+    axon_kind[packets.axon[deliveries]] = FLOW_KINDS["spike"]
+    changed = replace(
         program,
-        flows=program.flows._replace(kind=flow_kind),
+        flows=doubled,
+        packets=packets._replace(flow=flow),
         axons=program.axons._replace(kind=axon_kind),
     )
+    return changed, spike_flow
+
+
+def _appended(offset: I64, values: I32, rows: I32) -> tuple[I64, I32]:
+    """Some rows of a table of offsets once more, behind it."""
+    sizes = np.diff(offset)[rows]
+    at = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    more = values[at + np.repeat(offset[:-1][rows], sizes)]
+    return np.concatenate([offset, offset[-1] + np.cumsum(sizes)]), np.concatenate([values, more])
 
 
 def _deliveries(program: Program) -> Deliveries:

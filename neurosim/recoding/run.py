@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,7 +25,7 @@ I64 = npt.NDArray[np.int64]
 def simulate_recoded(
     program: Program,
     x: npt.ArrayLike,
-    code: SpikeCode | str,
+    code: SpikeCode | str | Mapping[str, SpikeCode],
     *,
     noc: Literal["ideal", "cycle"] = "ideal",
     labels: npt.ArrayLike | None = None,
@@ -42,6 +42,7 @@ def simulate_recoded(
     Parameters
     ----------
     program : values that the code cannot carry are rounded, see `plan_recoding`.
+    code : of every layer, for instance ``"phase:8"``, or by name of the layer.
     x, noc, labels, threads, progress : as for `neurosim.simulate`.
 
     Raises
@@ -81,7 +82,7 @@ class _RecodedPlayer(Player):
         self._inner = clock.inner.new_player()
         program = clock.program
         self.core: I64 = np.zeros((program.n_cores, len(CORE_COUNTS)), np.int64)
-        self.flow_packets: I64 = np.zeros(program.flows.kind.size, np.int64)
+        self.flow_packets: I64 = np.zeros(clock.plan.priced.flows.kind.size, np.int64)
         self.costs: list[TickCosts] = []
         self.busy: list[I64] = []
 

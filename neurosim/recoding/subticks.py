@@ -38,6 +38,7 @@ class Sent:
     flow: I64
     neuron: I64  # sender, -1 for partial sums and the host
     table_row: I64  # of `Deliveries`
+    is_coded: npt.NDArray[np.bool_]  # part of a spike train
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Sample:
 
 def count_sample(plan: Plan, log: PacketLog, depth_ticks: int) -> Sample:
     """Turn the packets of a sample into spike trains and count them."""
-    program, n_ticks = plan.program, log.tick_offset.size - 1
+    program, n_ticks = plan.priced, log.tick_offset.size - 1
     sent = _expand(plan, log)
     work = _work(plan, sent, n_ticks, n_ticks - depth_ticks)
     flow_packets = np.bincount(sent.flow, minlength=program.flows.kind.size)
@@ -92,19 +93,22 @@ def _expand(plan: Plan, log: PacketLog) -> Sent:
     deliveries = plan.deliveries
     row = np.where(source < 0, packet + deliveries.first_input, packet)
     row[packet < 0] = deliveries.nothing
-    coded = np.flatnonzero(plan.is_coded[flow])
+    is_coded = (plan.spike_flow[flow] >= 0) & (neuron >= 0) & plan.is_coded[neuron]
+    coded = np.flatnonzero(is_coded)
     trains = plan.trains[plan.train_base[neuron[coded]] + log.value[:n][coded]]
     at, place = np.nonzero(trains)
-    plain = np.flatnonzero(~plan.is_coded[flow])
+    plain = np.flatnonzero(~is_coded)
     index = np.concatenate([plain, coded[at]])
     subtick = s * tick[index] + np.concatenate([np.zeros(plain.size, np.int64), place])
     order = np.lexsort((index, subtick))
     index = index[order]
-    return Sent(subtick[order], tick[index], flow[index], neuron[index], row[index])
+    sent = np.where(is_coded, plan.spike_flow[flow], flow)[index]
+    coded_rows = is_coded[index]
+    return Sent(subtick[order], tick[index], sent, neuron[index], row[index], coded_rows)
 
 
 def _work(plan: Plan, sent: Sent, n_chip_ticks: int, n_ticks: int) -> Work:
-    program, s = plan.program, plan.n_subticks
+    program, s = plan.priced, plan.n_subticks
     shape = (n_chip_ticks * s, program.n_cores)
     subtick, axon = _arrivals(plan, sent, n_ticks)
     core = np.searchsorted(program.cores.axon_offset, axon, side="right") - 1
@@ -130,7 +134,7 @@ def _arrivals(plan: Plan, sent: Sent, n_ticks: int) -> tuple[I64, I64]:
     at += deliveries.offset[sent.table_row][packet]
     axon, delay = deliveries.axon[at], deliveries.delay[at]
     in_time = sent.tick[packet] + delay < plan.program.axons.first_tick[axon] + n_ticks
-    coded, s = plan.is_coded[sent.flow[packet]], plan.n_subticks
+    coded, s = sent.is_coded[packet], plan.n_subticks
     subtick = sent.subtick[packet] + np.where(coded, (delay - 1) * s + 1, delay * s)
     keys = np.unique((subtick * n_axons + axon)[in_time])
     found = np.divmod(keys, max(n_axons, 1))
@@ -219,8 +223,8 @@ def _traffic(plan: Plan, sent: Sent, n_subticks: int) -> tuple[I64, I64, I64]:
 
 def _log(plan: Plan, work: Work, sent: Sent, n_ticks: int) -> PacketLog:
     """When each packet may leave: after the work that its core does before it, one by one."""
-    program, s = plan.program, plan.n_subticks
-    t_op, t_mac, t_row, t_update, t_send = program.image.op_time.tolist()
+    program, s = plan.priced, plan.n_subticks
+    t_op, t_mac, t_row, t_update, t_send = plan.program.image.op_time.tolist()
     source = program.flows.source[sent.flow].astype(np.int64)
     inside = source >= 0
     core = np.where(inside, source, 0)

@@ -165,9 +165,9 @@ def _sends(program: Program, layer: int, somas: np.ndarray[Any, np.dtype[np.intp
     if not somas.size:
         return ""
     analog = program.modes.output[somas[0]] == FLOW_KINDS["analog"]
-    code = str(program.mapping.get("recoding", ""))
-    if analog and code and layer != program.output_layer:
-        return code
+    codes = program.mapping.get("recoding", {})
+    if analog and program.layer_names[layer] in codes:
+        return str(codes[program.layer_names[layer]])
     return "analog" if analog else "spike"
 
 

@@ -37,14 +37,20 @@ def mapped(rng, seed):
     return network, program
 
 
-def rounded(network, code):
-    """The network with a table for every layer that others hear, written out entry by entry."""
+def heard_values(network):
+    """Names of the layers whose values other layers hear."""
     projections = [p for layer in network.layers for p in layer.projections]
     heard = {p.source for p in projections if p.connection.weight_abs_max}
+    return [la.name for la in network.layers if la.name in heard and la.modes.output == "analog"]
+
+
+def rounded(network, codes):
+    """The network with a table for every layer that has a code, written out entry by entry."""
     layers = []
     for layer in network.layers:
         modes = layer.modes
-        if layer.name in heard and modes.output == "analog":
+        if layer.name in codes:
+            code = codes[layer.name]
             signed = modes.activation == "lut" or modes.act_low < 0
             index = range(-128, 128) if signed else range(256)
             values = [value_of(modes, z) for z in index]
@@ -80,8 +86,27 @@ def test_outputs_are_those_of_the_rounded_network(seed, code, noc):
     network, program = found
     x = random_input(rng, network, n_samples=2, n_ticks=int(rng.integers(1, 6)))
     run = simulate_recoded(program, x, code, noc=noc, threads=int(rng.integers(1, 3)))
-    expected = run_reference(rounded(network, SpikeCode.parse(code)), x)
-    np.testing.assert_array_equal(run.outputs, expected)
+    codes = dict.fromkeys(heard_values(network), SpikeCode.parse(code))
+    np.testing.assert_array_equal(run.outputs, run_reference(rounded(network, codes), x))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_each_layer_may_have_its_own_code(seed):
+    rng = np.random.default_rng(seed)
+    found = mapped(rng, seed)
+    if found is None:
+        return
+    network, program = found
+    choices = [None, *map(SpikeCode.parse, CODES)]
+    drawn = {name: choices[int(rng.integers(len(choices)))] for name in heard_values(network)}
+    codes = {name: code for name, code in drawn.items() if code is not None}
+    if not codes:
+        return
+    x = random_input(rng, network, n_samples=2, n_ticks=int(rng.integers(1, 6)))
+    run = simulate_recoded(program, x, codes)
+    np.testing.assert_array_equal(run.outputs, run_reference(rounded(network, codes), x))
+    sends = {layer["name"]: layer["sends"] for layer in run.report().program["layers"]}
+    assert all(sends[name] == str(code) for name, code in codes.items())
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["ideal", "cycle"]))
@@ -97,6 +122,7 @@ def test_a_train_of_one_packet_costs_what_the_engine_counts(seed, noc):
         plan_recoding(program, SpikeCode.parse("phase:8")),
         program=program,
         priced=program,
+        spike_flow=np.arange(program.flows.kind.size),
         trains=np.ones((512, 1), np.bool_),
         train_base=np.full(program.n_neurons, 256),
     )
@@ -122,7 +148,8 @@ def test_packets_are_the_spikes_of_the_values(code):
     parsed = SpikeCode.parse(code)
     x = random_input(rng, network, n_samples=2, n_ticks=5)
     run = simulate_recoded(program, x, code)
-    trace = trace_reference(rounded(network, parsed), x)
+    codes = dict.fromkeys(heard_values(network), parsed)
+    trace = trace_reference(rounded(network, codes), x)
     sent, packets, n_ticks = 0, program.packets, x.shape[1]
     for index, name in enumerate(program.layer_names):
         modes = network.by_name[name].modes
