@@ -88,12 +88,13 @@ def n_threads(client: Any) -> int:
 
 
 def spread(
-    client: Any, function: Callable[[A], R], calls: Iterable[tuple[int, A]]
+    client: Any, function: Callable[..., R], calls: Iterable[tuple[int, A]], *shared: Any
 ) -> Iterator[tuple[int, R | Exception]]:
     """Call `function` on the workers; yields number and result in the order of arrival.
 
     Only a few calls wait at the cluster at any time, so `calls` may be long. A call that fails
-    gives its exception as the result.
+    gives its exception as the result. What is `shared` goes to every worker once and comes after
+    the argument of each call.
 
     Raises SimulationFaultError if the cluster is lost.
     """
@@ -101,11 +102,12 @@ def spread(
 
     waiting = iter(calls)
     numbers: dict[str, int] = {}
+    kept = [client.scatter(item, broadcast=True, hash=False) for item in shared]
 
     def submit(count: int) -> list[Any]:
         futures = []
         for number, argument in islice(waiting, count):
-            future = client.submit(function, argument, pure=False)
+            future = client.submit(function, argument, *kept, pure=False)
             numbers[future.key] = number
             futures.append(future)
         return futures

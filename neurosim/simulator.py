@@ -115,6 +115,7 @@ def simulate(
     threads: int | None = None,
     progress: Progress | None = None,
     memory_limit: int | None = None,
+    first_sample: int = 0,
 ) -> Run:
     """Run every sample of `x` through the chip.
 
@@ -129,6 +130,7 @@ def simulate(
         a single sample of a large program is played by all together. Never changes a result.
     progress : called with the number of samples done since the last call.
     memory_limit : bytes that the run may take at most.
+    first_sample : number of the first sample of `x`, which random draws depend on.
 
     Raises
     ------
@@ -147,6 +149,7 @@ def simulate(
         threads=threads,
         progress=progress,
         memory_limit=memory_limit,
+        first_sample=first_sample,
     )
     return run
 
@@ -162,6 +165,7 @@ def play_samples(
     threads: int | None = None,
     progress: Progress | None = None,
     memory_limit: int | None = None,
+    first_sample: int = 0,
 ) -> tuple[Run, list[Player]]:
     """`simulate` with a clock of the caller's.
 
@@ -179,7 +183,7 @@ def play_samples(
     job = _Job(program, program.image, clock, tuple(probe), crew.size, progress)
     chunks = np.array_split(np.arange(values.shape[0]), crew.n_players)
     with ThreadPoolExecutor(crew.n_players) as pool:
-        parts = list(pool.map(lambda samples: job.run(samples, values[samples]), chunks))
+        parts = list(pool.map(lambda s: job.run(s + first_sample, values[s]), chunks))
     return _collect(job, parts, values.shape[1], noc, wanted), [part.player for part in parts]
 
 

@@ -14,6 +14,8 @@ Examples:
   neurosim simulate digits.nsp --input digits_test.npz --noc cycle -o run/
   neurosim simulate digits.nsp --input images.npz --ticks 8 --encoder rate
   neurosim simulate digits.nsp --input digits_test.npz --probe all -o run/
+  neurosim simulate digits.nsp --input digits_test.npz -o run/ \\
+      --dask tcp://10.0.0.5:8786
   neurosim simulate digits.nsp --input digits_test.npz --json | jq .energy_pj
 """
 
@@ -29,6 +31,7 @@ Examples:
     help="Keep outputs and potentials of a layer in the run folder; repeatable, or 'all'.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the rate encoder.")
+@click.option("--dask", metavar="ADDRESS", help="Split samples over a Dask cluster's workers.")
 @click.option("-o", "--output", type=FILE, help="Run folder to write.")
 @json_option
 def simulate(
@@ -37,20 +40,23 @@ def simulate(
     threads: int | None,
     probe: tuple[str, ...],
     seed: int,
+    dask: str | None,
     output: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Run PROGRAM (.nsp) on samples and report accuracy, traffic, time and energy.
 
-    Outputs are exact integers and do not depend on --noc or --threads. With -o everything is
-    kept in a run folder, which is complete or not there.
+    Outputs are exact integers and do not depend on --noc, --threads or --dask. With -o everything
+    is kept in a run folder, which is complete or not there.
     """
+    from neurosim.errors import UsageError
     from neurosim.program import load_program
     from neurosim.provenance import file_digest
     from neurosim.report.network import network_view
     from neurosim.report.terminal import report_view
     from neurosim.results import check_run_folder, write_run_folder
+    from neurosim.sharding import simulate_on_cluster
     from neurosim.simulator import simulate as run_program
     from neurosim_cli.options import command_line, read_samples, refuse_checkpoint
     from neurosim_cli.output import progress, remark, show, show_json
@@ -61,15 +67,18 @@ def simulate(
     loaded = load_program(program)
     inputs = read_samples(options, loaded.input_shape, seed)
     layers = loaded.layer_names if "all" in probe else probe
+    if dask is not None and threads is not None:
+        raise UsageError("--threads counts workers of this machine; leave it out with --dask.")
+    where: dict[str, Any] = {"threads": threads} if dask is None else {"address": dask}
     with progress("simulating", len(inputs.x)) as advance:
-        run = run_program(
+        run = (run_program if dask is None else simulate_on_cluster)(
             loaded,
             inputs.x,
             noc="cycle" if noc == "cycle" else "ideal",
             labels=inputs.y,
             probe=layers,
-            threads=threads,
             progress=advance,
+            **where,
         )
     if output is not None:
         paths = (program, options["input_path"])

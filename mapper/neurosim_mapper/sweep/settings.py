@@ -29,7 +29,8 @@ class Settings(BaseModel):
     reading: str | None = Field(None, description="Framework of a foreign file.")
     coding: str = Field(
         "trained",
-        description="What hidden neurons send: trained (as the checkpoint says), values, spikes.",
+        description="What hidden neurons send: trained (as the checkpoint says), values, spikes, "
+        "or the values as spike trains: rate:N, ttfs:N, phase:B.",
     )
     noc: Literal["ideal", "cycle"] = Field("ideal", description="Network model.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of every random choice.")

@@ -27,6 +27,9 @@ from neurosim_mapper.variants import as_spikes, sends_values
 PACKAGES: Final = ("neurosim", "neurosim_mapper")
 """The packages whose code decides about a result."""
 
+CODINGS: Final = ("trained", "values", "spikes")
+"""Codings of the packets themselves; any other is a code of `neurosim.recoding`."""
+
 _SOURCE: Final = "set by the study"
 _V = TypeVar("_V")
 
@@ -71,20 +74,17 @@ def evaluate(task: Task) -> Outcome:
 
 
 def coded(network: Network, coding: str) -> Network:
-    """The network with its hidden neurons sending what `coding` says."""
-    if coding == "trained":
-        return network
+    """The network with its hidden neurons sending spikes, if `coding` says so."""
     values = sends_values(network)
     if coding == "spikes":
         return as_spikes(network) if values else network
-    if coding == "values":
-        if not values:
-            raise UsageError("coding is 'values', but no hidden neuron of this network sends any.")
-        return network
-    raise UsageError(f"coding is {coding!r}; known: trained, values, spikes.")
+    if coding == "values" and not values:
+        raise UsageError("coding is 'values', but no hidden neuron of this network sends any.")
+    return network
 
 
 def _figures(task: Task) -> dict[str, Any]:
+    from neurosim.recoding import simulate_recoded
     from neurosim.simulator import simulate
     from neurosim_mapper.pipeline import map_network
 
@@ -96,7 +96,11 @@ def _figures(task: Task) -> dict[str, Any]:
         settings.seed,
         **settings.mapping_options(),
     )
-    run = simulate(program, task.inputs.x, noc=settings.noc, labels=task.inputs.y, threads=1)
+    x, labels, noc = task.inputs.x, task.inputs.y, settings.noc
+    if settings.coding in CODINGS:
+        run = simulate(program, x, noc=noc, labels=labels, threads=1)
+    else:
+        run = simulate_recoded(program, x, settings.coding, noc=noc, labels=labels, threads=1)
     return metrics_of(run.report().to_dict())
 
 
