@@ -1,8 +1,8 @@
-"""Clocks: how many cycles each tick is busy, by the chosen network model.
+"""What a clock is: it says how many cycles each tick is busy, by some model of the network.
 
 Enters: the closed-form bounds of every tick (and, for the cycle-level network, its packets).
 Leaves: per tick the cycles until everything is computed and delivered. What a tick then costs in
-time (barrier or fixed period) is `neurosim.latency`'s business.
+time (barrier or fixed period) is `neurosim.latency`'s business. `neurosim.clocks` offers them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from neurosim.network_stats import NetworkStats
 from neurosim.program import Program
-from neurosim.state import PacketLog, TickCosts, allocate_log
+from neurosim.state import PacketLog, TickCosts
 
 
 class Player(ABC):
@@ -53,37 +53,3 @@ class Clock(ABC):
     @abstractmethod
     def new_player(self) -> Player:
         """A player with its own arrays, for one worker."""
-
-
-@dataclass(frozen=True)
-class IdealClock(Clock):
-    """The largest of the three bounds: compute, memory, and the busiest link or port.
-
-    Compute, memory and network are taken to overlap perfectly, so this is a lower bound of what
-    the cycle-level network gives.
-    """
-
-    needs_packets: ClassVar[bool] = False
-
-    def new_log(self, n_chip_ticks: int) -> PacketLog:
-        """Nothing is logged."""
-        return allocate_log(0, 0)
-
-    def new_player(self) -> Player:
-        """The maximum, tick by tick."""
-        return _IdealPlayer()
-
-
-class _IdealPlayer(Player):
-    def play(self, costs: TickCosts, log: PacketLog) -> npt.NDArray[np.int64]:
-        """The largest of the three bounds."""
-        return np.maximum(np.maximum(costs.compute, costs.memory), costs.traffic)
-
-
-def make_clock(program: Program, noc: str) -> Clock:
-    """The clock of a network model: ``ideal`` or ``cycle``."""
-    if noc == "ideal":
-        return IdealClock(program)
-    from neurosim.cycle_clock import CycleClock
-
-    return CycleClock(program)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.clock import Clock, Player, make_clock
+from neurosim.clock import Clock, Player
+from neurosim.clocks import make_clock
 from neurosim.counters import BOUNDS, Counters
 from neurosim.encoding import encode_input
 from neurosim.errors import InputFileError, UsageError

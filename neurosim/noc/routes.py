@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
 from neurosim.kernels import noc_routes
 from neurosim.kernels.noc_layout import EJECT_SHIFT, I32, I64, TREE_ROW, Y_SHIFT, Shape
+from neurosim.noc.links import neighbour_ports
 from neurosim.noc.model import DIRECTIONS, Direction, Noc
 
 MAX_TABLE_ROUTERS = 1 << 12
@@ -239,8 +240,6 @@ def dimension_order_turns(noc: Noc) -> I32:
 
 def _check_chains(noc: Noc, m: I32, k: I64, source: I64, offset: I64, address: I64) -> None:
     """Refuse relay chains whose turns, with those of the routing, could close a cycle."""
-    from neurosim.noc.network import neighbour_ports
-
     to = neighbour_ports(noc)
     if noc.dead_links or noc.dead_routers:
         turns = table_turns(to, next_ports(noc, to))

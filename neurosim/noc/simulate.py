@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from neurosim.errors import UnsupportedError, UsageError
 from neurosim.kernels.noc_layout import I64
+from neurosim.noc.links import neighbour_ports
 from neurosim.noc.model import Noc
-from neurosim.noc.network import neighbour_ports
 from neurosim.noc.routes import next_ports
 from neurosim.noc.tick import CLASSES, TickNetwork
 

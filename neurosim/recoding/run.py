@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.clock import Clock, Player, make_clock
+from neurosim.clock import Clock, Player
+from neurosim.clocks import make_clock
 from neurosim.counters import BOUNDS, Counters
 from neurosim.errors import UsageError
 from neurosim.program import Program

@@ -9,7 +9,7 @@ from support.noc_twin import Twin
 from neurosim.errors import DoesNotFitError
 from neurosim.kernels.noc_routes import levels_from
 from neurosim.noc import Noc, TickNetwork
-from neurosim.noc.network import neighbour_ports
+from neurosim.noc.links import neighbour_ports
 from neurosim.noc.routes import dependency_cycle, next_ports, table_turns
 
 

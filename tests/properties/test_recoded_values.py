@@ -12,7 +12,7 @@ from support.chips import make_chip, random_chip
 from support.networks import random_input, random_network
 
 import neurosim
-from neurosim.clock import make_clock
+from neurosim.clocks import make_clock
 from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
 from neurosim.program import FLOW_KINDS
 from neurosim.recoding import SpikeCode, simulate_recoded

@@ -1,0 +1,47 @@
+"""The clocks on offer, by the name of their network model: ``ideal`` and ``cycle``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.clock import Clock, Player
+from neurosim.program import Program
+from neurosim.state import PacketLog, TickCosts, allocate_log
+
+
+@dataclass(frozen=True)
+class IdealClock(Clock):
+    """The largest of the three bounds: compute, memory, and the busiest link or port.
+
+    Compute, memory and network are taken to overlap perfectly, so this is a lower bound of what
+    the cycle-level network gives.
+    """
+
+    needs_packets: ClassVar[bool] = False
+
+    def new_log(self, n_chip_ticks: int) -> PacketLog:
+        """Nothing is logged."""
+        return allocate_log(0, 0)
+
+    def new_player(self) -> Player:
+        """The maximum, tick by tick."""
+        return _IdealPlayer()
+
+
+class _IdealPlayer(Player):
+    def play(self, costs: TickCosts, log: PacketLog) -> npt.NDArray[np.int64]:
+        """The largest of the three bounds."""
+        return np.maximum(np.maximum(costs.compute, costs.memory), costs.traffic)
+
+
+def make_clock(program: Program, noc: str) -> Clock:
+    """The clock of a network model: ``ideal`` or ``cycle``."""
+    if noc == "ideal":
+        return IdealClock(program)
+    from neurosim.cycle_clock import CycleClock
+
+    return CycleClock(program)
