@@ -442,8 +442,8 @@ class Chip(_Section):
         """The network of routers and links, for `neurosim.simulate_noc` and the cycle model.
 
         Packets are the unit of buffers; they occupy a link for ``ceil(bits / width)`` cycles.
-        The router of a dead core still forwards packets. Partial sums get a virtual channel of
-        their own where the chip has two or more.
+        The router of a dead core still forwards packets, unless all its links are dead. Partial
+        sums get a virtual channel of their own where the chip has two or more.
         """
         from neurosim.noc.model import Noc
 
@@ -469,7 +469,8 @@ class Chip(_Section):
             chip_height=self.grid.high if several else 0,
             chip_link_cycles=self.inter_chip.latency_cycles if several else None,
             chip_link_bits=self.inter_chip.link_bits_per_cycle if several else None,
-            dead_links=tuple(_directed(self, link) for link in self.dead_links),
+            dead_links=_dead_directions(self),
+            dead_routers=_cut_off(self),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -477,15 +478,34 @@ class Chip(_Section):
         return self.model_dump(mode="json", by_alias=True)
 
 
-def _directed(
-    chip: Chip, link: tuple[tuple[int, int], tuple[int, int]]
-) -> tuple[int, int, Direction]:
-    """A dead link as router and direction."""
-    (x, y), (u, v) = link
-    steps: dict[tuple[int, int], Direction] = {
-        (1, 0): "+x", (chip.wide - 1, 0): "-x", (0, 1): "+y", (0, chip.high - 1): "-y"
-    }  # fmt: skip
-    return x, y, steps[(u - x) % chip.wide, (v - y) % chip.high]
+_DIRECTION_OF_STEP: Final[dict[CoreXY, Direction]] = {
+    (1, 0): "+x", (-1, 0): "-x", (0, 1): "+y", (0, -1): "-y"
+}  # fmt: skip
+
+
+def _dead_directions(chip: Chip) -> tuple[tuple[int, int, Direction], ...]:
+    """Every dead link as router and direction; links round the edge exist on a torus only."""
+    ring = chip.noc_section.topology == "torus"
+    found = []
+    for (x, y), (u, v) in chip.dead_links:
+        step = (u - x, v - y)
+        if ring and step not in _DIRECTION_OF_STEP:
+            step = (-step[0] // max(abs(step[0]), 1), -step[1] // max(abs(step[1]), 1))
+        if step in _DIRECTION_OF_STEP:
+            found.append((x, y, _DIRECTION_OF_STEP[step]))
+    return tuple(found)
+
+
+def _cut_off(chip: Chip) -> tuple[CoreXY, ...]:
+    """Dead cores of a mesh without a single working link."""
+    dead = {frozenset(ends) for ends in chip.dead_links}
+    found = []
+    for x, y in chip.dead_cores if chip.noc_section.topology == "mesh" else ():
+        near = [(x + dx, y + dy) for dx, dy in _DIRECTION_OF_STEP]
+        inside = [(u, v) for u, v in near if 0 <= u < chip.wide and 0 <= v < chip.high]
+        if all(frozenset(((x, y), end)) in dead for end in inside):
+            found.append((x, y))
+    return tuple(found)
 
 
 SOURCED_SECTIONS: Final[dict[str, type[_Section]]] = {

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip import Chip
+from neurosim.detours import detour_links, needs_detours
 from neurosim.errors import DoesNotFitError, UsageError
 from neurosim.flow_links import way_links
+from neurosim.noc.model import MAX_TABLE_ROUTERS
 from neurosim.program import (
     FLOW_KINDS,
     MODEL_CODES,
@@ -213,6 +215,13 @@ def _links(builder: ProgramBuilder, source: Index, target: Index) -> tuple[Index
     sx, tx = np.where(source >= 0, x[source], 0), np.where(target >= 0, x[target], 0)
     sy, ty = np.where(source >= 0, y[source], row), np.where(target >= 0, y[target], row)
     host = (source < 0) | (target < 0)
+    if needs_detours(chip):
+        start = np.stack([np.where(source < 0, -1, sx), sy], 1)
+        to_host = target < 0
+        offset = np.concatenate([[0], np.cumsum(~to_host)]).astype(np.int64)
+        goal = np.stack([tx, ty], 1)[~to_host]
+        ends, links = detour_links(chip, start, to_host, offset, goal)
+        return ends, links.astype(np.int64)
     bare = chip.noc_section.topology == "mesh" and not chip.dead_links
     listed = np.flatnonzero(host if bare else np.ones(host.size, bool))
     offset, link = way_links(chip, sx[listed], sy[listed], tx[listed], ty[listed])
@@ -242,8 +251,8 @@ def _refuse_dead(chip: Chip, link: Index) -> None:
         router = int(link[hit[0]]) // N_DIRECTIONS
         raise DoesNotFitError(
             f"a way crosses a dead link at ({router % chip.wide}, {router // chip.wide}) of "
-            f"{chip.name!r}; routing {chip.noc_section.routing!r} has no way round it. Move the "
-            "cores."
+            f"{chip.name!r}; ways round dead links are found on a mesh of up to "
+            f"{MAX_TABLE_ROUTERS} routers. Move the cores."
         )
 
 

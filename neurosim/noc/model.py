@@ -16,6 +16,8 @@ STEP = {"+x": (1, 0), "-x": (-1, 0), "+y": (0, 1), "-y": (0, -1)}
 OPPOSITE: dict[Direction, Direction] = {"+x": "-x", "-x": "+x", "+y": "-y", "-y": "+y"}
 MAX_SIDE = 4096
 MAX_ROUTERS = 1 << 20
+MAX_TABLE_ROUTERS = 1 << 12
+"""Routers of a network with dead links: the table of its ways has a row and a column for each."""
 
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 Cycles = Annotated[int, Field(ge=1, le=1 << 16)]

@@ -11,9 +11,7 @@ from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
 from neurosim.kernels import noc_routes
 from neurosim.kernels.noc_layout import EJECT_SHIFT, I32, I64, TREE_ROW, Y_SHIFT, Shape
 from neurosim.noc.links import neighbour_ports
-from neurosim.noc.model import DIRECTIONS, Direction, Noc
-
-MAX_TABLE_ROUTERS = 1 << 12
+from neurosim.noc.model import DIRECTIONS, MAX_TABLE_ROUTERS, Direction, Noc
 
 
 def _phases(to: I32, late: Direction) -> I32:
@@ -59,8 +57,8 @@ def table_turns(to: I32, table: I32) -> I32:
 def next_ports(noc: Noc, to: I32) -> I32:
     """Next port by router and destination router, ``(n, n)``: a table that cannot deadlock.
 
-    Dimension order wherever its path is whole. Otherwise the first that connects everybody of:
-    the second dimension's one direction last (which allows detours into the other), and
+    The first that connects everybody of: the second dimension's one direction last (dimension
+    order for most pairs, detours into the other direction), its other direction last, and
     up*/down* routing. Each candidate's channel dependency graph is checked for cycles.
 
     Raises

@@ -15,6 +15,7 @@ from neurosim.counters import link_packets
 from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim.program import N_DIRECTIONS
 from neurosim_mapper.pipeline import map_network
+from neurosim_mapper.route.dimension_order import dead_link_numbers
 
 
 def mapped(seed, **options):
@@ -24,6 +25,20 @@ def mapped(seed, **options):
     program = map_network(network, chip, placer="random", seed=seed)
     x = random_input(rng, network, n_samples=3, n_ticks=int(rng.integers(1, 6)))
     return program, x
+
+
+def flits_by_program(program, run):
+    """Flits over each router link, by the flows of the program."""
+    flits = np.array([program.chip.flits(kind) for kind in PACKET_KINDS])
+    return (flits @ link_packets(program, run.counters))[: N_DIRECTIONS * program.chip.n_cores]
+
+
+def flits_by_network(program, run):
+    """The same, counted by the routers."""
+    seen = run.network.link_flits[:, :N_DIRECTIONS].copy()
+    west_edge = np.arange(program.chip.high) * program.chip.wide
+    seen[west_edge, 1] = 0  # on the west edge this output leads to the host
+    return seen.reshape(-1)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -48,12 +63,24 @@ def test_it_carries_every_packet_over_the_links_of_its_route(seed):
     except (DoesNotFitError, UnsupportedError):
         return
     run = neurosim.simulate(program, x, noc="cycle", threads=1)
-    flits = np.array([program.chip.flits(kind) for kind in PACKET_KINDS])
-    expected = (flits @ link_packets(program, run.counters))[: N_DIRECTIONS * program.chip.n_cores]
-    seen = run.network.link_flits[:, :N_DIRECTIONS].copy()
-    west_edge = np.arange(program.chip.high) * program.chip.wide
-    seen[west_edge, 1] = 0  # on the west edge this output leads to the host
-    np.testing.assert_array_equal(seen.reshape(-1), expected)
+    np.testing.assert_array_equal(flits_by_network(program, run), flits_by_program(program, run))
+
+
+@pytest.mark.parametrize("multicast", ["none", "tree"])
+def test_round_dead_links_both_models_count_the_same(multicast):
+    """A mapped network on a chip whose dimension-order ways are broken in the middle."""
+    rng = np.random.default_rng(5)
+    dead = [((1, 0), (2, 0)), ((1, 1), (2, 1)), ((0, 1), (0, 2))]
+    chip = make_chip(noc__multicast=multicast, grid={"wide": 4, "high": 4}, dead_links=dead)
+    network = random_network(rng, chip)
+    program = map_network(network, chip, placer="random", seed=1)
+    x = random_input(rng, network, n_samples=2, n_ticks=4)
+    run = neurosim.simulate(program, x, noc="cycle", threads=1)
+    links = flits_by_program(program, run)
+    np.testing.assert_array_equal(flits_by_network(program, run), links)
+    assert not links[dead_link_numbers(chip)].any()
+    whole = map_network(network, make_chip(grid={"wide": 4, "high": 4}), placer="random", seed=1)
+    np.testing.assert_array_equal(run.outputs, neurosim.simulate(whole, x).outputs)
 
 
 @pytest.mark.parametrize("threads", [2, 7])

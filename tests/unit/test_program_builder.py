@@ -130,10 +130,16 @@ def test_the_chips_limits_are_checked():
         two_cores(chip).build("out")
 
 
-def test_a_dead_link_is_named():
-    chip = make_chip(dead_links=[((0, 0), (1, 0))])
+def test_a_dead_link_is_gone_round_or_named():
+    dead = [((0, 0), (1, 0))]
+    chip = make_chip(dead_links=dead)
+    run = neurosim.simulate(two_cores(chip).build("out"), one_spike(1, 0), noc="cycle")
+    assert run.outputs[0, :, 0].tolist() == [0, 0, 0, 1, 0, 0]
+    counts = totals(run.program, run.counters)
+    assert (counts["hops_x"], counts["hops_y"]) == (1, 2)
+    torus = make_chip(dead_links=dead, noc__topology="torus")
     with pytest.raises(DoesNotFitError, match=r"a way crosses a dead link at \(0, 0\) of 'test'"):
-        two_cores(chip).build("out")
+        two_cores(torus).build("out")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Dimension-order paths: all steps along one axis, then all along the other.
 
 Deadlock-free on a mesh because no packet ever turns back to the first axis (Dally and Seitz 1987).
-On a torus every axis takes the shorter way round, the positive one when both are equal.
+On a torus every axis takes the shorter way round, the positive one when both are equal. Around dead
+links of a mesh lead the ways of `neurosim.detours`.
 
 `flow_links` does all flows of a network at once; `DimensionOrder` is the same for a single path,
 in plain Python, and the slow twin that tests hold the compiled code against.
@@ -16,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip import Chip
+from neurosim.detours import detour_links, needs_detours
 from neurosim.errors import DoesNotFitError
+from neurosim.noc.model import MAX_TABLE_ROUTERS
 from neurosim.program import N_DIRECTIONS
 from neurosim_mapper.route._tree_kernel import walk_flows
 
@@ -42,8 +45,10 @@ def flow_links(
 
     Raises
     ------
-    DoesNotFitError : a way needs a dead link.
+    DoesNotFitError : dead links cut the mesh into parts, or a way on a torus needs one.
     """
+    if needs_detours(chip):
+        return detour_links(chip, source_xy.astype(np.int64), to_host, target_offset, target_xy)
     noc = chip.noc_section
     shape = np.array(
         [chip.wide, chip.high, noc.topology == "torus", noc.routing == "yx"], dtype=np.int64
@@ -82,8 +87,8 @@ def dead_link_error(chip: Chip, link: int) -> DoesNotFitError:
     dx, dy = _STEPS[direction]
     return DoesNotFitError(
         f"the route needs the dead link {here} -> {(here[0] + dx, here[1] + dy)} of "
-        f"{chip.name!r}; routing {chip.noc_section.routing!r} has no way "
-        "round it. Place the network away from it (another placer or seed)."
+        f"{chip.name!r}; ways round dead links are found on a mesh of up to "
+        f"{MAX_TABLE_ROUTERS} routers. Place the network away from it (another placer or seed)."
     )
 
 
