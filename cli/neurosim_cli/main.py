@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "map": ("neurosim_cli.map_command:map_command", "Map a checkpoint onto a chip."),
     "simulate": ("neurosim_cli.simulate_command:simulate", "Run a program on samples."),
     "compare": ("neurosim_cli.compare_command:compare", "Networks side by side: spikes or values."),
+    "mix": ("neurosim_cli.mix_command:mix", "Which layers should send values, which spikes."),
     "sweep": ("neurosim_cli.sweep_command:sweep", "A study of many points; its Pareto front."),
     "report": ("neurosim_cli.report_command:report", "Show the report of a run folder."),
     "frames": ("neurosim_cli.frames:frames", "Turn event recordings into framed samples."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 from neurosim.errors import UsageError
 from neurosim_mapper.network import Network
@@ -23,15 +24,21 @@ def sends_values(network: Network) -> tuple[str, ...]:
     )
 
 
-def as_spikes(network: Network) -> Network:
-    """The same weights, thresholds and decays; every neuron of `sends_values` sends its spikes.
+def as_spikes(network: Network, only: Collection[str] | None = None) -> Network:
+    """The same weights, thresholds and decays; the neurons of `sends_values` send their spikes.
 
     A LIAF neuron fires and resets anyway (LIAF-Net eq. 4 to 6), so this is the LIF network with
     the LIAF network's weights. It was not trained that way; `assumptions` says so.
 
-    Raises UsageError if no neuron sends values.
+    Parameters
+    ----------
+    only : names of neurons to turn; all by default.
+
+    Raises
+    ------
+    UsageError : no such neuron sends values.
     """
-    names = sends_values(network)
+    names = tuple(name for name in sends_values(network) if only is None or name in only)
     if not names:
         raise UsageError("no hidden neuron of this network sends values; there is nothing to turn.")
     chosen = {name: network.nodes[name] for name in names}
