@@ -67,6 +67,12 @@ def test_help_fits_the_terminal(neurosim_command, name):
     assert all(len(line) <= 80 for line in neurosim_command(name, "--help").out.splitlines())
 
 
+def test_a_misspelt_command_gets_a_suggestion(neurosim_command):
+    found = neurosim_command("simulat")
+    assert found.code == 2
+    assert "Did you mean 'simulate'?" in found.err
+
+
 def test_overview_lists_every_command(neurosim_command):
     found = neurosim_command("--help")
     assert found.code == 0
