@@ -1,8 +1,9 @@
 """One file of named columns and a JSON description: ``.nsp`` programs and run columns.
 
 The file is a zip of ``.npy`` members (so `numpy.load` opens it) and one ``meta.json`` with the
-schema, the caller's description and a SHA-256 digest of every column. Equal content gives equal
-bytes: members are sorted and carry no time stamp. Nothing is ever pickled.
+schema, the caller's description and a SHA-256 digest of every column. Its comment, at the very
+end, is the *seal*: the digest of all bytes before it, so that no flipped bit goes unnoticed. Equal
+content gives equal bytes: members are sorted and carry no time stamp. Nothing is ever pickled.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from neurosim.errors import InputFileError, UsageError
 Columns = Mapping[str, npt.NDArray[Any]]
 _META = "meta.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_SEAL = b"sha256:"
+_SEAL_BYTES = len(_SEAL) + 64
+_BLOCK_BYTES = 1 << 20
 
 
 def write_archive(path: Path, schema: str, meta: Mapping[str, Any], columns: Columns) -> None:
@@ -41,7 +45,9 @@ def write_archive(path: Path, schema: str, meta: Mapping[str, Any], columns: Col
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
             archive.writestr(info, data, compresslevel=4)
-    write_atomically(path, buffer.getvalue())
+        archive.comment = bytes(_SEAL_BYTES)
+    unsealed = buffer.getvalue()[:-_SEAL_BYTES]
+    write_atomically(path, unsealed + _seal(hashlib.sha256(unsealed).hexdigest()))
 
 
 def read_archive(path: Path, schema: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -49,8 +55,9 @@ def read_archive(path: Path, schema: str) -> tuple[dict[str, Any], dict[str, npt
     if not path.is_file():
         raise InputFileError(f"{path}: no such file.")
     try:
+        is_sealed = _check_seal(path)
         with zipfile.ZipFile(path) as archive:
-            return _read_members(path, archive, schema)
+            return _read_members(path, archive, schema, is_sealed)
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
@@ -74,14 +81,39 @@ def read_archive(path: Path, schema: str) -> tuple[dict[str, Any], dict[str, npt
         raise InputFileError(f"{path}: damaged ({error}).") from None
 
 
+def _seal(hexdigest: str) -> bytes:
+    return _SEAL + hexdigest.encode()
+
+
+def _check_seal(path: Path) -> bool:
+    """Whether the file has a seal; raises InputFileError if it is broken."""
+    n_covered = path.stat().st_size - _SEAL_BYTES
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while n_covered > 0 and (block := stream.read(min(n_covered, _BLOCK_BYTES))):
+            digest.update(block)
+            n_covered -= len(block)
+        found = stream.read()
+    if found == _seal(digest.hexdigest()):
+        return True
+    if found.startswith(_SEAL):
+        raise InputFileError(f"{path}: was changed after it was written (digest of the file).")
+    return False
+
+
 def _read_members(
-    path: Path, archive: zipfile.ZipFile, schema: str
+    path: Path, archive: zipfile.ZipFile, schema: str, is_sealed: bool
 ) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     body = json.loads(archive.read(_META))
     if not isinstance(body, dict) or body.get("schema") != schema:
         found = body.get("schema") if isinstance(body, dict) else None
         raise InputFileError(
             f"{path}: holds the schema {found!r}; this version of neurosim reads {schema!r}."
+        )
+    if not is_sealed:
+        raise InputFileError(
+            f"{path}: does not end with the digest of the file: it was changed, or written by an "
+            "early version of neurosim. Write it again."
         )
     if body.get("digest") != _body_digest(body):
         raise InputFileError(f"{path}: meta.json was changed after it was written (digest).")

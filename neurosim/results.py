@@ -127,7 +127,7 @@ def run_files(
         "files": {name: bytes_digest(content) for name, content in files.items()},
     }
     manifest["digest"] = json_digest(manifest)
-    return {**files, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
+    return {**files, MANIFEST: _manifest_bytes(manifest)}
 
 
 def load_run_folder(path: str | Path) -> RunFolder:
@@ -220,12 +220,21 @@ def _manifest(folder: Path) -> dict[str, Any]:
             f"neurosim reads {RUN_SCHEMA!r}."
         )
     rest = {key: value for key, value in manifest.items() if key != "digest"}
-    if manifest.get("digest") != json_digest(rest):
+    if manifest.get("digest") != json_digest(rest) or not _is_as_written(folder, manifest):
         raise InputFileError(f"{folder / MANIFEST}: was changed after it was written (digest).")
     missing = [name for name in REQUIRED if name not in manifest["files"]]
     if missing:
         raise InputFileError(f"{folder / MANIFEST}: lists no {missing[0]}.")
     return manifest
+
+
+def _manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    return (json.dumps(manifest, indent=1) + "\n").encode()
+
+
+def _is_as_written(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether the file has not even another blank than what was written."""
+    return (folder / MANIFEST).read_bytes() == _manifest_bytes(manifest)
 
 
 def _verify(folder: Path, name: str, digest: str) -> None:
