@@ -22,6 +22,8 @@ Shape: TypeAlias = tuple[int, ...]
 ACTIVATIONS: Final = ("identity", "relu", "selu", "sigmoid", "tanh", "clamp")
 Activation = Literal["identity", "relu", "selu", "sigmoid", "tanh", "clamp", "table"]
 TABLE_SIZE: Final = 256
+_ONE_EACH: Final[Any] = 1  # on every space axis
+_NONE_EACH: Final[Any] = 0
 
 
 def _float_array(value: npt.ArrayLike, what: str) -> FloatArray:
@@ -52,6 +54,16 @@ def spread(value: npt.ArrayLike, shape: Shape, what: str) -> FloatArray:
             f"{what} has shape {array.shape}; a layer of shape {shape} needs a scalar, "
             f"{shape[0] if shape else 1} values (one per channel) or the full shape."
         ) from None
+
+
+def _per_axis(value: Any, n_space: int) -> Any:
+    """A number stands for itself on every space axis, as in torch."""
+    return (value,) * n_space if isinstance(value, int) else tuple(value)
+
+
+def _sides(padding: Any, n_space: int) -> Any:
+    """(before, after) per space axis; a number stands for both."""
+    return tuple(_per_axis(axis, 2) for axis in _per_axis(padding, n_space))
 
 
 def _check_not_empty(array: FloatArray, what: str) -> None:
@@ -132,20 +144,23 @@ class Conv(Node):
     """Convolution (cross-correlation, as in torch) over one or two space axes.
 
     weight (c_out, c_in / groups, k...) ; stride, dilation one number per space axis; padding
-    (before, after) per space axis, zeros.
+    (before, after) per space axis, zeros. A single number counts for every axis.
     """
 
     weight: FloatArray
     bias: FloatArray | None = None
-    stride: Shape = (1, 1)
-    padding: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))
-    dilation: Shape = (1, 1)
+    stride: Shape = _ONE_EACH
+    padding: tuple[tuple[int, int], ...] = _NONE_EACH
+    dilation: Shape = _ONE_EACH
     groups: int = 1
 
     def __post_init__(self) -> None:
         self._freeze(weight=(3, 4), bias=(1,))
         _check_not_empty(self.weight, "Conv.weight")
         n_space = self.weight.ndim - 2
+        object.__setattr__(self, "stride", _per_axis(self.stride, n_space))
+        object.__setattr__(self, "padding", _sides(self.padding, n_space))
+        object.__setattr__(self, "dilation", _per_axis(self.dilation, n_space))
         lengths = {len(self.stride), len(self.padding), len(self.dilation)}
         if lengths != {n_space}:
             raise InputFileError(
@@ -204,6 +219,7 @@ class Pool2d(Node):
     """Sum, average or maximum over windows of each channel.
 
     Padding counts as zeros; a maximum ignores it, as in torch (the same for spikes and ReLU).
+    A single number counts for both axes.
     """
 
     mode: Literal["sum", "avg", "max"]
@@ -212,6 +228,9 @@ class Pool2d(Node):
     padding: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "kernel", _per_axis(self.kernel, 2))
+        object.__setattr__(self, "stride", _per_axis(self.stride, 2))
+        object.__setattr__(self, "padding", _sides(self.padding, 2))
         if {len(self.kernel), len(self.stride), len(self.padding)} != {2}:
             raise InputFileError(
                 f"Pool2d needs two entries each, has kernel {self.kernel}, stride {self.stride}, "

@@ -70,6 +70,20 @@ def test_convolution_is_the_defining_sum(options: dict[str, Any], with_bias: boo
     np.testing.assert_allclose(apply_node(node, x), expected, rtol=1e-12, atol=1e-12)
 
 
+def test_one_number_counts_for_every_axis() -> None:
+    weight = np.ones((2, 3, 3, 3))
+    spelt = Conv(weight, None, (2, 2), ((1, 1), (1, 1)), (1, 1))
+    short = Conv(weight, stride=2, padding=1)
+    assert (short.stride, short.padding, short.dilation) == (
+        spelt.stride,
+        spelt.padding,
+        spelt.dilation,
+    )
+    assert Conv(np.ones((2, 3, 5)), padding=(1,)).padding == ((1, 1),)
+    pool = Pool2d("max", 2, 2)
+    assert (pool.kernel, pool.stride, pool.padding) == ((2, 2), (2, 2), ((0, 0), (0, 0)))
+
+
 def test_convolution_over_one_axis_is_the_one_over_two_with_one_row() -> None:
     rng = np.random.default_rng(2)
     weight, x = rng.normal(size=(3, 2, 3)), rng.normal(size=(2, 2, 9))
