@@ -14,13 +14,12 @@ import numpy.typing as npt
 
 from neurosim.chip import Chip
 from neurosim.fixed_point import signed_limits
+from neurosim.image_crossbar import Crossbar, make_crossbar, mark_straight
 from neurosim.image_traffic import Traffic, make_traffic
 from neurosim.program import FLOW_KINDS, SYNAPSE_FORMATS, PacketTable, Program
 from neurosim.soma.liaf import OUTPUT_CODES, LiafColumns
 from neurosim.soma.truenorth import TrueNorthColumns, TrueNorthNeurons
 
-U8 = npt.NDArray[np.uint8]
-U64 = npt.NDArray[np.uint64]
 I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -58,21 +57,8 @@ class Outlet(NamedTuple):
     ring: I32
     ring_delay: I32
     bit_offset: I64
-    bit: I32  # (n, 2) position in State.bits or -1, delay; a row per owner without bit_offset
-
-
-class Crossbar(NamedTuple):
-    """Crossbar cores; other cores have 0 words."""
-
-    bits: U64
-    bit_offset: I64  # (n_cores,) into `bits`
-    axon_offset: I64  # (n_cores + 1,) first axon
-    axon_word: I64  # (n_cores + 1,) into a slot of State.bits
-    axon_type: U8  # (n_axons,)
-    first_tick: I32  # (1,) if all are equal, else per word of a slot
-    plain: U8  # (n_cores,) 1: one parameter set, no draws, no leak reversal
-    shared: U8  # (n_cores,) 1: neurons share their weights, no synapse draws
-    random: U8  # (n_cores,) 1: something is drawn in every tick
+    bit: I32  # (n, 2) position in State.bits or -1, delay; a row per owner without bit_offset.
+    # ``~delay``: the owner sends otherwise than straight (`kernels.straight`)
 
 
 class Synapses(NamedTuple):
@@ -158,9 +144,11 @@ def make_image(program: Program) -> Image:
     )
     dense, weight = _same_weights(program)
     is_analog = (axons.kind == FLOW_KINDS["analog"]).astype(np.int8)
-    crossbar = _crossbar(program, axon_core)
+    crossbar = make_crossbar(program, axon_core)
     entries, outlets, ring = _outlets(program, axon_core, crossbar, weight)
     traffic, signatures = make_traffic(program)
+    if crossbar is not None and outlets[0].bit.shape[0] == program.n_neurons:
+        mark_straight(program, outlets[0].bit, signatures.neurons, crossbar.straight)
     return Image(
         synapses=Synapses(
             neuron_offset=_i64(cores.neuron_offset),
@@ -173,7 +161,7 @@ def make_image(program: Program) -> Image:
             target=np.ascontiguousarray(program.synapses.target),
             weight=weight,
         ),
-        crossbar=crossbar if crossbar.axon_word[-1] else None,
+        crossbar=crossbar,
         groups=_groups(program, signatures.psums),
         modes=_i32(np.stack(program.modes, axis=1)) if program.neurons.theta.size else None,
         columns=LiafColumns(*(_i32(c) for c in program.neurons)),
@@ -244,63 +232,6 @@ def _same_weights(program: Program) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]
     return np.ascontiguousarray(dense, dtype=dtype), np.ascontiguousarray(weight, dtype=dtype)
 
 
-def _crossbar(program: Program, axon_core: I32) -> Crossbar:
-    cores = program.cores
-    is_crossbar = cores.synapse_format == SYNAPSE_FORMATS["crossbar"]
-    words = np.where(is_crossbar, -(-np.diff(cores.axon_offset) // 64), 0)
-    plain, shared, random = _core_modes(program, is_crossbar)
-    axons = np.flatnonzero(is_crossbar[axon_core])
-    ticks = program.axons.first_tick[axons]
-    axon_word = np.concatenate([[0], np.cumsum(words)]).astype(np.int64)
-    if ticks.size and (ticks != ticks[0]).any():
-        core = axon_core[axons]
-        position = axon_word[core] + (axons - cores.axon_offset[core]) // 64
-        first_tick = np.zeros(int(axon_word[-1]), np.int32)
-        np.maximum.at(first_tick, position, ticks)
-    else:
-        first_tick = ticks[:1] if ticks.size else np.zeros(1, np.int32)
-    return Crossbar(
-        bits=np.ascontiguousarray(program.synapses.crossbar, dtype=np.uint64),
-        bit_offset=_i64(cores.dense_offset),
-        axon_offset=_i64(cores.axon_offset),
-        axon_word=axon_word,
-        axon_type=np.ascontiguousarray(program.axons.type, dtype=np.uint8),
-        first_tick=_i32(first_tick),
-        plain=plain,
-        shared=shared,
-        random=random,
-    )
-
-
-def _core_modes(program: Program, is_crossbar: npt.NDArray[np.bool_]) -> tuple[U8, U8, U8]:
-    """Per core: plain, shared and random, as in `Crossbar`."""
-    sets, which = program.truenorth, program.truenorth_neurons.parameters
-    n = program.n_cores
-    if which.size == 0:
-        return np.zeros(n, np.uint8), np.zeros(n, np.uint8), np.zeros(n, np.uint8)
-    starts = program.cores.neuron_offset[:-1]
-    synapse = (sets.synapse_stochastic != 0).any(axis=1)
-    drawn = synapse | (sets.leak_stochastic != 0) | (sets.threshold_mask != 0)
-    odd = drawn | (sets.leak_reversal != 0)
-    weights = np.unique(sets.weight, axis=0, return_inverse=True)[1].reshape(-1)
-
-    def any_of(flag: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        return np.logical_or.reduceat(flag[which], starts)
-
-    def one_of(number: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        values = number[which]
-        same: npt.NDArray[np.bool_] = np.maximum.reduceat(values, starts) == np.minimum.reduceat(
-            values, starts
-        )
-        return same
-
-    one_set = one_of(np.arange(synapse.size))
-    shared = one_of(weights) & ~any_of(synapse)
-    flags = one_set & ~any_of(odd), shared, any_of(drawn)
-    plain, same, random = ((flag & is_crossbar).astype(np.uint8) for flag in flags)
-    return plain, same, random
-
-
 class _Deliveries(NamedTuple):
     owner: I64
     axon: I64
@@ -314,7 +245,7 @@ def _deliveries(table: PacketTable) -> _Deliveries:
 
 
 def _outlets(
-    program: Program, axon_core: I32, crossbar: Crossbar, weight: npt.NDArray[Any]
+    program: Program, axon_core: I32, crossbar: Crossbar | None, weight: npt.NDArray[Any]
 ) -> tuple[Entries, tuple[Outlet, Outlet], I64]:
     """How every axon is reached: its bit, its ring, or the entry of its only sender."""
     tables = (program.packets, program.input_packets)
@@ -327,7 +258,7 @@ def _outlets(
     ring_axon = np.flatnonzero(by_ring)
     ring_of = np.cumsum(by_ring) - 1
     local = np.arange(program.n_axons) - program.cores.axon_offset[axon_core]
-    bit_of = crossbar.axon_word[axon_core] * 64 + local
+    bit_of = local if crossbar is None else crossbar.axon_word[axon_core] * 64 + local
     outlets, singles, first_entry = [], [], 0
     for table, rows in zip(tables, found, strict=True):
         n = table.owner_offset.size - 1
@@ -354,7 +285,7 @@ def _outlets(
 def _bit_rows(rows: _Deliveries, bit_of: I64, n: int) -> dict[str, Any]:
     """Places of bits and delays; by owner, if no owner has several, else with offsets."""
     places = np.stack([bit_of[rows.axon], rows.delay], axis=1).astype(np.int32)
-    if rows.owner.size == 0 or np.bincount(rows.owner, minlength=n).max() > 1:
+    if rows.owner.size == 0 or (rows.owner[1:] == rows.owner[:-1]).any():
         return {"bit_offset": _offsets(rows.owner, n), "bit": places}
     table = np.full((n, 2), -1, np.int32)
     table[rows.owner] = places

@@ -22,11 +22,12 @@ from neurosim.counters import BOUNDS, Counters
 from neurosim.encoding import encode_input
 from neurosim.errors import InputFileError, UsageError
 from neurosim.image import Image
+from neurosim.image_crossbar import spike_bits
 from neurosim.kernels.tick import run_sample
 from neurosim.kernels.workers import TOGETHER
 from neurosim.memory import estimate_memory
 from neurosim.network_stats import NetworkStats
-from neurosim.program import MODEL_CODES, Program
+from neurosim.program import Program
 from neurosim.state import (
     PacketLog,
     State,
@@ -343,15 +344,12 @@ class _Job:
         costs = TickCosts(*part.costs[row][:, first:stop])
         neuron = _watched_neurons(self.program, self.probe)
         watch = Watch(
-            neuron, self._is_spike(neuron), part.y[row, first:stop], part.v[row, first:stop]
+            neuron,
+            spike_bits(self.program, self.image.crossbar, neuron),
+            part.y[row, first:stop],
+            part.v[row, first:stop],
         )
         return _Piece(span, x, costs, watch)
-
-    def _is_spike(self, neuron: I32) -> npt.NDArray[np.int8]:
-        groups = self.program.groups
-        group = np.searchsorted(groups.neuron_start, neuron, side="right") - 1
-        hard: npt.NDArray[np.bool_] = groups.model[group] == MODEL_CODES["truenorth"]
-        return hard.astype(np.int8)
 
     def _play(self, state: State, tally: Tally, piece: _Piece, log: PacketLog) -> PacketLog:
         """One piece; returns the log, a larger one if the packets had outgrown it."""

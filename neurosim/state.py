@@ -15,6 +15,7 @@ import numpy.typing as npt
 from neurosim.flow_links import crossing_links as crossing_links
 from neurosim.image import CYCLE_FRACTION_BITS as CYCLE_FRACTION_BITS
 from neurosim.image import Image
+from neurosim.kernels.crossbar import CORES_KEPT
 from neurosim.soma.liaf import SomaState
 
 U8 = npt.NDArray[np.uint8]
@@ -81,21 +82,22 @@ class Loads(NamedTuple):
     n: I64  # (n_workers, 1)
     direct: I32  # (n_workers, 3 * n_resources) packets, by kind
     change: I32  # (n_workers, 3 * (n_resources + 1)) differences of packets, by kind
+    packets: I32  # (n_resources,) scratch
     cycles: I64  # (n_resources,) of all
     bits: I64  # (n_resources,)
 
 
 class Bench(NamedTuple):
-    """Scratch for one crossbar core at a time."""
+    """Scratch for one crossbar core at a time; neurons in whole words of 64."""
 
-    active: I32  # (n_workers, most axons) active axons
-    rows: I64  # (n_workers, most axons) their rows
-    drive: I32  # (n_workers, most neurons) sums; neurons in whole words of 64
-    planes: U64  # (n_workers, 2, most neurons / 8) byte counters
-    plane_bytes: U8  # the same memory
-    filled: I64  # (n_workers, 2) most that a byte of the plane can hold
+    n_active: I64  # (n_workers, cores listed ahead) active axons, -1: the core does not work
+    active: I32  # (n_workers, cores listed ahead, most axons) active axons
+    rows: I64  # likewise, their rows
+    places: I64  # (n_workers, most axons)
+    counters: U8  # (n_workers, most neurons)
+    drive: I32  # (n_workers, most neurons) sums
+    u: I32  # (n_workers, most neurons)
     spikes: U8  # (n_workers, most neurons)
-    spike_words: U64  # the same memory
 
 
 class State(NamedTuple):
@@ -146,7 +148,7 @@ class Watch(NamedTuple):
     """Neurons to record, and where; an array of 0 rows records nothing."""
 
     neuron: I32
-    is_spike: I8  # 1: the output is the spike flag (TrueNorth)
+    spike: I64  # its bit in `soma.spikes` (TrueNorth), -1: the output is in `soma.y`
     y: I32  # (n_chip_ticks, n_watched)
     v: I32
 
@@ -179,7 +181,8 @@ def allocate_state(image: Image, n_workers: int = 1) -> State:
     soma = SomaState(
         v=np.zeros(n_neurons, np.int32),
         y=np.zeros(soft, np.int32),
-        fired=np.zeros(n_neurons, np.int8),
+        fired=np.zeros(soft, np.int8),
+        spikes=np.zeros(0 if image.crossbar is None else image.crossbar.spike_word[-1], np.uint64),
     )
     return State(
         soma=soma,
@@ -245,6 +248,7 @@ def _new_loads(image: Image, n_workers: int) -> Loads:
         n=np.zeros((n_workers, 1), np.int64),
         direct=np.zeros((n_workers, N_KINDS * n), np.int32),
         change=np.zeros((n_workers, N_KINDS * (n + 1)), np.int32),
+        packets=np.zeros(n, np.int32),
         cycles=np.zeros(n, np.int64),
         bits=np.zeros(n, np.int64),
     )
@@ -254,18 +258,16 @@ def _new_bench(image: Image, n_workers: int) -> Bench:
     axon_words = np.diff(_axon_words(image))
     axons = 64 * int(axon_words.max(initial=0))
     neurons = np.diff(image.synapses.neuron_offset)[axon_words > 0]
-    words = -(-int(neurons.max(initial=0)) // 64)
-    planes = np.zeros((n_workers, 2, 8 * words), np.uint64)
-    spikes = np.zeros((n_workers, 64 * words), np.uint8)
+    size = 64 * -(-int(neurons.max(initial=0)) // 64)
     return Bench(
-        active=np.zeros((n_workers, axons), np.int32),
-        rows=np.zeros((n_workers, axons), np.int64),
-        drive=np.zeros((n_workers, 64 * words), np.int32),
-        planes=planes,
-        plane_bytes=planes.view(np.uint8),
-        filled=np.zeros((n_workers, 2), np.int64),
-        spikes=spikes,
-        spike_words=spikes.view(np.uint64),
+        n_active=np.zeros((n_workers, CORES_KEPT), np.int64),
+        active=np.zeros((n_workers, CORES_KEPT, axons), np.int32),
+        rows=np.zeros((n_workers, CORES_KEPT, axons), np.int64),
+        places=np.zeros((n_workers, axons), np.int64),
+        counters=np.zeros((n_workers, size), np.uint8),
+        drive=np.zeros((n_workers, size), np.int32),
+        u=np.zeros((n_workers, size), np.int32),
+        spikes=np.zeros((n_workers, size), np.uint8),
     )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
-from neurosim.kernels.bits import AHEAD, prefetch, prefetch_row
+from neurosim.kernels.bits import prefetch
 from neurosim.kernels.rows import add_block, add_row
 
 I32 = npt.NDArray[np.int32]
@@ -114,28 +114,21 @@ def fill_rings(
 def set_bits(
     outlet: Any, fired: Any, bits: Any, first_tick: I32, worker: int, tick: int, span: int
 ) -> None:
-    """Set the bit of everything that fired in the slot of its tick.
-
-    What fired lies scattered over tables that no cache holds, so the lines are asked for ahead.
-    """
+    """Set the bit of everything that fired in the slot of its tick."""
     offset, place = outlet.bit_offset, outlet.bit
     if place.shape[0] == 0:
         return
     owner, mine = fired.owner[worker], bits[worker].reshape(-1)
     n_slots, n_words = bits.shape[1], bits.shape[2]
-    uniform, alone, n = first_tick.size == 1, offset.size == 1, fired.n[worker, 0]
-    for k in range(n):
+    uniform, alone = first_tick.size == 1, offset.size == 1
+    for k in range(fired.n[worker, 0]):
         first = np.int64(owner[k])
         stop = first + 1
-        if alone:
-            prefetch_row(place, np.int64(owner[min(k + 2 * AHEAD, n - 1)]))
-            d = np.int64(owner[min(k + AHEAD, n - 1)])
-            slot = (tick + np.int64(place[d, 1])) % n_slots
-            prefetch(mine, slot * n_words + (np.int64(place[d, 0]) >> 6 if place[d, 0] > 0 else 0))
-        else:
+        if not alone:
             first, stop = offset[first], offset[stop]
         for d in range(first, stop):
-            arrival, position = tick + np.int64(place[d, 1]), np.int64(place[d, 0])
+            position, delay = np.int64(place[d, 0]), np.int64(place[d, 1])
+            arrival = tick + (delay if delay >= 0 else ~delay)
             if position < 0:
                 continue
             if arrival < first_tick[0 if uniform else position >> 6] + span:

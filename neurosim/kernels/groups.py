@@ -49,9 +49,11 @@ def reset_somas(
     soma: Any, soft_start: I32, hard_start: I32, groups: Any, shares: Any, worker: int
 ) -> None:
     """Potentials of this worker's neurons to their start value."""
-    for i in range(shares.first_neuron[worker], shares.first_neuron[worker + 1]):
-        soma.fired[i] = 0
-        if soft_start.size > 0:
+    if worker == 0:
+        soma.spikes[:] = 0
+    if soft_start.size > 0:
+        for i in range(shares.first_neuron[worker], shares.first_neuron[worker + 1]):
+            soma.fired[i] = 0
             soma.y[i] = 0
             soma.v[i] = soft_start[i]
     for group in range(shares.first_group[worker], shares.first_group[worker + 1]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import allocating_kernel, kernel
 from neurosim.kernels.noc_layout import (
     I32,
     I64,
@@ -21,7 +21,7 @@ from neurosim.kernels.noc_layout import (
 from neurosim.kernels.noc_parts import port_to
 
 
-@kernel
+@allocating_kernel
 def levels_from(to: I32, root: int) -> I32:
     """Distance of every router from `root` over live links ``to`` (n, 4); -1 if cut off."""
     n = to.shape[0]
@@ -81,7 +81,7 @@ def _prefer(to: I32, last: I32, want: int, port_of: I32, cost: I32, ports: I64) 
                 break
 
 
-@kernel
+@allocating_kernel
 def two_phase_table(to: I32, last: I32, ports: I64) -> I32:
     """Next port by router and destination, ``(n, n)``: first links of phase 0, then of phase 1.
 
@@ -149,7 +149,7 @@ def table_turns(to: I32, table: I32, turns: I32) -> None:
                     turns[there, port ^ 1, on] = 1
 
 
-@kernel
+@allocating_kernel
 def dependency_cycle(to: I32, turns: I32) -> I32:
     """Channels (router * 4 + out port) left after removing all that wait for nothing.
 

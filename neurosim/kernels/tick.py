@@ -41,6 +41,7 @@ from neurosim.kernels.groups import (
     update_groups,
 )
 from neurosim.kernels.packet_log import log_fired
+from neurosim.kernels.straight import send_straight
 from neurosim.kernels.traffic import close_traffic, load_fired, load_signatures
 from neurosim.kernels.workers import barrier
 from neurosim.soma.truenorth import mix
@@ -124,15 +125,18 @@ def run_sample(
                 if logging:
                     log_fired(log, input_outlet, fired, 0)
                 load_fired(input_outlet, traffic, fired, loads, 0)
-                push_entries(input_outlet, entries, fired, waiting, 0, tick, n_ticks, merge)
-                fill_rings(input_outlet, ring_axons, fired, rings, 0, tick, n_ticks, merge)
+                if modes is not None:
+                    push_entries(input_outlet, entries, fired, waiting, 0, tick, n_ticks, merge)
+                    fill_rings(input_outlet, ring_axons, fired, rings, 0, tick, n_ticks, merge)
                 if crossbar is not None:
                     set_bits(input_outlet, fired, bits, crossbar.first_tick, 0, tick, n_ticks)
-            arrive_rings(ring_axons, synapses, rings, acc[0], counters[0], slot, merge)
+            if modes is not None:
+                arrive_rings(ring_axons, synapses, rings, acc[0], counters[0], slot, merge)
         barrier(gate, n_workers)
-        arrive_entries(entries, synapses, waiting, acc[worker], counters[worker], slot, worker)
-        barrier(gate, n_workers)
-        waiting.n[worker, slot] = 0
+        if modes is not None:
+            arrive_entries(entries, synapses, waiting, acc[worker], counters[worker], slot, worker)
+            barrier(gate, n_workers)
+            waiting.n[worker, slot] = 0
         fired.n[worker, 0] = 0
         if groups.psums.size > 0:
             pass_partial_sums(
@@ -148,26 +152,32 @@ def run_sample(
             tick_crossbars(
                 groups, crossbar, truenorth, truenorth_neurons, bench, soma, bits, quiet,
                 counters[worker], fired, offset, op_time, settings, shares, seed[0], worker, tick,
+                n_ticks, logging,
+            )  # fmt: skip
+        if logging:
+            log_fired(log, neuron_outlet, fired, op_time[4])
+        if crossbar is not None:
+            send_straight(
+                neuron_outlet, crossbar, traffic, fired, bits, loads, tally.sent, worker, tick,
                 n_ticks,
             )  # fmt: skip
         _count_sent(fired, tally.sent, worker)
-        if logging:
-            log_fired(log, neuron_outlet, fired, op_time[4])
         load_fired(neuron_outlet, traffic, fired, loads, worker)
-        push_entries(neuron_outlet, entries, fired, waiting, worker, tick, n_ticks, merge)
-        fill_rings(neuron_outlet, ring_axons, fired, rings, worker, tick, n_ticks, merge)
+        if modes is not None:
+            push_entries(neuron_outlet, entries, fired, waiting, worker, tick, n_ticks, merge)
+            fill_rings(neuron_outlet, ring_axons, fired, rings, worker, tick, n_ticks, merge)
         if crossbar is not None:
             set_bits(neuron_outlet, fired, bits, crossbar.first_tick, worker, tick, n_ticks)
         load_signatures(traffic, loads, worker)
         barrier(gate, n_workers)
         if worker == 0:
             _note(soma, watch, k)
-            window = tick // span[4]
-            _close(counters, op_time, tally, costs, k, window)
-            close_traffic(traffic, loads, costs, tally.window_bits, k, window)
+            _close(counters, op_time, tally, costs, k, tick // span[4])
             stirred[:] = 0
             if logging:
                 log.tick_offset[k + 1] = log.n_logged[0]
+        if worker == n_workers - 1:
+            close_traffic(traffic, loads, costs, tally.window_bits, k, tick // span[4])
         barrier(gate, n_workers)
 
 
@@ -201,7 +211,11 @@ def _note(soma: Any, watch: Any, row: int) -> None:
     for k in range(watch.neuron.size):
         i = watch.neuron[k]
         if watch.y.shape[0] > 0:
-            watch.y[row, k] = soma.fired[i] if watch.is_spike[k] else soma.y[i]
+            bit = watch.spike[k]
+            if bit >= 0:
+                watch.y[row, k] = (soma.spikes[bit >> 6] >> np.uint64(bit & 63)) & np.uint64(1)
+            else:
+                watch.y[row, k] = soma.y[i]
         if watch.v.shape[0] > 0:
             watch.v[row, k] = soma.v[i]
 

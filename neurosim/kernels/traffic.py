@@ -24,12 +24,10 @@ I64 = npt.NDArray[np.int64]
 @kernel
 def load_fired(outlet: Any, traffic: Any, fired: Any, loads: Any, worker: int) -> None:
     """Count the signatures of everything that fired; single packets load their way at once."""
-    signature, x, y = outlet.signature, traffic.x, traffic.y
-    wide, high, x_first = traffic.wide, traffic.high, traffic.x_first
+    signature = outlet.signature
     owner, cores, copies = fired.owner[worker], fired.core[worker], fired.copies[worker]
     times, listed, n_listed = loads.times[worker], loads.listed[worker], loads.n[worker]
-    change, n, n_cores = loads.change[worker], traffic.link.size, x.size
-    n_fired = fired.n[worker, 0]
+    change, direct, n_fired = loads.change[worker], loads.direct[worker], fired.n[worker, 0]
     for k in range(n_fired):
         prefetch(signature, np.int64(owner[min(k + AHEAD, n_fired - 1)]))
         mine = np.int64(signature[owner[k]])
@@ -39,9 +37,8 @@ def load_fired(outlet: Any, traffic: Any, fired: Any, loads: Any, worker: int) -
                 n_listed[0] += 1
             times[mine] += copies[k]
         elif mine < -1:
-            a, b, base = cores[k], (-2 - mine) >> 2, ((-2 - mine) & 3) * (n + 1)
-            _load_ports(change, base + n - 2 * n_cores, n_cores, a, b, copies[k])
-            _load_way(change, base, wide, high, x_first, x[a], y[a], x[b], y[b], copies[k])
+            target, kind = (-2 - mine) >> 2, (-2 - mine) & 3
+            load_packet(traffic, change, direct, kind, cores[k], target, copies[k])
 
 
 @kernel
@@ -75,41 +72,31 @@ def load_signatures(traffic: Any, loads: Any, worker: int) -> None:
 
 
 @kernel
-def _load_ports(
-    change: I32, ports: int, n_cores: int, source: int, target: int, copies: int
+def load_packet(
+    traffic: Any, change: I32, direct: I32, kind: int, source: int, target: int, copies: int
 ) -> None:
-    """Packets through the local ports of their ends."""
-    change[ports + target] += copies
-    change[ports + target + 1] -= copies
-    change[ports + n_cores + source] += copies
-    change[ports + n_cores + source + 1] -= copies
+    """Packets from core to core: the local ports of both, and the chip's own way between them.
 
-
-@kernel
-def _load_way(
-    change: I32,
-    base: int,
-    wide: int,
-    high: int,
-    x_first: bool,
-    x: int,
-    y: int,
-    u: int,
-    v: int,
-    copies: int,
-) -> None:
-    """Packets of dimension-order routing from router (x, y) to (u, v) on a mesh."""
-    n = wide * high
-    row = y if x_first else v
-    column = u if x_first else x
-    if u != x:
-        first = base + row * wide + (x if u > x else u + 1 + n)
-        change[first] += copies
-        change[first + abs(u - x)] -= copies
-    if v != y:
-        first = base + 2 * n + column * high + (y if v > y else v + 1 + n)
-        change[first] += copies
-        change[first + abs(v - y)] -= copies
+    Dimension-order routing on a mesh: a straight run along one axis, then one along the other. A
+    run of length 0 adds and takes away at one place, which is quicker than to ask.
+    """
+    n, n_cores = traffic.link.size, traffic.x.size
+    wide, high, a, b = traffic.wide, traffic.high, np.uint64(source), np.uint64(target)
+    x, y = np.int64(traffic.x[a]), np.int64(traffic.y[a])
+    u, v = np.int64(traffic.x[b]), np.int64(traffic.y[b])
+    ports = kind * n + n - 2 * n_cores
+    direct[np.uint64(ports) + b] += copies
+    direct[np.uint64(ports + n_cores) + a] += copies
+    if a == b:
+        return
+    base, n_routers = kind * (n + 1), wide * high
+    row, column = (y, u) if traffic.x_first else (v, x)
+    first = base + row * wide + (x if u > x else u + 1 + n_routers)
+    change[np.uint64(first)] += copies
+    change[np.uint64(first + abs(u - x))] -= copies
+    first = base + 2 * n_routers + column * high + (y if v > y else v + 1 + n_routers)
+    change[np.uint64(first)] += copies
+    change[np.uint64(first + abs(v - y))] -= copies
 
 
 @kernel
@@ -122,18 +109,11 @@ def close_traffic(
     bits[:] = 0
     for kind in range(3):
         if traffic.kinds[kind]:
-            cycles, width = traffic.cycles[kind], traffic.bits[kind]
-            for w in range(loads.change.shape[0]):
-                if traffic.dense.shape[0] > 0:
-                    direct = loads.direct[w, kind * n : (kind + 1) * n]
-                    _add_direct(direct, cycles, width, load, bits)
-                if traffic.has_changes:
-                    change = loads.change[w, kind * (n + 1) : (kind + 1) * (n + 1)]
-                    _add_changes(change, cycles, width, load, bits)
-    most, longest, peak_bits, peak_link = np.int64(0), np.int64(-1), np.int64(0), np.int64(-1)
+            _count_packets(traffic, loads, kind)
+            _weigh(loads.packets, traffic.cycles[kind], traffic.bits[kind], load, bits)
+    most, peak_bits, peak_link = np.int64(0), np.int64(0), np.int64(-1)
     for r in range(n):
-        if load[r] > most:
-            most, longest = load[r], np.int64(r)
+        most = max(most, load[r])
     if window < window_bits.shape[0]:
         for r in range(window_bits.shape[1]):
             window_bits[window, r] += bits[r]
@@ -146,25 +126,44 @@ def close_traffic(
     costs.peak_bits[tick] = peak_bits
     costs.peak_link[tick] = peak_link
     costs.traffic[tick] = most
-    costs.traffic_resource[tick] = longest
+    costs.traffic_resource[tick] = _first(load, most) if most > 0 else np.int64(-1)
 
 
 @kernel
-def _add_direct(direct: I32, cycles: I64, width: int, load: I64, bits: I64) -> None:
-    """Packets of one kind and worker become cycles and bits; their counts go back to zero."""
-    for r in range(direct.size):
-        load[r] += np.int64(direct[r]) * cycles[r]
-        bits[r] += np.int64(direct[r]) * width
-        direct[r] = 0
+def _first(values: I64, wanted: int) -> int:
+    """Index of the first `wanted`."""
+    r = np.int64(0)
+    while values[r] != wanted:
+        r += 1
+    return r
 
 
 @kernel
-def _add_changes(change: I32, cycles: I64, width: int, load: I64, bits: I64) -> None:
-    """The same from differences."""
-    packets = np.int64(0)
-    for r in range(load.size):
-        packets += change[r]
-        change[r] = 0
-        load[r] += packets * cycles[r]
-        bits[r] += packets * width
-    change[load.size] = 0
+def _count_packets(traffic: Any, loads: Any, kind: int) -> None:
+    """Packets of one kind on every resource, of all workers; their counts go back to zero."""
+    packets, n = loads.packets, loads.packets.size
+    packets[:] = 0
+    if traffic.has_changes:
+        for w in range(loads.change.shape[0]):
+            change = loads.change[w, kind * (n + 1) : (kind + 1) * (n + 1)]
+            for r in range(n):
+                packets[r] += change[r]
+            change[:] = 0
+        total = np.int32(0)
+        for r in range(n):
+            total = np.int32(total + packets[r])
+            packets[r] = total
+    if traffic.has_direct:
+        for w in range(loads.direct.shape[0]):
+            direct = loads.direct[w, kind * n : (kind + 1) * n]
+            for r in range(n):
+                packets[r] += direct[r]
+            direct[:] = 0
+
+
+@kernel
+def _weigh(packets: I32, cycles: I64, width: int, load: I64, bits: I64) -> None:
+    """Packets become cycles and bits."""
+    for r in range(packets.size):
+        load[r] += np.int64(packets[r]) * cycles[r]
+        bits[r] += np.int64(packets[r]) * width

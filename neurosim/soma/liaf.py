@@ -61,11 +61,12 @@ class LiafModes(NamedTuple):
 
 
 class SomaState(NamedTuple):
-    """What a neuron keeps and gives, each (n_neurons,)."""
+    """What neurons keep and give; without LIAF neurons `y` and `fired` have no rows."""
 
-    v: npt.NDArray[np.int32]  # membrane potential
-    y: npt.NDArray[np.int32]  # output of this tick: spike count or value
-    fired: npt.NDArray[np.int8]  # 1 if it spiked in its last tick
+    v: npt.NDArray[np.int32]  # (n_neurons,) membrane potential
+    y: npt.NDArray[np.int32]  # (n_neurons,) output of this tick: spike count or value
+    fired: npt.NDArray[np.int8]  # (n_neurons,) 1 if it spiked in its last tick
+    spikes: npt.NDArray[np.uint64]  # (n_words,) TrueNorth: a bit per neuron, core by core
 
 
 # Columns of the matrix of modes that kernels read: LiafModes, field by field.

@@ -37,7 +37,8 @@ N_TYPES: Final = 4
 LEAK_DRAW, THRESHOLD_DRAW = 1 << 16, (1 << 16) + 1
 
 _MIX_1, _MIX_2 = np.uint64(0x85EBCA6B), np.uint64(0xC2B2AE35)
-_LOW_32 = np.uint64(0xFFFFFFFF)
+_GOLDEN, _LOW_32 = np.uint64(0x9E3779B1), np.uint64(0xFFFFFFFF)
+_SHIFT_16, _SHIFT_13 = np.uint64(16), np.uint64(13)
 
 
 class TrueNorthColumns(NamedTuple):
@@ -89,12 +90,10 @@ def truenorth_columns(n: int, **values: Any) -> TrueNorthColumns:
 @kernel
 def mix(state: int, word: int) -> int:
     """32 bits that depend on all bits of both; no product exceeds 64 bits."""
-    h = np.uint64(
-        (np.int64(state) ^ (np.int64(word) * np.int64(0x9E3779B1))) & np.int64(0xFFFFFFFF)
-    )
-    h = ((h ^ (h >> np.uint64(16))) * _MIX_1) & _LOW_32
-    h = ((h ^ (h >> np.uint64(13))) * _MIX_2) & _LOW_32
-    return np.int64(h ^ (h >> np.uint64(16)))
+    h = np.uint64(state) ^ (((np.uint64(word) & _LOW_32) * _GOLDEN) & _LOW_32)
+    h = ((h ^ (h >> _SHIFT_16)) * _MIX_1) & _LOW_32
+    h = ((h ^ (h >> _SHIFT_13)) * _MIX_2) & _LOW_32
+    return np.int64(h ^ (h >> _SHIFT_16))
 
 
 @kernel
@@ -185,17 +184,98 @@ def update_plain(
     down = np.int32(-back) if mode == 0 else (np.int32(-low) if mode == 1 else np.int32(0))
     if stay:
         down = low
-    changed = np.int32(0)
-    mine = v[start : start + size]
-    for j in range(size):
-        before = mine[j]
+    changed, first = np.int32(0), np.uint64(start)
+    for i in range(np.uint64(size)):
+        j = np.uint64(i)
+        before = v[first + j]
         u = np.int32(np.int32(before + drive[j]) + leak)
         u = min(max(u, least), most)
-        fires, below = u >= high, u < low
-        r = np.int32((u & keep) + up) if fires else u
-        r = np.int32((u & keep_low) + down) if below and not fires else r
+        over = np.int32(np.int32(u & keep) + up)
+        under = np.int32(np.int32(u & keep_low) + down)
+        r = over if u >= high else (under if u < low else u)
         r = min(max(r, least), most)
-        changed |= r ^ before
-        mine[j] = r
-        spikes[j] = fires
+        changed = np.int32(changed | np.int32(r ^ before))
+        v[first + j] = r
+        spikes[j] = u >= high
     return changed != 0
+
+
+@kernel
+def update_mixed(
+    leaks: npt.NDArray[np.int16],
+    leak_row: int,
+    numbers: npt.NDArray[np.int32],
+    high_row: int,
+    low_row: int,
+    back_row: int,
+    modes: npt.NDArray[np.int8],
+    mode_row: int,
+    drive: npt.NDArray[np.int32],
+    u: npt.NDArray[np.int32],
+    v: npt.NDArray[np.int32],
+    spikes: npt.NDArray[np.uint8],
+    start: int,
+    size: int,
+    v_low: int,
+    v_high: int,
+) -> bool:
+    """`update_plain` with a column of parameters per neuron, from the given rows on.
+
+    Parameters
+    ----------
+    numbers : thresholds (from `high_row`), negative thresholds and reset values.
+    modes : reset mode + 4 if the potential stays at the negative threshold.
+    u : scratch. More arrays in one loop would not be vectorised.
+    """
+    least, most = np.int32(v_low), np.int32(v_high)
+    first, leak_at = np.uint64(start), np.uint64(leak_row)
+    high_at, low_at = np.uint64(high_row), np.uint64(low_row)
+    back_at, mode_at = np.uint64(back_row), np.uint64(mode_row)
+    n = np.uint64(size)
+    for i in range(n):
+        j = np.uint64(i)
+        charged = np.int32(np.int32(v[first + j] + drive[j]) + np.int32(leaks[leak_at + j]))
+        u[j] = min(max(charged, least), most)
+    for i in range(n):
+        j = np.uint64(i)
+        mode, high, back = modes[mode_at + j] & 3, numbers[high_at + j], numbers[back_at + j]
+        fires, before = u[j] >= high, u[j]
+        kept = np.int32(before - high) if mode == 1 else before
+        after = back if mode == 0 else kept
+        drive[j] = min(max(after, least), most) if fires else before
+        spikes[j] = fires
+    changed = np.int32(0)
+    for i in range(n):
+        j = np.uint64(i)
+        mode, low, back = modes[mode_at + j], numbers[low_at + j], numbers[back_at + j]
+        before = u[j]
+        raised = np.int32(before + low) if mode == 1 else before
+        turned = np.int32(-back) if mode == 0 else raised
+        after = np.int32(-low) if mode >= 4 else turned
+        r = min(max(after, least), most) if before < np.int32(-low) else drive[j]
+        changed = np.int32(changed | np.int32(r ^ v[first + j]))
+        v[first + j] = r
+    return changed != 0
+
+
+@kernel
+def update_each(
+    columns: Any,
+    parameters: npt.NDArray[np.int32],
+    drive: npt.NDArray[np.int32],
+    v: npt.NDArray[np.int32],
+    spikes: npt.NDArray[np.uint8],
+    start: int,
+    size: int,
+    v_low: int,
+    v_high: int,
+    key: int,
+) -> bool:
+    """`update_truenorth` neuron by neuron: draws and leak reversal; did any potential change?"""
+    changed = False
+    for j in range(size):
+        p, before = parameters[start + j], v[start + j]
+        after, spikes[j] = update_truenorth(columns, p, key, j, drive[j], before, v_low, v_high)
+        v[start + j] = after
+        changed = changed or after != before
+    return changed

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import allocating_kernel, kernel
 from neurosim_mapper._random_kernel import below, next_random
 
 _I64 = npt.NDArray[np.int64]
@@ -19,7 +19,7 @@ _I32 = npt.NDArray[np.int32]
 _START = np.uint64(0x9E3779B97F4A7C15)  # mixed into the seed: many bits set from the start
 
 
-@kernel
+@allocating_kernel
 def grow_blocks(
     offset: _I64,
     source: _I32,
@@ -111,7 +111,7 @@ def _best(
     return best
 
 
-@kernel
+@allocating_kernel
 def swap_neurons(
     offset: _I64,
     source: _I32,

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import allocating_kernel, kernel
 from neurosim_mapper._random_kernel import below, next_random
 from neurosim_mapper.place.problem import I64, Graph, Grid
 
@@ -44,7 +44,7 @@ class Board(NamedTuple):
     random: npt.NDArray[np.uint64]  # (1,) state of the random numbers, not 0
 
 
-@kernel
+@allocating_kernel
 def anneal_pairs(
     graph: Graph,
     grid: Grid,

@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import allocating_kernel
 
 F64 = npt.NDArray[np.float64]
 
 
-@kernel
+@allocating_kernel
 def assign_rows(cost: F64, row_price: F64, column_price: F64) -> None:
     """Fill the prices of an optimal assignment of `cost` (n, m), n <= m.
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import allocating_kernel, kernel
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 
-@kernel
+@allocating_kernel
 def filter_block(
     start: I64,
     neighbour: npt.NDArray[np.int32],
@@ -92,7 +92,7 @@ def dot(a: F64, row: int, b: F64, other: int) -> float:
     return total
 
 
-@kernel
+@allocating_kernel
 def project(
     start: I64, neighbour: npt.NDArray[np.int32], weight: F64, block: F64, small: F64
 ) -> None:

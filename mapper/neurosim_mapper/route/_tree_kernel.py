@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import allocating_kernel, kernel
 
 _I64 = npt.NDArray[np.int64]
 
 
-@kernel
+@allocating_kernel
 def walk_flows(
     source_x: _I64,
     source_y: _I64,
