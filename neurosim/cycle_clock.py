@@ -122,6 +122,8 @@ class CyclePlayer(Player):
             queue_peak=played.queue_peak,
             latency=latency_histogram(latency, kind[delivery]),
             drain_cycles_total=int(played.drain_cycles.sum()),
+            drain_cycles=played.drain_cycles,
+            drain_peak=played.drain_cycles,
         )
 
 

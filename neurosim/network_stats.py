@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,12 @@ LATENCY_CLASSES: Final = ("spike", "analog", "psum", "host")
 MAX_LATENCY_CYCLES: Final = 4096
 """Latencies from here on share the last bin of the histogram."""
 
-_PEAKS: Final = frozenset({"queue_peak"})
+_PEAKS: Final = frozenset({"queue_peak", "drain_peak"})
 
 
 @dataclass(frozen=True)
 class NetworkStats:
-    """Sums (and, for `queue_peak`, maxima) over ticks and samples.
+    """Sums (and, for the peaks, maxima) over ticks and samples.
 
     Attributes
     ----------
@@ -30,6 +30,8 @@ class NetworkStats:
     queue_peak : (n_routers, 5) longest input queue in packets.
     latency : (4, 4097) packets by class (`LATENCY_CLASSES`) and cycles from injection to arrival.
     drain_cycles_total : cycles until the last arrival, summed over ticks and samples.
+    drain_cycles, drain_peak : (n_chip_ticks,) the same for each tick, summed over samples; the most
+        in one sample.
     """
 
     link_flits: I64
@@ -39,6 +41,8 @@ class NetworkStats:
     queue_peak: I64
     latency: I64
     drain_cycles_total: int = 0
+    drain_cycles: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    drain_peak: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @classmethod
     def empty(cls, n_routers: int) -> NetworkStats:
@@ -50,12 +54,16 @@ class NetworkStats:
     def __add__(self, other: NetworkStats) -> NetworkStats:
         """What both saw together; associative, so threads cannot change it."""
         merged = {
-            f.name: np.maximum(getattr(self, f.name), getattr(other, f.name))
-            if f.name in _PEAKS
-            else getattr(self, f.name) + getattr(other, f.name)
+            f.name: _merge(f.name, getattr(self, f.name), getattr(other, f.name))
             for f in fields(self)
         }
         return NetworkStats(**merged)
+
+
+def _merge(name: str, one: Any, other: Any) -> Any:
+    if np.size(one) != np.size(other):  # one of them has seen no tick yet
+        return one if np.size(one) else other
+    return np.maximum(one, other) if name in _PEAKS else one + other
 
 
 def latency_histogram(latency_cycles: I64, kind: I64) -> I64:

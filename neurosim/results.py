@@ -181,7 +181,8 @@ def _network(columns: dict[str, npt.NDArray[Any]]) -> NetworkStats | None:
     if not found:
         return None
     numbers: dict[str, Any] = {
-        name: int(column[0]) if column.shape == (1,) else column for name, column in found.items()
+        name: int(column[0]) if name == "drain_cycles_total" else column
+        for name, column in found.items()
     }
     return NetworkStats(**numbers)
 

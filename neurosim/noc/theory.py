@@ -15,12 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim.errors import UnsupportedError
 from neurosim.kernels.noc_layout import I64
+from neurosim.noc.bands import VALID_SHARE, credit_loop_cycles
 from neurosim.noc.model import Noc
 from neurosim.noc.simulate import routers_passed
 
 Floats = NDArray[np.float64]
-VALID_SHARE = 0.7
-"""Share of the saturation bound up to which `contention_latency` is meant to be used."""
 
 
 def _segments(noc: Noc, src: I64, dst: I64) -> tuple[I64, I64, I64, I64, I64, I64]:
@@ -129,13 +128,8 @@ def saturation_bound(noc: Noc, flows: Floats) -> float:
     busiest = max(float(loads.max()), float(flows.sum(axis=1).max()))
     capacity = 1.0
     if noc.switching == "wormhole":
-        capacity = min(1.0, noc.buffer_flits * noc.n_vcs / _credit_loop(noc))
+        capacity = min(1.0, noc.buffer_flits * noc.n_vcs / credit_loop_cycles(noc))
     return min(capacity / busiest, 1.0)
-
-
-def _credit_loop(noc: Noc) -> int:
-    """Cycles from the use of a place to its next use."""
-    return noc.grant_cycles + noc.credit_return_cycles + (2 if noc.pipeline == "default" else 0)
 
 
 _BANDS = ((0.25, -0.005, 0.005), (0.45, -0.02, 0.02), (0.65, -0.12, 0.02), (9.9, -0.30, 0.02))

@@ -1,12 +1,13 @@
-"""What the network saw, for the terminal: latencies, stalls, queues, the hottest links."""
+"""What the network saw, for the terminal: latencies, stalls, queues, drains, the hottest links."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from neurosim.hot_links import hottest_links
+from neurosim.ideal_validity import ideal_validity
 from neurosim.network_stats import LATENCY_CLASSES, MAX_LATENCY_CYCLES, NetworkStats
 from neurosim.report.units import count, percent
 
@@ -14,17 +15,79 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
+    from neurosim.chip import Chip
+    from neurosim.counters import Counters
     from neurosim.simulator import Run
+
+_SIDES: Final = ("+x", "-x", "+y", "-y", "local")
 
 
 def network_view(run: Run) -> Group:
-    """Hottest links of any run; latencies and stalls of one with the cycle-level network."""
+    """Hottest links of any run, and what its network model has to say about itself."""
+    from rich.console import Group
+    from rich.text import Text
+
+    if run.network is None:
+        judged = ideal_validity(run.program, run.counters)
+        return Group(links_table(run), Text(judged.sentence()))
+    return Group(links_table(run), stats_view(run.network, run.program.chip, run.counters))
+
+
+def stats_view(stats: NetworkStats, chip: Chip, counters: Counters) -> Group:
+    """What the cycle-level network saw: latencies, stalls, busiest outputs, drain of every tick."""
     from rich.console import Group
 
-    tables = [links_table(run)]
-    if run.network is not None:
-        tables += [latency_table(run.network), stall_table(run.network)]
+    tables = [latency_table(stats), stall_table(stats)]
+    tables.append(outputs_table(stats, chip, int(counters.busy_cycles.sum())))
+    if stats.drain_cycles.size:
+        tables.append(drain_table(stats, counters))
     return Group(*tables)
+
+
+def outputs_table(stats: NetworkStats, chip: Chip, cycles: int, n: int = 5) -> Table:
+    """The `n` outputs that were busy longest; shares are of the run's busy `cycles`."""
+    from rich.table import Table
+
+    table = Table(title="Busiest router outputs", title_justify="left")
+    for name in ("router", "to", "flits", "in use", "no credit", "lost", "queue"):
+        table.add_column(name, justify="right")
+    busy = stats.busy_cycles.ravel()
+    order = np.argsort(-busy, kind="stable")[:n]
+    for output in order[busy[order] > 0].tolist():
+        router, port = divmod(output, len(_SIDES))
+        table.add_row(
+            f"({router % chip.wide}, {router // chip.wide})",
+            "host" if (port, router % chip.wide) == (1, 0) else _SIDES[port],
+            count(int(stats.link_flits[router, port])),
+            percent(int(busy[output]) / max(1, cycles)),
+            count(int(stats.stall_no_credit[router, port])),
+            count(int(stats.stall_lost[router, port])),
+            count(int(stats.queue_peak[router].max())),
+        )
+    return table
+
+
+def drain_table(stats: NetworkStats, counters: Counters, n: int = 8) -> Table:
+    """Cycles until the last packet of a tick has arrived, and until the tick is over."""
+    from rich.table import Table
+
+    table = Table(title="Drain of the network in cycles, by tick", title_justify="left")
+    for name in ("ticks", "drain, mean", "drain, most", "tick, mean", "tick, most"):
+        table.add_column(name, justify="right")
+    samples = max(1, counters.n_samples)
+    for ticks in np.array_split(
+        np.arange(stats.drain_cycles.size), min(n, stats.drain_cycles.size)
+    ):
+        first, last = int(ticks[0]), int(ticks[-1])
+        busy = counters.busy_cycles[:, first : last + 1]
+        table.add_row(
+            str(first) if first == last else f"{first} - {last}",
+            f"{stats.drain_cycles[ticks].mean() / samples:,.1f}",
+            count(int(stats.drain_peak[ticks].max())),
+            f"{busy.mean():,.1f}" if busy.size else "-",
+            count(int(busy.max(initial=0))),
+        )
+    return table
 
 
 def links_table(run: Run) -> Table:

@@ -122,6 +122,16 @@ def test_report_shows_a_run_again(neurosim_command, files, program):
     jsonschema.validate(data, report_schema())
 
 
+def test_report_shows_what_the_cycle_level_network_saw(neurosim_command, files, program):
+    run = ["simulate", program, "--input", files / "samples.npz", "--noc", "cycle", "-o", "run"]
+    first = neurosim_command(*run).out
+    again = neurosim_command("report", "run").out
+    seen = again[again.index("Packet latency") :]
+    assert first.endswith(seen)
+    assert "Drain of the network" in seen
+    assert all(len(line) <= 80 for line in again.splitlines())
+
+
 def test_report_puts_runs_side_by_side(neurosim_command, files, program):
     for name, samples in (("one", 3), ("two", 3), ("three", 2)):
         words = ["--input", files / "samples.npz", "--samples", samples, "-o", name]

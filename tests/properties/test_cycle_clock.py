@@ -13,6 +13,7 @@ import neurosim
 from neurosim.chip import PACKET_KINDS
 from neurosim.counters import link_packets
 from neurosim.errors import DoesNotFitError, UnsupportedError
+from neurosim.ideal_validity import most_cycles
 from neurosim.program import N_DIRECTIONS
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.route.dimension_order import dead_link_numbers
@@ -53,6 +54,7 @@ def test_the_network_model_never_changes_a_result(seed):
     np.testing.assert_array_equal(ideal.counters.core, cycle.counters.core)
     np.testing.assert_array_equal(ideal.counters.flow_packets, cycle.counters.flow_packets)
     assert (cycle.counters.busy_cycles >= ideal.counters.bounds.max(axis=-1)).all()
+    assert (cycle.counters.busy_cycles <= most_cycles(program, ideal.counters)).all()
 
 
 @given(st.integers(0, 2**32 - 1))
