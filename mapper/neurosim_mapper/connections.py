@@ -8,7 +8,7 @@ them, `apply` computes the sums for a whole layer (for the reference executor).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
@@ -40,9 +40,10 @@ class Connection(ABC):
         """Size of the target layer."""
 
     @property
-    @abstractmethod
     def weight_abs_max(self) -> int:
         """Largest weight magnitude."""
+        mine: Any = self
+        return int(np.abs(mine.weight).max(initial=0))
 
     @abstractmethod
     def apply(self, values: IntArray) -> IntArray:
@@ -59,6 +60,18 @@ class Connection(ABC):
     @abstractmethod
     def positive_negative_sums(self) -> tuple[IntArray, IntArray]:
         """Per target, the sum of positive and of negative weights: what bounds its input."""
+
+    def with_ones(self) -> Connection:
+        """The same wiring, every weight other than 0 a 1: it counts synapses."""
+        mine: Any = self
+        counting: Connection = replace(mine, weight=(mine.weight != 0).astype(np.int64))
+        return counting
+
+    @property
+    def n_weights(self) -> int:
+        """Weights that are stored; those of a kernel count once."""
+        mine: Any = self
+        return int(mine.weight.size)
 
 
 def _frozen(array: npt.ArrayLike) -> IntArray:
@@ -100,11 +113,6 @@ class DenseConnection(Connection):
         """Rows of the weight matrix."""
         return int(self.weight.shape[0])
 
-    @property
-    def weight_abs_max(self) -> int:
-        """Largest weight magnitude."""
-        return int(np.abs(self.weight).max(initial=0))
-
     def apply(self, values: IntArray) -> IntArray:
         """One exact matrix product."""
         kind = _carrier(values, self.n_sources, self.weight_abs_max)
@@ -145,11 +153,6 @@ class DiagonalConnection(Connection):
     def n_targets(self) -> int:
         """As many as weights."""
         return int(self.weight.shape[0])
-
-    @property
-    def weight_abs_max(self) -> int:
-        """Largest weight magnitude."""
-        return int(np.abs(self.weight).max(initial=0))
 
     def apply(self, values: IntArray) -> IntArray:
         """Elementwise product."""
@@ -342,11 +345,6 @@ class ConvConnection(Connection):
     def n_targets(self) -> int:
         """Elements of the result."""
         return int(np.prod(self.out_shape))
-
-    @property
-    def weight_abs_max(self) -> int:
-        """Largest weight magnitude."""
-        return int(np.abs(self.weight).max(initial=0))
 
     @property
     def fan_in(self) -> int:
