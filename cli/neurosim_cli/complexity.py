@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from neurosim_cli.options import json_option
+from neurosim_cli.options import FILE, json_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,12 +20,15 @@ Examples:
   neurosim complexity --table I --inputs 400 --cells 128
   neurosim complexity --table II --conv 60,16,16,64,3,3,32
   neurosim complexity --table IX --json
+  neurosim complexity digits_liaf.nir --ticks 8   a network's layers
+  neurosim complexity digits_liaf.nir --input digits_test.npz
 """
 
 
 @click.command(
     name="complexity", epilog=EXAMPLES, short_help="Operation counts of LIAF-Net layers."
 )
+@click.argument("network", type=FILE, required=False)
 @click.option(
     "--table",
     "tables",
@@ -41,16 +45,42 @@ Examples:
     metavar="T,H,W,L,I,J,K",
     help="Layer for Table II: ticks, output height, width, channels, kernel, input channels.",
 )
+@click.option("--input", "input_path", type=FILE, help="npz with x, for a NETWORK.")
+@click.option("--ticks", type=int, help="Ticks of a NETWORK without --input.")
+@click.option("--samples", type=int, help="Use the first N samples.  [default: all]")
+@click.option("--chip", default="tianjic", show_default=True, metavar="NAME|FILE",
+              help="Whose integers a NETWORK is turned into.")  # fmt: skip
+@click.option("--reading", metavar="NAME", help="Framework that a foreign file was trained in.")
 @json_option
-def complexity(tables: tuple[str, ...], inputs: int, cells: int, conv: str, as_json: bool) -> None:
+def complexity(
+    network: Path | None,
+    tables: tuple[str, ...],
+    inputs: int,
+    cells: int,
+    conv: str,
+    chip: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Print multiplications, additions and weights by the formulas of LIAF-Net.
+
+    Of the checkpoint NETWORK: every layer, with --input also the operations that the packets of
+    these samples really cause (a zero is not sent). Without a network, the tables of the paper.
 
     Tables I and II are evaluated for a layer of your choice. Tables IV, VII and IX stand beside
     the printed entries: "cut" or "rounded" means that the paper prints the computed number with
     two digits, "deviates" that it does not follow from the formulas.
     """
+    from neurosim_cli.network_costs import costs_table, network_costs
     from neurosim_cli.output import show, show_json
 
+    if network is not None:
+        facts = network_costs(network, chip, options)
+        if as_json:
+            show_json(facts)
+        else:
+            show(costs_table(facts))
+        return
     chosen = tables or TABLE_NAMES
     result = collect(chosen, inputs, cells, conv)
     if as_json:

@@ -2,9 +2,13 @@
 
 import json
 
+import numpy as np
 from click.testing import CliRunner
 
 from neurosim_cli.complexity import complexity
+from neurosim_mapper.network import Network
+from neurosim_mapper.nodes import Input, Linear, lif
+from neurosim_mapper.readers import write_network
 
 
 def run(*args):
@@ -40,3 +44,27 @@ def test_layers_of_choice_and_bad_ones():
     done = run("--conv", "1,2,x")
     assert done.exit_code == 2
     assert "seven whole numbers" in done.output.replace("\n", " ")
+
+
+def test_layers_of_a_checkpoint(neurosim_command, tmp_path):
+    """Formulas for a dense layer of 3 inputs and 2 neurons; one of two inputs is active."""
+    network = Network.sequential([Input((2,)), Linear(np.ones((3, 2))), lif(1.0, 0.5)])
+    write_network(network, tmp_path / "net.nir")
+    np.savez(tmp_path / "x.npz", x=np.tile([1.0, 0.0], (4, 5, 1)))
+    words = ["complexity", tmp_path / "net.nir", "--input", tmp_path / "x.npz"]
+    found = neurosim_command(*words, "--json")
+    assert found.code == 0, found.err
+    (layer,) = json.loads(found.out)["layers"]
+    assert layer["formula"] == {"muls": 3 * 5, "adds": 3 * 4 * 5, "weights": 3 * 3}
+    assert (layer["synaptic_ops"], layer["macs"], layer["active_share"]) == (15.0, 0.0, 0.5)
+    shown = neurosim_command(*words)
+    assert "spike" in shown.out
+    assert all(len(line) <= 80 for line in shown.out.splitlines())
+
+
+def test_a_checkpoint_needs_ticks(neurosim_command, tmp_path):
+    network = Network.sequential([Input((2,)), Linear(np.ones((3, 2))), lif(1.0, 0.5)])
+    write_network(network, tmp_path / "net.nir")
+    found = neurosim_command("complexity", tmp_path / "net.nir")
+    assert found.code == 2
+    assert "how many ticks?" in found.err
