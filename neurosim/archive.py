@@ -50,14 +50,19 @@ def write_archive(path: Path, schema: str, meta: Mapping[str, Any], columns: Col
     write_atomically(path, unsealed + _seal(hashlib.sha256(unsealed).hexdigest()))
 
 
-def read_archive(path: Path, schema: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    """Read and verify a file of `write_archive`; raises InputFileError naming what is wrong."""
+def read_archive(
+    path: Path, schema: str, older: tuple[str, ...] = ()
+) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Read and verify a file of `write_archive`; raises InputFileError naming what is wrong.
+
+    Files of the schemas `older` are read, too; what they lack is up to the caller.
+    """
     if not path.is_file():
         raise InputFileError(f"{path}: no such file.")
     try:
         is_sealed = _check_seal(path)
         with zipfile.ZipFile(path) as archive:
-            return _read_members(path, archive, schema, is_sealed)
+            return _read_members(path, archive, (schema, *older), is_sealed)
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
@@ -102,13 +107,14 @@ def _check_seal(path: Path) -> bool:
 
 
 def _read_members(
-    path: Path, archive: zipfile.ZipFile, schema: str, is_sealed: bool
+    path: Path, archive: zipfile.ZipFile, schemas: tuple[str, ...], is_sealed: bool
 ) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     body = json.loads(archive.read(_META))
-    if not isinstance(body, dict) or body.get("schema") != schema:
+    if not isinstance(body, dict) or body.get("schema") not in schemas:
         found = body.get("schema") if isinstance(body, dict) else None
         raise InputFileError(
-            f"{path}: holds the schema {found!r}; this version of neurosim reads {schema!r}."
+            f"{path}: holds the schema {found!r}; this version of neurosim reads "
+            f"{', '.join(map(repr, schemas))}."
         )
     if not is_sealed:
         raise InputFileError(

@@ -15,8 +15,10 @@ import numpy.typing as npt
 from neurosim.chip import Chip
 from neurosim.fixed_point import signed_limits
 from neurosim.image_crossbar import Crossbar, make_crossbar, mark_straight
+from neurosim.image_somas import soft_somas
 from neurosim.image_traffic import Traffic, make_traffic
 from neurosim.program import FLOW_KINDS, SYNAPSE_FORMATS, PacketTable, Program
+from neurosim.soma.cuba import Synaptic
 from neurosim.soma.liaf import OUTPUT_CODES, LiafColumns
 from neurosim.soma.truenorth import TrueNorthColumns, TrueNorthNeurons
 
@@ -108,6 +110,7 @@ class Image(NamedTuple):
     groups: Groups
     modes: I32 | None  # (n_groups, 12) LiafModes, a row per group
     columns: LiafColumns
+    synaptic: Synaptic
     luts: I32
     truenorth: TrueNorthColumns
     truenorth_neurons: TrueNorthNeurons
@@ -149,6 +152,7 @@ def make_image(program: Program) -> Image:
     traffic, signatures = make_traffic(program)
     if crossbar is not None and outlets[0].bit.shape[0] == program.n_neurons:
         mark_straight(program, outlets[0].bit, signatures.neurons, crossbar.straight)
+    modes, columns, synaptic = soft_somas(program)
     return Image(
         synapses=Synapses(
             neuron_offset=_i64(cores.neuron_offset),
@@ -163,8 +167,9 @@ def make_image(program: Program) -> Image:
         ),
         crossbar=crossbar,
         groups=_groups(program, signatures.psums),
-        modes=_i32(np.stack(program.modes, axis=1)) if program.neurons.theta.size else None,
-        columns=LiafColumns(*(_i32(c) for c in program.neurons)),
+        modes=modes,
+        columns=columns,
+        synaptic=synaptic,
         luts=_i32(program.luts),
         truenorth=_contiguous(program.truenorth),
         truenorth_neurons=TrueNorthNeurons(*(_i32(c) for c in program.truenorth_neurons)),

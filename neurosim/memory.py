@@ -75,7 +75,9 @@ def estimate_memory(
         slots * (12 * listed + 8 * words) + 8 * _COUNTERS * program.n_cores + 24 * resources
     )
     soft = program.neurons.theta.size
-    state = n_workers * (each_worker + 4 * soft) + 5 * program.n_neurons + 4 * soft
+    currents = program.cuba.alpha_syn.size
+    image += 4 * currents
+    state = n_workers * (each_worker + 4 * soft) + 5 * program.n_neurons + 4 * (soft + currents)
     tally = 8 * (program.n_neurons + _COUNTERS * program.n_cores + MOST_NUMBERS)
     names = [program.layer_names.index(name) for name in probe]
     watched = sum(program.layer_neurons(i).size for i in [program.output_layer, *names])

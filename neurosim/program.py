@@ -25,6 +25,7 @@ from neurosim.archive import read_archive, write_archive
 from neurosim.chip import Chip
 from neurosim.encoding import InputCode
 from neurosim.errors import InputFileError
+from neurosim.soma.cuba import CubaColumns
 from neurosim.soma.liaf import LiafColumns, LiafModes
 from neurosim.soma.truenorth import TrueNorthColumns, TrueNorthNeurons
 
@@ -32,14 +33,16 @@ if TYPE_CHECKING:
     from neurosim.image import Image
     from neurosim.program_check import Violation
 
-PROGRAM_SCHEMA: Final = "neurosim-program/1"
+PROGRAM_SCHEMA: Final = "neurosim-program/2"
+OLD_SCHEMAS: Final = ("neurosim-program/1",)
+"""Read, too: as 2, without current-based neurons."""
 
 U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
-MODEL_CODES: Final[dict[str, int]] = {"psum": 0, "liaf": 1, "truenorth": 2}
+MODEL_CODES: Final[dict[str, int]] = {"psum": 0, "liaf": 1, "truenorth": 2, "cuba": 3}
 SYNAPSE_FORMATS: Final[dict[str, int]] = {"dense": 0, "sparse": 1, "crossbar": 2}
 FLOW_KINDS: Final[dict[str, int]] = {"spike": 0, "analog": 1, "psum": 2}
 N_DIRECTIONS: Final = 4
@@ -133,6 +136,7 @@ class Program:
     input_shape, input_code : one tick of one sample, and how its values become packets.
     readout : sum, mean or last; `output_unit` is the size of one output step.
     neurons : parameters of all neurons; no rows at all if every core has TrueNorth neurons.
+    cuba : decays of synaptic states; no rows without current-based neurons.
     truenorth, truenorth_neurons : parameter sets, and which set each neuron has; else no rows.
     seed : of the mapper, and of random draws of TrueNorth neurons.
     provenance, assumptions, mapping : plain JSON data for reports.
@@ -161,6 +165,7 @@ class Program:
     assumptions: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     mapping: Mapping[str, Any] = field(default_factory=dict)
+    cuba: CubaColumns = field(default_factory=CubaColumns.empty)
     truenorth: TrueNorthColumns = field(default_factory=TrueNorthColumns.empty)
     truenorth_neurons: TrueNorthNeurons = field(default_factory=TrueNorthNeurons.empty)
 
@@ -236,6 +241,7 @@ _TABLES: Final[dict[str, Any]] = {
     "groups": GroupTable,
     "modes": LiafModes,
     "neurons": LiafColumns,
+    "cuba": CubaColumns,
     "axons": AxonTable,
     "synapses": SynapseTable,
     "flows": FlowTable,
@@ -253,7 +259,9 @@ def load_program(path: str | Path) -> Program:
     Raises InputFileError if the file is missing, damaged, of another schema, or if the program
     breaks a rule of its chip.
     """
-    meta, columns = read_archive(Path(path), PROGRAM_SCHEMA)
+    meta, columns = read_archive(Path(path), PROGRAM_SCHEMA, OLD_SCHEMAS)
+    if not any(name.startswith("cuba.") for name in columns):
+        columns |= {f"cuba.{name}": c for name, c in CubaColumns.empty()._asdict().items()}
     try:
         program = _program_from(meta, columns)
         violations = program.violations

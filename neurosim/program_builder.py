@@ -72,6 +72,7 @@ class CoreBuilder:
     axon_kind: int = 0
     columns: LiafColumns | None = None
     modes: LiafModes | None = None
+    alpha_syn: npt.NDArray[np.int32] | None = None  # of current-based neurons
     truenorth: TrueNorthColumns | None = None
     v_start: npt.NDArray[np.int32] | None = None
 
@@ -145,11 +146,12 @@ class CoreBuilder:
         self.axon_type = types.astype(np.uint8)
         self.axon_synapses = np.count_nonzero(block, axis=1).astype(np.int64)
 
-    def set_liaf(self, **parameters: Any) -> None:
+    def set_liaf(self, *, alpha_syn: npt.ArrayLike | None = None, **parameters: Any) -> None:
         """LIF or LIAF neurons: fields of `LiafColumns` (numbers or arrays) and of `LiafModes`.
 
         What is not given: theta 1, no leak (alpha_num 1, alpha_shift 0), hard reset to 0, one spike
-        per tick, no floor, an identity of the potential for ``output="analog"``.
+        per tick, no floor, an identity of the potential for ``output="analog"``. With `alpha_syn`
+        the neurons are current-based (`neurosim.soma.cuba`).
         """
         low, _ = signed_limits(self.builder.chip.core.membrane_bits)
         columns = dict.fromkeys(LiafColumns._fields, 0)
@@ -167,6 +169,8 @@ class CoreBuilder:
         self.columns = LiafColumns(**wide)
         coded = {k: _MODE_CODES[k].get(v, v) if k in _MODE_CODES else v for k, v in modes.items()}
         self.modes = LiafModes(**{k: np.array([v], np.int32) for k, v in coded.items()})
+        if alpha_syn is not None:
+            self.alpha_syn = np.broadcast_to(np.asarray(alpha_syn, np.int32), (n,))
 
     def set_truenorth(self, *, v_start: npt.ArrayLike = 0, **parameters: Any) -> None:
         """TrueNorth neurons: fields of `TrueNorthColumns`, one value for all or one per neuron.
@@ -202,6 +206,13 @@ class CoreBuilder:
         source = np.atleast_1d(np.asarray(neurons, np.int64))
         self.check_range("neurons", source, self._neurons())
         self.builder.inner.add_host(self.number, source)
+
+    @property
+    def soma_model(self) -> str:
+        """Key of `MODEL_CODES`."""
+        if self.truenorth is not None:
+            return "truenorth"
+        return "liaf" if self.alpha_syn is None else "cuba"
 
     def _neurons(self) -> int:
         self.need(self.synapse_format >= 0, "synapses", "to be set before the neurons")

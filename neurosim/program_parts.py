@@ -26,6 +26,7 @@ from neurosim.program import (
     Program,
     SynapseTable,
 )
+from neurosim.soma.cuba import CubaColumns
 from neurosim.soma.liaf import LiafColumns, LiafModes
 from neurosim.soma.truenorth import TrueNorthColumns, TrueNorthNeurons
 
@@ -143,6 +144,7 @@ def build_program(
         output_unit=1.0,
         seed=builder.seed,
         provenance={"made_by": "neurosim.ProgramBuilder"},
+        cuba=_synaptic_decays(cores),
         truenorth=sets,
         truenorth_neurons=hard,
     )
@@ -284,7 +286,7 @@ def _groups(cores: list[CoreBuilder], neuron_offset: Index, layers: LayerTable) 
     n = len(cores)
     layer_of = np.zeros(int(neuron_offset[-1]), np.int32)
     layer_of[layers.neuron] = np.repeat(np.arange(layers.offset.size - 1), np.diff(layers.offset))
-    models = [MODEL_CODES["liaf" if core.truenorth is None else "truenorth"] for core in cores]
+    models = [MODEL_CODES[core.soma_model] for core in cores]
     return GroupTable(
         core=np.arange(n, dtype=np.int32),
         layer=layer_of[neuron_offset[:-1]],
@@ -364,6 +366,17 @@ def _soft_neurons(cores: list[CoreBuilder]) -> tuple[LiafColumns, LiafModes]:
     return columns, LiafModes(
         *(_joined(list(column), np.int32) for column in zip(*rows, strict=True))
     )
+
+
+def _synaptic_decays(cores: list[CoreBuilder]) -> CubaColumns:
+    """Decays of synaptic states, 0 for neurons without one; no rows without any."""
+    if all(core.alpha_syn is None for core in cores):
+        return CubaColumns.empty()
+    parts = [
+        np.zeros(core.n_neurons, np.int32) if core.alpha_syn is None else core.alpha_syn
+        for core in cores
+    ]
+    return CubaColumns(_joined(parts, np.int32))
 
 
 def _hard_neurons(cores: list[CoreBuilder]) -> tuple[TrueNorthColumns, TrueNorthNeurons]:

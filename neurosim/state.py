@@ -183,6 +183,7 @@ def allocate_state(image: Image, n_workers: int = 1) -> State:
         y=np.zeros(soft, np.int32),
         fired=np.zeros(soft, np.int8),
         spikes=np.zeros(0 if image.crossbar is None else image.crossbar.spike_word[-1], np.uint64),
+        current=np.zeros(image.synaptic.alpha_syn.size, np.int32),
     )
     return State(
         soma=soma,

@@ -20,6 +20,7 @@ from neurosim.program import (
     Program,
     SynapseTable,
 )
+from neurosim.soma.cuba import CubaColumns
 from neurosim.soma.liaf import (
     ACTIVATION_CODES,
     OUTPUT_CODES,
@@ -60,6 +61,7 @@ def assemble(
         groups=_group_table(network, partition, wiring, schedule, routes),
         modes=_modes(network, partition, luts),
         neurons=_columns(network, partition),
+        cuba=_synaptic_decays(network, partition),
         axons=axons,
         synapses=synapses,
         flows=routes.flows,
@@ -113,15 +115,19 @@ def _group_table(
     return GroupTable(
         core=core.astype(np.int32),
         layer=np.array([index[g.layer] for g in groups], np.int32),
-        model=np.array(
-            [MODEL_CODES["liaf" if g.owner is None else "psum"] for g in groups], np.int32
-        ),
+        model=np.array([MODEL_CODES[_model_of(network, g)] for g in groups], np.int32),
         neuron_start=start,
         neuron_stop=start + np.array([g.neurons.size for g in groups], np.int64),
         first_tick=np.array([schedule.first_tick[g.layer] for g in groups], np.int32),
         psum_target=np.array([-1 if g.owner is None else start[g.owner] for g in groups], np.int64),
         psum_flow=routes.psum_flow,
     )
+
+
+def _model_of(network: QuantizedNetwork, group: NeuronGroup) -> str:
+    if group.owner is not None:
+        return "psum"
+    return "liaf" if network.by_name[group.layer].alpha_syn is None else "cuba"
 
 
 def _lut_rows(network: QuantizedNetwork) -> dict[tuple[int, ...], int]:
@@ -170,6 +176,20 @@ def _columns(network: QuantizedNetwork, partition: Partition) -> LiafColumns:
         return np.concatenate([np.empty(0, np.int32), *parts]).astype(np.int32)
 
     return LiafColumns(*(gather(name) for name in LiafColumns._fields))
+
+
+def _synaptic_decays(network: QuantizedNetwork, partition: Partition) -> CubaColumns:
+    """Decays of synaptic states in core order, 0 for neurons without one; no rows without any."""
+    if all(layer.alpha_syn is None for layer in network.layers):
+        return CubaColumns.empty()
+    parts = []
+    for group in partition.groups:
+        decay = network.by_name[group.layer].alpha_syn
+        if decay is None or group.owner is not None:
+            parts.append(np.zeros(group.neurons.size, np.int32))
+        else:
+            parts.append(decay[group.neurons])
+    return CubaColumns(np.concatenate(parts).astype(np.int32))
 
 
 def _synapses(

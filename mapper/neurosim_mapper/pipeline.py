@@ -29,7 +29,7 @@ from neurosim_mapper.mapping_report import (
 from neurosim_mapper.network import Network
 from neurosim_mapper.partition import PARTITIONERS, Partitioner
 from neurosim_mapper.place import Placer, Placing, calibrated_rates, place, placement_problem
-from neurosim_mapper.quantized import QuantizedNetwork, check_mappable
+from neurosim_mapper.quantized import QuantizedNetwork
 from neurosim_mapper.route import route_packets
 from neurosim_mapper.schedule import schedule_layers
 from neurosim_mapper.wiring import wire
@@ -68,7 +68,6 @@ def map_network(
     """
     target = load_chip(chip)
     quantized = _quantized(network, target, calibration, quantizer_options)
-    check_mappable(quantized)
     report = start_report(quantized, target, seed)
     placing = Placing(placer, effort, placement)
     try:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.encoding import InputCode
-from neurosim.errors import InputFileError, UnsupportedError
+from neurosim.errors import InputFileError
 from neurosim.fixed_point import Rounding, signed_limits
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import Connection
@@ -213,17 +213,6 @@ def _check_synapses(layer: QuantizedLayer) -> None:
             f"Layer {layer.name!r}: alpha_syn reaches {int(np.abs(decay).max())}; a decay of 1 is "
             f"{1 << layer.modes.alpha_shift}, and more would grow by itself."
         )
-
-
-def check_mappable(network: QuantizedNetwork) -> None:
-    """Raise UnsupportedError for what the reference executor can do and the simulator cannot."""
-    for layer in network.layers:
-        if layer.alpha_syn is not None:
-            raise UnsupportedError(
-                f"Layer {layer.name!r}: current-based neurons (alpha_syn) cannot be mapped yet, "
-                "only quantized (neurosim quantize). Train with neurons that integrate their "
-                "input directly."
-            )
 
 
 def _check_modes(layer: QuantizedLayer) -> None:

@@ -11,13 +11,14 @@ from neurosim.kernels._jit import kernel
 from neurosim.kernels.fanout import EVENTS, FIRED, PACKETS, PSUMS, UPDATES
 from neurosim.kernels.packet_log import core_time, log_packet
 from neurosim.kernels.traffic import touch
+from neurosim.soma.cuba import update_currents
 from neurosim.soma.liaf import update_liaf
 
 I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
-PSUM, LIAF, TRUENORTH = 0, 1, 2  # program.MODEL_CODES
+PSUM, LIAF, TRUENORTH, CUBA = 0, 1, 2, 3  # program.MODEL_CODES
 # Image.settings; a host sends zeros only as values, no spike is no packet
 V_LOW, V_HIGH, N_SLOTS, MERGE_SPIKES, SEND_ZERO, SEED, SEND_ZERO_INPUT = range(7)
 
@@ -56,6 +57,8 @@ def reset_somas(
             soma.fired[i] = 0
             soma.y[i] = 0
             soma.v[i] = soft_start[i]
+            if soma.current.size > 0:
+                soma.current[i] = 0
     for group in range(shares.first_group[worker], shares.first_group[worker + 1]):
         if groups.model[group] == TRUENORTH:
             for i in range(groups.start[group], groups.stop[group]):
@@ -124,6 +127,7 @@ def update_groups(
     groups: Any,
     modes: I32,
     columns: Any,
+    synaptic: Any,
     luts: I32,
     soma: Any,
     acc: I32,
@@ -139,7 +143,7 @@ def update_groups(
     tick: int,
     n_ticks: int,
 ) -> None:
-    """LIAF somas of this worker that work in this tick; what they give is listed.
+    """LIAF and current-based somas of this worker that work in this tick; what they give is listed.
 
     Arrays are taken out of their tuples once, not once per group.
     """
@@ -154,13 +158,17 @@ def update_groups(
     )
     beta, rho, rho_post, floor = columns.beta, columns.rho, columns.rho_post, columns.floor
     subtract, mult = columns.act_subtract, columns.act_mult
+    alpha_syn, drive_bias, drive_shift = synaptic.alpha_syn, synaptic.bias, synaptic.weight_shift
+    current = soma.current
     owner, value, copies = fired.owner[worker], fired.value[worker], fired.copies[worker]
     cores = fired.core[worker]
     ready, begins, n_fired = fired.ready[worker], fired.begin[worker], fired.n[worker]
     low, high, send_zero = settings[V_LOW], settings[V_HIGH], settings[SEND_ZERO] != 0
     for group in range(shares.first_group[worker], shares.first_group[worker + 1]):
-        first_tick = first_of[group]
-        if model_of[group] != LIAF or tick < first_tick or tick >= first_tick + n_ticks:
+        first_tick, has_current = first_of[group], model_of[group] == CUBA
+        if not (has_current or model_of[group] == LIAF):
+            continue
+        if tick < first_tick or tick >= first_tick + n_ticks:
             continue
         core, start, stop = core_of[group], start_of[group], stop_of[group]
         has_input = stirred[core] != 0
@@ -169,12 +177,16 @@ def update_groups(
         if has_input or not quiet[group]:
             if acc.shape[0] > 1:
                 _gather(acc, worker, start, stop)
+            moved = has_current and update_currents(
+                modes[group], drive_shift[group], start, stop, low, high, alpha_syn, drive_bias,
+                mine, current,
+            )  # fmt: skip
             changed, sending = update_liaf(
                 modes[group], start, stop, low, high, bias, theta, v_reset, alpha_num, beta, rho,
                 rho_post, floor, subtract, mult, luts, mine, v, y, flags,
             )  # fmt: skip
             zeros = analog_of[group] != 0 and send_zero
-            quiet[group] = not (has_input or changed or sending or zeros)
+            quiet[group] = not (has_input or changed or moved or sending or zeros)
             if sending or zeros:
                 begin = core_time(op_time, counts, core)
                 n, sent = _list_outputs(

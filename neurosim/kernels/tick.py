@@ -65,6 +65,7 @@ def run_sample(
     groups: Any,
     modes: Any,
     columns: Any,
+    synaptic: Any,
     luts: I32,
     truenorth: Any,
     truenorth_neurons: Any,
@@ -145,8 +146,8 @@ def run_sample(
             )  # fmt: skip
         if modes is not None:
             update_groups(
-                groups, modes, columns, luts, soma, acc, quiet, stirred, counters, fired, offset,
-                op_time, settings, shares, worker, tick, n_ticks,
+                groups, modes, columns, synaptic, luts, soma, acc, quiet, stirred, counters,
+                fired, offset, op_time, settings, shares, worker, tick, n_ticks,
             )  # fmt: skip
         if crossbar is not None:
             tick_crossbars(

@@ -156,9 +156,10 @@ def _codes_of_groups(
     if not set(codes) & set(names):
         what = ", ".join(sorted({str(c) for c in codes.values()})) or str(code)
         raise UsageError(f"no layer sends values to another; {what} has nothing to carry.")
+    soft = np.isin(groups.model, [MODEL_CODES["liaf"], MODEL_CODES["cuba"]])
     return {
         group: codes[name]
-        for group in np.flatnonzero(groups.model == MODEL_CODES["liaf"]).tolist()
+        for group in np.flatnonzero(soft).tolist()
         for name in [program.layer_names[groups.layer[group]]]
         if name in codes and name in names
     }

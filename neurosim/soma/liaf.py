@@ -67,6 +67,7 @@ class SomaState(NamedTuple):
     y: npt.NDArray[np.int32]  # (n_neurons,) output of this tick: spike count or value
     fired: npt.NDArray[np.int8]  # (n_neurons,) 1 if it spiked in its last tick
     spikes: npt.NDArray[np.uint64]  # (n_words,) TrueNorth: a bit per neuron, core by core
+    current: npt.NDArray[np.int32]  # (n_neurons,) synaptic state; no rows where nobody has one
 
 
 # Columns of the matrix of modes that kernels read: LiafModes, field by field.

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.chips import make_chip
 
+import neurosim
+from neurosim.archive import read_archive, write_archive
 from neurosim.chip_files import load_chip
-from neurosim.errors import InputFileError, UnsupportedError
+from neurosim.errors import DoesNotFitError, InputFileError, UnsupportedError
+from neurosim.program import PROGRAM_SCHEMA
+from neurosim.program_builder import event_input
 from neurosim_mapper import Input, Linear, Network, Neuron, map_network, quantize
 from neurosim_mapper.float_executor import run_float
 from neurosim_mapper.quantizer.ranges import current_bounds
@@ -112,11 +118,60 @@ def test_a_wide_state_saturates_and_does_not_wrap() -> None:
     assert seen[0, :, 1].tolist() == [min(drive * (t + 1), (1 << 23) - 1) for t in range(3000)]
 
 
+@pytest.mark.exactness
+@pytest.mark.parametrize("chip", ["loihi", "tiny_2x2"])
+def test_a_mapped_layer_gives_the_reference_spikes(chip: str) -> None:
+    quantized = quantize(network([0.75, -0.5]), load_chip(chip), input_kind="spike")
+    program = map_network(quantized, load_chip(chip), placer="row-major")
+    x = np.random.default_rng(3).integers(0, 2, (2, 25, 2))
+    run = neurosim.simulate(program, x, threads=1)
+    np.testing.assert_array_equal(run.outputs, run_reference(quantized, x))
+    assert run.outputs.sum() > 0
+
+
+@pytest.mark.exactness
+def test_a_current_goes_on_after_the_last_spike() -> None:
+    """One spike, then silence: I = 64, 32, 16, ... keeps the core busy; U adds it up."""
+    builder = neurosim.ProgramBuilder(make_chip(), n_inputs=1)
+    core = builder.add_core(0, 0)
+    core.set_weights([[64]])
+    core.set_liaf(theta=100, alpha_shift=1, alpha_num=2, alpha_syn=1)
+    builder.connect_inputs([0], core, axons=[0])
+    builder.add_layer("out", [(core, [0])])
+    run = neurosim.simulate(builder.build("out"), event_input([1], [0], 9, 1), probe=["out"])
+    assert run.membrane["out"][0, :, 0].tolist() == [0, 64, 96, 0, 8, 12, 14, 15, 16]
+    assert run.outputs[0, :, 0].tolist() == [0, 0, 0, 1, 0, 0, 0, 0, 0]
+
+
+def test_a_program_without_the_columns_is_read_as_before(tmp_path: Path) -> None:
+    """Files of schema 1 have no synaptic states; a program with such a group has to have them."""
+    plain = Network.sequential([Input((2,)), Linear(np.eye(2)), Neuron(threshold=np.asarray(1.0))])
+    program = map_network(plain, CHIP, placer="row-major", input_kind="spike")
+    path = tmp_path / "new.nsp"
+    program.save(path)
+    meta, columns = read_archive(path, PROGRAM_SCHEMA)
+    assert columns.pop("cuba.alpha_syn").size == 0
+    write_archive(path, "neurosim-program/1", meta, columns)
+    assert neurosim.load_program(path).cuba.alpha_syn.size == 0
+    write_archive(path, "neurosim-program/3", meta, columns)
+    with pytest.raises(InputFileError, match=r"'neurosim-program/3'; .* reads .*/2', .*/1'\.$"):
+        neurosim.load_program(path)
+    current = map_network(network(0.5), CHIP, placer="row-major", input_kind="spike")
+    current.save(path)
+    meta, columns = read_archive(path, PROGRAM_SCHEMA)
+    del columns["cuba.alpha_syn"]
+    write_archive(path, "neurosim-program/1", meta, columns)
+    with pytest.raises(InputFileError, match=r"cuba.alpha_syn needs 2 rows, the limit is 0 rows"):
+        neurosim.load_program(path)
+
+
 def test_refusals() -> None:
     with pytest.raises(UnsupportedError, match="needs the soma model 'cuba'; tianjic offers liaf"):
         quantize(network(0.5), load_chip("tianjic"))
-    with pytest.raises(UnsupportedError, match="cannot be mapped yet, only quantized"):
-        map_network(network(0.5), CHIP, input_kind="spike")
+    ready = quantize(network(0.5), CHIP, input_kind="spike")
+    chip = make_chip(core__soma_models=["liaf"])
+    with pytest.raises(DoesNotFitError, match=r"core.soma_models: the program needs cuba, the lim"):
+        map_network(ready, chip, placer="row-major")
     with pytest.raises(UnsupportedError, match=r"a decay of 1.5 lets the potential grow by itself"):
         quantize(network(1.5), CHIP, input_kind="spike")
     from dataclasses import replace

@@ -33,7 +33,7 @@ BASE: dict[str, Any] = {
         "max_weight_shift": 8,
         "rounding": "nearest",
         "max_delay_ticks": 15,
-        "soma_models": ["liaf"],
+        "soma_models": ["liaf", "cuba"],
         "input_kinds": ["spike", "analog"],
         "output_kinds": ["spike", "analog"],
         "fan_in_extension": "psum_hw",

@@ -113,7 +113,16 @@ def random_layer(
         act_subtract=draw(0, span) if rng.random() < 0.5 else np.zeros(n, np.int32),
         act_mult=draw(1, 1 << 10),
     )
-    return QuantizedLayer(name, shape, projections, columns, modes, np.ones(n))
+    has_current = "cuba" in chip.core.soma_models and rng.random() < 0.25
+    return QuantizedLayer(
+        name,
+        shape,
+        projections,
+        columns,
+        modes,
+        np.ones(n),
+        alpha_syn=draw(-one, one) if has_current else None,
+    )
 
 
 def _random_modes(rng: np.random.Generator, chip: Chip) -> SomaModes:
