@@ -21,12 +21,13 @@ _RENAME_EXCHANGE = 2
 
 
 def check_replaceable(path: Path, marker: str, known: Collection[str]) -> None:
-    """Raise UsageError if a folder must not be written at `path`.
+    """Raise UsageError if a folder must not, or cannot, be written at `path`.
 
     Allowed are: nothing there, an empty folder, or a folder with the file `marker` in which
     everything is named in `known`, so that no file of somebody else can be lost.
     """
     if not path.exists():
+        check_writable(path)
         return
     if not path.is_dir():
         raise UsageError(f"{path}: is a file; a folder is to be written there. Choose another -o.")
@@ -42,6 +43,15 @@ def check_replaceable(path: Path, marker: str, known: Collection[str]) -> None:
             f"{path}: holds {foreign[0]}, which neurosim did not write, so the folder is not "
             "replaced. Move that file away, or choose another -o."
         )
+
+
+def check_writable(path: Path) -> None:
+    """Raise UsageError if nothing can be made at `path`; better before a long run than after."""
+    above = next(folder for folder in path.resolve().parents if folder.exists())
+    if not above.is_dir():
+        raise UsageError(f"{path}: cannot be written: {above} is no folder.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: cannot be written: {above} is read-only.")
 
 
 def write_folder(path: Path, files: Mapping[str, bytes]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.archive import write_atomically
 from neurosim.errors import InputFileError
 from neurosim.kernels.noc_layout import I64
 from neurosim.noc.model import Noc
@@ -124,7 +125,8 @@ def write_trace(path: str | Path, trace: Trace, result: NocResult) -> None:
         np.arange(len(trace.src)), trace.src, trace.dst, trace.ctime,
         result.inject_cycle, result.arrive_cycle, result.hops,
     ]  # fmt: skip
-    with Path(path).open("w", encoding="utf-8", newline="") as text:
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["pid", "src", "dst", "ctime", "itime", "atime", "hops"])
-        writer.writerows(np.stack(columns, axis=1).tolist())
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["pid", "src", "dst", "ctime", "itime", "atime", "hops"])
+    writer.writerows(np.stack(columns, axis=1).tolist())
+    write_atomically(Path(path), text.getvalue().encode())

@@ -33,7 +33,13 @@ def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
             return {info.filename[:-4]: _member(path, archive, info) for info in members}
     except InputFileError:
         raise
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        NotImplementedError,
+        RuntimeError,
+        OSError,  # a member that begins outside the file
+    ) as error:
         raise InputFileError(f"{path}: is a damaged zip file ({error}).") from None
     except (zlib.error, EOFError, ValueError, SyntaxError, TypeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:100]

@@ -80,7 +80,13 @@ def read_torch_file(path: Path) -> Any:
             return _Archive(path, archive).load()
     except DamagedError as problem:
         raise InputFileError(f"{path}: is not a usable torch file: {problem}.") from None
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        NotImplementedError,
+        RuntimeError,
+        OSError,  # a member that begins outside the file
+    ) as error:
         raise InputFileError(f"{path}: is a damaged zip file ({error}).") from None
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:100]

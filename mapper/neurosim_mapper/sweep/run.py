@@ -125,8 +125,6 @@ def check_sweep_folder(folder: Path) -> None:
             "sweep to go on with."
         )
     check_replaceable(folder / RESULT, TABLE, FILES)
-    if not os.access(next(p for p in (folder, *folder.resolve().parents) if p.exists()), os.W_OK):
-        raise UsageError(f"{folder}: cannot be written (Permission denied).")
 
 
 def _engine(workers: int | None, dask: str | None) -> Engine:
