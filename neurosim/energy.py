@@ -91,7 +91,10 @@ class EnergyTerm:
 
 @dataclass(frozen=True)
 class Energy:
-    """Energy of a run in pJ by part; `total` is their sum, exactly. `terms` make up the parts."""
+    """Energy of a run in pJ by part; `total` is their sum, exactly. `terms` make up the parts.
+
+    `digits` are the decimal digits of the common grid.
+    """
 
     synapse: float
     soma: float
@@ -101,6 +104,7 @@ class Energy:
     static: float
     total: float
     terms: tuple[EnergyTerm, ...]
+    digits: int = _GRID_DIGITS
 
     def parts(self) -> dict[str, float]:
         """The parts and the total, as in ``report.json``."""
@@ -123,7 +127,7 @@ def energy(program: Program, counters: Counters) -> Energy:
             key,
             counts[counter],
             quantity.value,
-            _as_float(step, digits),
+            as_float(step, digits),
             quantity.source,
             quantity.kind,
         )
@@ -133,8 +137,8 @@ def energy(program: Program, counters: Counters) -> Energy:
         name: sum(step for step, row in zip(steps, PRICE_LIST, strict=True) if row[0] == name)
         for name in PARTS
     }
-    parts = {name: _as_float(step, digits) for name, step in sums.items()}
-    return Energy(**parts, total=_as_float(sum(steps), digits), terms=terms)
+    parts = {name: as_float(step, digits) for name, step in sums.items()}
+    return Energy(**parts, total=as_float(sum(steps), digits), terms=terms, digits=digits)
 
 
 def priced_counts(program: Program, counters: Counters) -> dict[str, int | float]:
@@ -162,6 +166,6 @@ def _on_grid(values: list[float]) -> tuple[list[int], int]:
     return [round(value * 10.0**digits) for value in values], digits
 
 
-def _as_float(steps: int, digits: int) -> float:
+def as_float(steps: int, digits: int) -> float:
     """Closest float to ``steps * 10**-digits``; prints as that decimal."""
     return steps / 10**digits if digits >= 0 else float(steps * 10**-digits)

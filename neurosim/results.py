@@ -7,6 +7,10 @@ report.json     `neurosim.report`, schema in `neurosim.report.schema`
 counters.npz    the columns of `neurosim.counters.Counters`; of a run with the cycle-level network
                 also those of `NetworkStats`, as network.NAME
 trace.npz       outputs (and labels, if given); values.LAYER, membrane.LAYER of probed layers
+cores.npz       the columns of `neurosim.core_facts.CoreFacts`
+report.html     the page of the run, `neurosim.report.page`
+trace.perfetto.json
+                if it was asked for: a time line, `neurosim.report.perfetto`
 =============== ==============================================================================
 
 The folder is built aside and renamed: a reader sees the old run or the new one. Equal runs give
@@ -30,6 +34,7 @@ import numpy.typing as npt
 from neurosim.archive import read_archive, write_archive
 from neurosim.chip import Chip
 from neurosim.chip_files import chip_from_dict, dump_chip
+from neurosim.core_facts import CoreFacts, core_facts
 from neurosim.counters import Counters
 from neurosim.errors import InputFileError
 from neurosim.folders import check_replaceable, write_folder
@@ -43,10 +48,14 @@ if TYPE_CHECKING:
 RUN_SCHEMA: Final = "neurosim-run/1"
 COUNTERS_SCHEMA: Final = "neurosim-counters/1"
 TRACE_SCHEMA: Final = "neurosim-trace/1"
+CORES_SCHEMA: Final = "neurosim-cores/1"
 
 MANIFEST: Final = "manifest.json"
 REQUIRED: Final = ("chip.yaml", "report.json", "counters.npz", "trace.npz")
-OPTIONAL: Final = ("report.html", "trace.perfetto.json")
+CORES: Final = "cores.npz"
+PAGE: Final = "report.html"
+PERFETTO: Final = "trace.perfetto.json"
+OPTIONAL: Final = (CORES, PAGE, PERFETTO)
 _LARGEST_JSON_BYTES: Final = 1 << 28
 _NETWORK: Final = "network."
 
@@ -63,6 +72,7 @@ class RunFolder:
     outputs : (n_samples, n_ticks, n_outputs) int32. labels : (n_samples,) or None.
     network : of a run with the cycle-level network, else None.
     values, membrane : per probed layer (n_samples, n_ticks, n_neurons) int32.
+    cores : None in a folder of an earlier version.
     manifest, report : plain JSON data.
     """
 
@@ -76,6 +86,7 @@ class RunFolder:
     network: NetworkStats | None = None
     values: Mapping[str, I32] = field(default_factory=dict)
     membrane: Mapping[str, I32] = field(default_factory=dict)
+    cores: CoreFacts | None = None
 
 
 def check_run_folder(path: str | Path) -> None:
@@ -89,6 +100,7 @@ def write_run_folder(
     *,
     command: Sequence[str] = (),
     inputs: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> None:
     """Write the folder of a run; an older run folder at `path` is replaced as a whole.
 
@@ -96,25 +108,38 @@ def write_run_folder(
     ----------
     command : the words of the command line, for the manifest.
     inputs : digests of the files that went in, by name, for the manifest.
+    more : texts of further files by name, any of `OPTIONAL`.
 
     Raises
     ------
     UsageError : the folder cannot be written, or holds files of somebody else.
     """
     check_run_folder(path)
-    write_folder(Path(path), run_files(run, command=command, inputs=inputs))
+    write_folder(Path(path), run_files(run, command=command, inputs=inputs, more=more))
 
 
 def run_files(
-    run: Run, *, command: Sequence[str] = (), inputs: Mapping[str, str] | None = None
+    run: Run,
+    *,
+    command: Sequence[str] = (),
+    inputs: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> dict[str, bytes]:
     """The files of a run folder, name to content."""
+    from neurosim.report.page import run_page
+    from neurosim.report.report import report_json
+    from neurosim.report.view import view_of_run
+
+    view = view_of_run(run)
     files = {
         "chip.yaml": dump_chip(run.program.chip).encode(),
-        "report.json": run.report().to_json().encode(),
+        "report.json": report_json(view.report).encode(),
         "counters.npz": _archive(COUNTERS_SCHEMA, _counter_columns(run)),
         "trace.npz": _archive(TRACE_SCHEMA, _trace_columns(run)),
+        CORES: _archive(CORES_SCHEMA, core_facts(run.program, run.counters)._asdict()),
+        PAGE: run_page(view).encode(),
     }
+    files |= {name: text.encode() for name, text in (more or {}).items()}
     manifest: dict[str, Any] = {
         "schema": RUN_SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -158,6 +183,7 @@ def load_run_folder(path: str | Path) -> RunFolder:
         network=network,
         values=_layers(trace, "values."),
         membrane=_layers(trace, "membrane."),
+        cores=_cores(folder / CORES) if CORES in manifest["files"] else None,
     )
 
 
@@ -185,6 +211,14 @@ def _network(columns: dict[str, npt.NDArray[Any]]) -> NetworkStats | None:
         for name, column in found.items()
     }
     return NetworkStats(**numbers)
+
+
+def _cores(path: Path) -> CoreFacts:
+    _, columns = read_archive(path, CORES_SCHEMA)
+    try:
+        return CoreFacts(**columns)
+    except TypeError as error:
+        raise InputFileError(f"{path}: is incomplete ({error}).") from None
 
 
 def _trace_columns(run: Run) -> dict[str, npt.NDArray[Any]]:

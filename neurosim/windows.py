@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from neurosim.state import CORE_COUNTS
+
 if TYPE_CHECKING:
+    from neurosim.counters import Counters
     from neurosim.image import Image
     from neurosim.program import Program
 
@@ -42,6 +45,27 @@ def plan_windows(image: Image, n_chip_ticks: int) -> WindowPlan:
         return WindowPlan(0, max(1, n_chip_ticks))
     ticks = -(-n_chip_ticks // most)
     return WindowPlan(-(-n_chip_ticks // ticks), ticks)
+
+
+def one_window(program: Program, counters: Counters, op_time: I64) -> dict[str, I64]:
+    """The columns by window of `Counters` as a single window, for a run that kept none.
+
+    `op_time` as in `neurosim.image.Image`.
+    """
+    from neurosim.counters import link_bits
+
+    bits = link_bits(program, counters)
+    used = np.flatnonzero(bits)
+    count = dict(zip(CORE_COUNTS, counters.core.T, strict=True))
+    spike, mac, read, update, send = op_time
+    compute = count["synaptic_ops"] * spike + count["macs"] * mac
+    compute += count["neuron_updates"] * update + count["packets"] * send
+    return {
+        "window_start": np.zeros(1, np.int64),
+        "window_link": used,
+        "window_bits": bits[None, used],
+        "window_core_time": np.stack([compute, count["axon_events"] * read])[None],
+    }
 
 
 def binding_numbers(program: Program) -> I64:

@@ -146,7 +146,7 @@ def _free_name(stem: str, taken: set[str]) -> str:
     """A name that can be a folder and that no other variant has."""
     base = re.sub(r"[^A-Za-z0-9._-]", "_", stem).lstrip(".") or "network"
     name, number = base, 2
-    while name in taken or name == COMPARISON:
+    while name in taken or name in (COMPARISON, "report.html"):
         name, number = f"{base}-{number}", number + 1
     taken.add(name)
     return name
@@ -174,10 +174,10 @@ def _run(job: _Job, noc: str, threads: int | None, options: dict[str, Any]) -> R
 def check_comparison_folder(path: Path) -> None:
     """Raise UsageError if a comparison must not be written at `path`."""
     from neurosim.folders import check_replaceable
-    from neurosim.results import check_run_folder, is_run_folder
+    from neurosim.results import PAGE, check_run_folder, is_run_folder
 
     inner = [entry for entry in path.iterdir() if is_run_folder(entry)] if path.is_dir() else []
-    check_replaceable(path, COMPARISON, (COMPARISON, *(entry.name for entry in inner)))
+    check_replaceable(path, COMPARISON, (COMPARISON, PAGE, *(entry.name for entry in inner)))
     for entry in inner:
         check_run_folder(entry)
 
@@ -187,11 +187,13 @@ def write_comparison(path: Path, comparison: Comparison, runs: dict[str, Run]) -
     import json
 
     from neurosim.folders import write_folder
-    from neurosim.results import run_files
+    from neurosim.report.page import comparison_page
+    from neurosim.results import PAGE, run_files
     from neurosim_cli.options import command_line
 
     text = json.dumps(comparison.to_dict(), indent=1, allow_nan=False) + "\n"
-    files = {COMPARISON: text.encode()}
+    page = comparison_page(comparison, {name: f"{name}/{PAGE}" for name in runs})
+    files = {COMPARISON: text.encode(), PAGE: page.encode()}
     for name, run in runs.items():
         inner = run_files(run, command=command_line())
         files |= {f"{name}/{file}": content for file, content in inner.items()}

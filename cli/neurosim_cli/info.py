@@ -16,6 +16,7 @@ EXAMPLES = """\b
 Examples:
   neurosim info digits_liaf.nir        nodes, shapes, neurons of a checkpoint
   neurosim info digits.nsp             layers, cores, floor plan of a program
+  neurosim info digits.nsp --png plan.png    the floor plan as a picture
   neurosim info digits.nsp --json
 """
 
@@ -23,8 +24,9 @@ Examples:
 @click.command("info", epilog=EXAMPLES)
 @click.argument("path", type=FILE)
 @click.option("--reading", metavar="NAME", help="Framework that a foreign NIR file comes from.")
+@click.option("--png", type=FILE, help="Write the floor plan of a program as a picture.")
 @json_option
-def info(path: Path, reading: str | None, as_json: bool) -> None:
+def info(path: Path, reading: str | None, png: Path | None, as_json: bool) -> None:
     """Show what is in PATH: a program (.nsp), a checkpoint (NIR), or a run folder."""
     import zipfile
 
@@ -33,7 +35,7 @@ def info(path: Path, reading: str | None, as_json: bool) -> None:
     if is_run_folder(path):
         _run_folder(path, as_json)
     elif path.is_file() and zipfile.is_zipfile(path):
-        _program(path, as_json)
+        _program(path, png, as_json)
     else:
         _checkpoint(path, reading, as_json)
 
@@ -51,7 +53,7 @@ def _run_folder(path: Path, as_json: bool) -> None:
     remark(f"command: {' '.join(folder.manifest['command'])}")
 
 
-def _program(path: Path, as_json: bool) -> None:
+def _program(path: Path, png: Path | None, as_json: bool) -> None:
     from neurosim.program import load_program
     from neurosim.report.floor_plan import floor_plan
     from neurosim.report.report import chip_facts, program_facts
@@ -60,6 +62,10 @@ def _program(path: Path, as_json: bool) -> None:
 
     program = load_program(path)
     facts = program_facts(program)
+    if png is not None:
+        from neurosim.report.figures import floor_plan_figure
+
+        remark(f"written: {floor_plan_figure(program, png)}")
     if as_json:
         show_json({"chip": chip_facts(program.chip), "program": facts})
         return
@@ -71,6 +77,10 @@ def _program(path: Path, as_json: bool) -> None:
         f"{code.unit:g}; read-out: {program.readout} over the ticks"
     )
     click.echo(f"pipeline: {program.depth_ticks} ticks; seed {program.seed}")
+    if "placement" in program.mapping:
+        from neurosim_mapper.place import placement_sentence
+
+        click.echo(placement_sentence(dict(program.mapping["placement"])))
     for sentence in program.assumptions:
         remark(f"assumed: {sentence}")
 

@@ -1,17 +1,26 @@
-"""``neurosim report``: show what a run folder holds."""
+"""``neurosim report``: show what a run folder holds, as tables, a page, figures."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from neurosim_cli.options import FILE, json_option
 
+if TYPE_CHECKING:
+    from neurosim.report import Comparison
+    from neurosim.results import RunFolder
+
 EXAMPLES = """\b
 Examples:
   neurosim report run/
+  neurosim report run/ --energy               every term of the energy
+  neurosim report run/ --html page.html       one page, no network needed
+  neurosim report run/ --png figures/         PNG files for a paper
   neurosim report run_liaf/ run_lif/          side by side
+  neurosim report run_liaf/ run_lif/ --html comparison.html
   neurosim report run/ --json | jq .latency
   neurosim report --schema > report.schema.json
 """
@@ -20,8 +29,20 @@ Examples:
 @click.command("report", epilog=EXAMPLES)
 @click.argument("folders", nargs=-1, type=FILE)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of report.json.")
+@click.option("--energy", is_flag=True, help="Every term: count, unit energy, kind, source.")
+@click.option("--html", type=FILE, help="Write a self-contained page to this file.")
+@click.option("--png", type=FILE, help="Write figures into this folder (needs matplotlib).")
+@click.option("--perfetto", type=FILE, help="Copy the time line of the run to this file.")
 @json_option
-def report(folders: tuple[Path, ...], schema: bool, as_json: bool) -> None:
+def report(
+    folders: tuple[Path, ...],
+    schema: bool,
+    energy: bool,
+    html: Path | None,
+    png: Path | None,
+    perfetto: Path | None,
+    as_json: bool,
+) -> None:
     """Show the report of a run FOLDER, or several side by side.
 
     A run with the cycle-level network also shows what that network saw.
@@ -30,28 +51,90 @@ def report(folders: tuple[Path, ...], schema: bool, as_json: bool) -> None:
     """
     from neurosim.errors import UsageError
     from neurosim.report import compare_runs, report_schema
-    from neurosim.report.network import stats_view
-    from neurosim.report.terminal import comparison_view, report_view
     from neurosim.results import load_run_folder
-    from neurosim_cli.output import show, show_json
+    from neurosim_cli.output import show_json
 
     if schema:
         show_json(report_schema())
         return
     if not folders:
         raise UsageError("report needs a run folder, as written by neurosim simulate -o.")
+    if len(folders) > 1 and (energy or perfetto is not None):
+        raise UsageError("--energy and --perfetto are about one run; name one folder.")
     found = {str(folder): load_run_folder(folder) for folder in folders}
-    reports = {name: run.report for name, run in found.items()}
-    if len(reports) == 1:
-        run = next(iter(found.values()))
-        if as_json:
-            show_json(run.report)
-            return
-        show(report_view(run.report))
-        if run.network is not None:
-            show(stats_view(run.network, run.chip, run.counters))
+    if len(found) == 1:
+        folder = next(iter(found.values()))
+        _one(folder, html, png, perfetto)
+        _show_one(folder, energy, as_json)
         return
-    comparison = compare_runs(reports)
+    comparison = compare_runs({name: folder.report for name, folder in found.items()})
+    _several(comparison, html, png, as_json)
+
+
+def _one(folder: RunFolder, html: Path | None, png: Path | None, perfetto: Path | None) -> None:
+    """The files that were asked for."""
+    from neurosim.archive import write_atomically
+    from neurosim.errors import UsageError
+    from neurosim.report.view import view_of_folder
+    from neurosim.results import PERFETTO
+    from neurosim_cli.output import remark
+
+    view = view_of_folder(folder)
+    if html is not None:
+        from neurosim.report.page import run_page
+
+        write_atomically(html, run_page(view).encode())
+        remark(f"written: {html}")
+    if png is not None:
+        from neurosim.report.figures import run_figures
+
+        for path in run_figures(view, png):
+            remark(f"written: {path}")
+    if perfetto is not None:
+        if PERFETTO not in folder.manifest["files"]:
+            raise UsageError(
+                f"{folder.path}: holds no time line. Run it again with: "
+                "neurosim simulate ... --perfetto -o RUN"
+            )
+        write_atomically(perfetto, (folder.path / PERFETTO).read_bytes())
+        remark(f"written: {perfetto}")
+
+
+def _show_one(folder: RunFolder, energy: bool, as_json: bool) -> None:
+    from neurosim.report.network import stats_view
+    from neurosim.report.terminal import report_view, terms_view
+    from neurosim_cli.output import show, show_json
+
+    data = folder.report
+    if energy:
+        terms = data["chip"]["energy_terms"]
+        if as_json:
+            show_json({"energy_terms": terms, "energy_pj": data["energy_pj"]})
+        else:
+            show(terms_view(data))
+    elif as_json:
+        show_json(dict(data))
+    else:
+        show(report_view(data))
+        if folder.network is not None:
+            show(stats_view(folder.network, folder.chip, folder.counters))
+
+
+def _several(comparison: Comparison, html: Path | None, png: Path | None, as_json: bool) -> None:
+    from neurosim.archive import write_atomically
+    from neurosim.report.terminal import comparison_view
+    from neurosim_cli.output import remark, show, show_json
+
+    if html is not None:
+        from neurosim.report.page import comparison_page
+
+        write_atomically(html, comparison_page(comparison).encode())
+        remark(f"written: {html}")
+    if png is not None:
+        from neurosim.report.figures import comparison_figures
+
+        for path in comparison_figures(comparison, png):
+            remark(f"written: {path}")
     if as_json:
         show_json(comparison.to_dict())
     else:

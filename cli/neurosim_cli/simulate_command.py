@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from neurosim_cli.options import FILE, input_options, json_option, run_options
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from neurosim.program import Program
 
 EXAMPLES = """\b
 Examples:
@@ -16,6 +22,8 @@ Examples:
   neurosim simulate digits.nsp --input digits_test.npz --probe all -o run/
   neurosim simulate digits.nsp --input digits_test.npz -o run/ \\
       --dask tcp://10.0.0.5:8786
+  neurosim simulate digits.nsp --input digits_test.npz --noc cycle \\
+      --perfetto -o run/
   neurosim simulate digits.nsp --input digits_test.npz --json | jq .energy_pj
 """
 
@@ -32,7 +40,12 @@ Examples:
 )
 @click.option("--seed", default=0, show_default=True, help="Of the rate encoder.")
 @click.option("--dask", metavar="ADDRESS", help="Split samples over a Dask cluster's workers.")
-@click.option("-o", "--output", type=FILE, help="Run folder to write.")
+@click.option("-o", "--output", type=FILE, help="Run folder to write; open its report.html.")
+@click.option(
+    "--perfetto",
+    is_flag=True,
+    help="Also a time line of the first sample, trace.perfetto.json in the run folder.",
+)
 @json_option
 def simulate(
     program: Path,
@@ -42,6 +55,7 @@ def simulate(
     seed: int,
     dask: str | None,
     output: Path | None,
+    perfetto: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -63,6 +77,8 @@ def simulate(
 
     if output is not None:
         check_run_folder(output)
+    elif perfetto:
+        raise UsageError("--perfetto writes into the run folder; name one with -o.")
     refuse_checkpoint(program)
     loaded = load_program(program)
     inputs = read_samples(options, loaded.input_shape, seed)
@@ -83,7 +99,8 @@ def simulate(
     if output is not None:
         paths = (program, options["input_path"])
         digests = {path.name: file_digest(path) for path in paths}
-        write_run_folder(run, output, command=command_line(), inputs=digests)
+        more = _time_line(loaded, inputs.x, noc) if perfetto else {}
+        write_run_folder(run, output, command=command_line(), inputs=digests, more=more)
     report = run.report().to_dict()
     if as_json:
         show_json(report)
@@ -92,3 +109,11 @@ def simulate(
         show(network_view(run))
     if output is not None:
         remark(f"written: {output}")
+
+
+def _time_line(program: Program, x: npt.NDArray[np.generic], noc: str) -> dict[str, str]:
+    """The Perfetto file of the first sample, by its name; nothing without samples."""
+    from neurosim.report.perfetto import perfetto_trace
+    from neurosim.results import PERFETTO
+
+    return {PERFETTO: perfetto_trace(program, x[0], noc)} if len(x) else {}

@@ -19,6 +19,7 @@ from neurosim.recoding.plan import Plan, plan_recoding
 from neurosim.recoding.subticks import Sample, count_sample
 from neurosim.simulator import NOC_MODELS, Run, play_samples
 from neurosim.state import CORE_COUNTS, PacketLog, TickCosts, allocate_log
+from neurosim.windows import one_window
 
 I64 = npt.NDArray[np.int64]
 
@@ -58,7 +59,7 @@ def simulate_recoded(
     run, players = play_samples(
         plan.program, x, clock, noc, labels=labels, threads=threads, progress=progress
     )
-    return replace(run, program=plan.priced, counters=_counters(run, players))
+    return replace(run, program=plan.priced, counters=_counters(run, plan.priced, players))
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,14 @@ class _RecodedPlayer(Player):
         return np.zeros_like(costs.compute)
 
 
-def _counters(run: Run, players: list[Player]) -> Counters:
+def _counters(run: Run, priced: Program, players: list[Player]) -> Counters:
+    """Of the sub-ticks; loads of links and cores are kept for the whole run, not by window."""
     own = [player for player in players if isinstance(player, _RecodedPlayer)]
     costs = [cost for player in own for cost in player.costs]
     core = np.sum([player.core for player in own], axis=0)
     fired = CORE_COUNTS.index("fired")
     core[:, fired] = run.counters.core[:, fired]
-    return Counters(
+    counters = Counters(
         core=core,
         flow_packets=np.sum([player.flow_packets for player in own], axis=0),
         bounds=np.stack(
@@ -114,3 +116,4 @@ def _counters(run: Run, players: list[Player]) -> Counters:
         peak_bits=np.stack([cost.peak_bits for cost in costs]),
         peak_link=np.stack([cost.peak_link for cost in costs]),
     )
+    return replace(counters, **one_window(priced, counters, run.program.image.op_time))

@@ -8,7 +8,7 @@ reports, whatever the machine and the number of threads.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,9 @@ import numpy as np
 
 from neurosim.bandwidth import Bandwidth, bandwidth
 from neurosim.chip import Chip
+from neurosim.core_facts import core_facts, energy_by_layer
 from neurosim.energy import PJ_PER_J, Energy, energy, priced_counts
+from neurosim.floorline import Floorline, floorline
 from neurosim.latency import Latency, latency, seconds_total
 from neurosim.program import FLOW_KINDS, Program
 from neurosim.provenance import chip_digest, program_digest, program_name
@@ -41,6 +43,8 @@ class Report:
     counts : the table of `neurosim.counters`, and the bits per axis that are priced.
     bandwidth, latency, energy : sections of the same name; see their modules.
     power_w : energy by time, over the whole run.
+    energy_by_layer : the energy once more, by layer; see `neurosim.core_facts`.
+    floorline : what limits the run; see its module.
     """
 
     chip: Mapping[str, Any]
@@ -53,6 +57,8 @@ class Report:
     latency: Latency
     energy: Energy
     power_w: float
+    energy_by_layer: Sequence[Mapping[str, Any]]
+    floorline: Floorline
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data with the keys of ``report.json``."""
@@ -68,16 +74,23 @@ class Report:
             "latency": asdict(self.latency),
             "energy_pj": self.energy.parts(),
             "power_w": self.power_w,
+            "energy_by_layer": [dict(row) for row in self.energy_by_layer],
+            "floorline": asdict(self.floorline),
         }
 
     def to_json(self) -> str:
         """The text of ``report.json``."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        return report_json(self.to_dict())
 
     def __str__(self) -> str:
         from neurosim.report.terminal import report_text
 
         return report_text(self.to_dict())
+
+
+def report_json(data: Mapping[str, Any]) -> str:
+    """The text of ``report.json``."""
+    return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 
 def make_report(run: Run) -> Report:
@@ -100,6 +113,8 @@ def make_report(run: Run) -> Report:
         latency=latency(program, counters),
         energy=bill,
         power_w=bill.total / PJ_PER_J / seconds if seconds else 0.0,
+        energy_by_layer=energy_by_layer(core_facts(program, counters), program.layer_names),
+        floorline=floorline(program, counters),
     )
 
 
@@ -117,6 +132,7 @@ def program_facts(program: Program) -> dict[str, Any]:
         "cores_available": len(program.chip.usable_cores),
         "pipeline_ticks": program.depth_ticks,
         "layers": layer_facts(program),
+        "output_layer": program.layer_names[program.output_layer],
         "readout": program.readout,
         "seed": program.seed,
         "assumptions": list(program.assumptions),

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from neurosim.counters import BOUNDS
 from neurosim.energy import PARTS
+from neurosim.floorline import TIMES
 from neurosim.report.report import REPORT_SCHEMA
 
 _COUNT: Final = {"type": "integer", "minimum": 0}
 _AMOUNT: Final = {"type": "number", "minimum": 0}
 _SHARE: Final = {"type": "number", "minimum": 0, "maximum": 1}
 _TEXT: Final = {"type": "string"}
+_TEXTS: Final = {"type": "array", "items": _TEXT}
 _DIGEST: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
 COUNTS: Final = {
@@ -47,7 +49,9 @@ COUNTS: Final = {
 
 
 def report_schema() -> dict[str, Any]:
-    """The schema; every key of the sections is required unless it is said to be optional."""
+    """The schema; every key is required but ``energy_by_layer`` and ``floorline``, which run
+    folders of earlier versions do not have.
+    """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "neurosim report.json",
@@ -67,15 +71,21 @@ def report_schema() -> dict[str, Any]:
                 "latency": _latency(),
                 "energy_pj": _section(dict.fromkeys((*PARTS, "total"), _AMOUNT)),
                 "power_w": _said(_AMOUNT, "mean power: energy by time"),
-            }
+            },
+            optional={"energy_by_layer": _energy_by_layer(), "floorline": _floorline()},
         ),
     }
 
 
-def _section(properties: dict[str, Any], *, more: bool = False) -> dict[str, Any]:
+def _section(
+    properties: dict[str, Any],
+    *,
+    more: bool = False,
+    optional: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": properties,
+        "properties": properties | (optional or {}),
         "required": list(properties),
         "additionalProperties": more,
     }
@@ -107,6 +117,42 @@ def _chip() -> dict[str, Any]:
             "energy_terms": {"type": "array", "items": term},
         },
         more=True,
+    )
+
+
+def _energy_by_layer() -> dict[str, Any]:
+    row = _section(
+        {
+            "what": {"enum": ["layer", "host", "static"]},
+            "layers": _said(_TEXTS, "layers that share these cores"),
+            "cores": _COUNT,
+            **dict.fromkeys((*PARTS, "total"), _AMOUNT),
+        }
+    )
+    return {"type": "array", "items": row, "description": "energy_pj, by layer; adds up to it"}
+
+
+def _floorline() -> dict[str, Any]:
+    binder = _section(
+        {
+            "bound": {"enum": list(BOUNDS)},
+            "place": _said(_TEXT, "core, link or local port"),
+            "layers": _TEXTS,
+            "ticks": _COUNT,
+            "cycles": _COUNT,
+        }
+    )
+    return _section(
+        {
+            "cycles": _said(_section(dict.fromkeys(TIMES, _COUNT)), "cycles of the run, by cause"),
+            "limit": {"enum": [*TIMES, ""]},
+            "speedup": _said(
+                _section({key: {"type": "number", "minimum": 1} for key in BOUNDS}),
+                "time by the time without that bound",
+            ),
+            "binders": {"type": "array", "items": binder},
+            "sentence": _TEXT,
+        }
     )
 
 

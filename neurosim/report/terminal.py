@@ -55,8 +55,10 @@ def report_view(data: Mapping[str, Any]) -> Group:
         _pairs("Result", _result_rows(data)),
         _pairs("Traffic per inference", _traffic_rows(data)),
         _pairs("Time", _time_rows(data)),
+        *([floorline_table(data["floorline"])] if "floorline" in data else []),
         energy_table(data),
         Text(kinds_sentence(chip["energy_terms"])),
+        *([Text(data["floorline"]["sentence"])] if "floorline" in data else []),
     )
 
 
@@ -83,6 +85,56 @@ def layer_table(program: Mapping[str, Any]) -> Table:
 
 
 SHARES: Final = ("axon_share", "neuron_share", "synapse_share")
+
+
+def floorline_table(line: Mapping[str, Any]) -> Table:
+    """Where the time goes, and the worst place of each bound."""
+    from rich.table import Table
+
+    table = Table(title="Floorline: what the time is spent on", title_justify="left")
+    for name in ("cause", "share", "faster"):
+        table.add_column(name, justify="left" if name == "cause" else "right", no_wrap=True)
+    table.add_column("most often", overflow="fold")
+    total = sum(line["cycles"].values()) or 1
+    for cause, cycles in line["cycles"].items():
+        worst = next((b for b in line["binders"] if b["bound"] == cause), None)
+        if not cycles:
+            continue
+        faster = f"<= {line['speedup'][cause]:.2f} x" if cause in line["speedup"] else ""
+        table.add_row(cause, percent(cycles / total), faster, _place(worst))
+    return table
+
+
+def _place(binder: Mapping[str, Any] | None) -> str:
+    if binder is None:
+        return ""
+    layers = f", {' + '.join(binder['layers'])}" if binder["layers"] else ""
+    return f"{binder['place']}{layers}: {count(binder['ticks'])} ticks"
+
+
+def terms_view(data: Mapping[str, Any]) -> Group:
+    """Every term of the energy of all samples; terms add up to the total as shown."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    terms = data["chip"]["energy_terms"]
+    shown = picojoules([*(t["energy_pj"] for t in terms), data["energy_pj"]["total"]], digits=6)
+    table = Table(title="Energy of all samples, term by term", title_justify="left")
+    for name in ("part", "count of", "count", "each", "energy", "kind"):
+        table.add_column(name, justify="right" if name in ("count", "each", "energy") else "left")
+    for term, text in zip(terms, shown, strict=False):
+        static = term["part"] == "static"
+        number = engineering(term["count"], "s") if static else count(term["count"])
+        unit = f"{term['unit_energy']:.6g} {'W' if static else 'pJ'}"
+        table.add_row(term["part"], term["counter"], number, unit, text, term["kind"])
+    table.add_section()
+    table.add_row("total", "", "", "", shown[-1], "", style="bold")
+    sources: dict[str, list[str]] = {}
+    for term in terms:
+        sources.setdefault(term["source"], []).append(term["key"])
+    lines = [Text(f"{', '.join(keys)}: {source}") for source, keys in sources.items()]
+    return Group(table, Text("Sources of the unit energies", style="bold"), *lines)
 
 
 def energy_table(data: Mapping[str, Any]) -> Table:

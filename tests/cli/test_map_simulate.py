@@ -217,7 +217,11 @@ def test_compare_twice_into_one_folder(neurosim_command, files, tmp_path):
     words = ["--chip", "tianjic", "--input", files / "samples.npz", "-o", "cmp"]
     assert neurosim_command("compare", files / "liaf.nir", *words).code == 0
     assert neurosim_command("compare", files / "lif.nir", *words).code == 0
-    assert sorted(p.name for p in (tmp_path / "cmp").iterdir()) == ["comparison.json", "lif"]
+    assert sorted(p.name for p in (tmp_path / "cmp").iterdir()) == [
+        "comparison.json",
+        "lif",
+        "report.html",
+    ]
     (tmp_path / "cmp" / "lif" / "notes.txt").touch()
     refused = neurosim_command("compare", files / "lif.nir", *words)
     assert refused.code == 2

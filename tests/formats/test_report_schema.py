@@ -29,6 +29,8 @@ TOP = [
     "latency",
     "energy_pj",
     "power_w",
+    "energy_by_layer",
+    "floorline",
 ]
 SECTIONS = {
     "bandwidth": [

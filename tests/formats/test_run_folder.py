@@ -10,8 +10,17 @@ import pytest
 from support.chain import chain_run
 
 from neurosim.chip_files import load_chip
+from neurosim.core_facts import core_facts
 from neurosim.errors import InputFileError, UsageError
-from neurosim.results import MANIFEST, REQUIRED, load_run_folder, write_run_folder
+from neurosim.results import (
+    CORES,
+    MANIFEST,
+    PAGE,
+    PERFETTO,
+    REQUIRED,
+    load_run_folder,
+    write_run_folder,
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +35,7 @@ def folder(run, tmp_path):
 
 
 def test_files(folder):
-    assert sorted(p.name for p in folder.iterdir()) == sorted((MANIFEST, *REQUIRED))
+    assert sorted(p.name for p in folder.iterdir()) == sorted((MANIFEST, *REQUIRED, CORES, PAGE))
 
 
 def test_everything_comes_back(run, folder):
@@ -148,3 +157,16 @@ def test_what_is_no_run_folder(tmp_path):
         load_run_folder(tmp_path / "gone")
     with pytest.raises(InputFileError, match=r"is not a run folder; it holds no manifest.json\."):
         load_run_folder(tmp_path)
+
+
+def test_facts_of_cores_come_back(run, folder):
+    found = load_run_folder(folder).cores
+    assert found is not None
+    for name, column in core_facts(run.program, run.counters)._asdict().items():
+        np.testing.assert_array_equal(getattr(found, name), column, err_msg=name)
+
+
+def test_a_time_line_is_part_of_the_folder(run, tmp_path):
+    write_run_folder(run, tmp_path / "run", more={PERFETTO: "{}\n"})
+    assert (tmp_path / "run" / PERFETTO).read_text() == "{}\n"
+    assert PERFETTO in load_run_folder(tmp_path / "run").manifest["files"]
