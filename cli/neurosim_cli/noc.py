@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from neurosim.noc.sweep import Point
 
 PATTERNS = ("uniform", "transpose", "bitcomp", "tornado", "neighbor", "hotspot")
+_PORTS = ("+x", "-x", "+y", "-y", "local")
 _ROWS, _COLUMNS = 12, 64
 
 
@@ -86,13 +88,22 @@ def _build(chip: str | None, fields: dict[str, Any]) -> Noc:
 Examples:
   neurosim noc replay trace.csv.gz --width 8 --pipeline single
   neurosim noc replay packets.csv --chip tianjic -o played.csv
+  neurosim noc replay packets.csv --width 16 --windows 20
 """,
 )
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the cycles as CSV.")
+@click.option("--windows", type=click.IntRange(2, 1000), default=10, show_default=True,
+              help="Most stretches of time to count flits per link in.")  # fmt: skip
 @_network_options
 def replay(
-    trace: Path, output: Path | None, chip: str | None, flits: int, as_json: bool, **fields: Any
+    trace: Path,
+    output: Path | None,
+    windows: int,
+    chip: str | None,
+    flits: int,
+    as_json: bool,
+    **fields: Any,
 ) -> None:
     """Play the packets of a CSV cycle by cycle, and compare with the cycles in it.
 
@@ -106,12 +117,12 @@ def replay(
     network = _build(chip, fields)
     packets = read_trace(trace)
     with progress("playing packets"):
-        played = play(network, packets, flits)
+        played = play(network, packets, flits, n_windows=windows + windows % 2)
     if output is not None:
         write_trace(output, packets, played.result)
     summary = _summary(played)
     if as_json:
-        show_json(summary)
+        show_json(summary | {"windows": _window_rows(network, played)})
     else:
         _show_replay(trace, network, played, summary)
 
@@ -131,6 +142,8 @@ def _summary(played: Replay) -> dict[str, Any]:
         "stall_cycles_no_credit": int(result.stall_no_credit.sum()),
         "stall_flits_lost_arbitration": int(result.stall_lost.sum()),
         "peak_link_utilisation": float(result.utilisation().max()),
+        "peak_input_queue": int(result.queue_peak.max(initial=0)),
+        "peak_source_queue": int(result.source_peak.max(initial=0)),
         "differing": None if played.differing is None else len(played.differing),
         "first_differing_row": None
         if played.differing is None or not len(played.differing)
@@ -163,13 +176,14 @@ def _show_replay(trace: Path, network: Noc, played: Replay, summary: dict[str, A
             break
         hot.add_row(
             f"({router % network.width}, {router // network.width})",
-            ("+x", "-x", "+y", "-y", "local")[port],
+            _PORTS[port],
             f"{flits[router, port]:,}",
             f"{share[router, port]:.1%}",
             f"{played.result.stall_no_credit[router, port]:,}",
             f"{played.result.stall_lost[router, port]:,}",
         )
     show(hot)
+    _show_windows(network, played)
     if played.differing is not None:
         same = not len(played.differing)
         click.echo(
@@ -178,6 +192,48 @@ def _show_replay(trace: Path, network: Noc, played: Replay, summary: dict[str, A
             else f"{len(played.differing)} packets differ from the trace, the first in row "
             f"{played.differing[0]}."
         )
+
+
+def _window_rows(network: Noc, played: Replay) -> list[dict[str, Any]]:
+    """Of every stretch of time: flits of all links, and the busiest link with its flits."""
+    result = played.result
+    rows = []
+    for number, flits in enumerate(result.window_flits):
+        start = number * result.window_cycles
+        if start > result.drain_cycle:
+            break
+        router, port = divmod(int(flits.argmax()), 5)
+        rows.append(
+            {
+                "cycle": start,
+                "cycles": result.window_cycles,
+                "flits": int(flits.sum()),
+                "busiest_router": [router % network.width, router // network.width],
+                "busiest_port": _PORTS[port],
+                "busiest_flits": int(flits.max()),
+            }
+        )
+    return rows
+
+
+def _show_windows(network: Noc, played: Replay) -> None:
+    from rich.table import Table
+
+    from neurosim_cli.output import show
+
+    table = Table(title="flits per link over time")
+    for heading in ("from cycle", "flits", "busiest", "to", "its flits", "per cycle"):
+        table.add_column(heading, justify="right")
+    for row in _window_rows(network, played):
+        table.add_row(
+            f"{row['cycle']:,}",
+            f"{row['flits']:,}",
+            "({}, {})".format(*row["busiest_router"]),
+            row["busiest_port"],
+            f"{row['busiest_flits']:,}",
+            f"{row['busiest_flits'] / row['cycles']:.2f}",
+        )
+    show(table)
 
 
 def _name(network: Noc) -> str:
@@ -193,7 +249,8 @@ def _name(network: Noc) -> str:
 Examples:
   neurosim noc sweep --width 8 --traffic uniform,transpose
   neurosim noc sweep --chip loihi --traffic hotspot --rates 0.02,0.05,0.1
-  neurosim noc sweep --width 16 --vcs 4 --plot curve.png
+  neurosim noc sweep --chip tianjic --plot curve.png \\
+      --traffic uniform,transpose,bitcomp,tornado,neighbor,hotspot
 """
 )
 @click.option("--traffic", default="uniform", show_default=True, metavar="NAME[,NAME...]",
@@ -224,7 +281,10 @@ def sweep(
     network = _build(chip, fields)
     patterns = [name.strip() for name in traffic.split(",") if name.strip()]
     if plot is not None and importlib.util.find_spec("matplotlib") is None:
-        raise click.UsageError("--plot needs matplotlib, which is not installed.")
+        raise click.UsageError(
+            "--plot needs matplotlib, which is not installed. Install it with "
+            "pip install 'neurosim-toolchain[plot]'."
+        )
     given = _numbers(rates) if rates else None
     points: list[Point] = []
     steps = sum(len(given or default_rates(network, name)) for name in patterns)
@@ -233,12 +293,12 @@ def sweep(
             for point in run(network, name, given, flits, seed, measure_cycles=cycles):
                 points.append(point)
                 advance(1)
-    if as_json:
-        show_json([dataclasses.asdict(point) for point in points])
-        return
-    _show_sweep(network, points)
     if plot is not None:
         _draw(network, points, plot)
+    if as_json:
+        show_json([dataclasses.asdict(point) for point in points])
+    else:
+        _show_sweep(network, points)
 
 
 def _numbers(text: str) -> list[float]:
@@ -287,12 +347,15 @@ def _text_plot(points: list[Point]) -> str:
 
 
 def _draw(network: Noc, points: list[Point], path: Path) -> None:
-    pyplot: Any = importlib.import_module("matplotlib.pyplot")
-    figure, axes = pyplot.subplots()
+    from neurosim.archive import write_atomically
+
+    figure: Any = importlib.import_module("matplotlib.figure").Figure()
+    axes = figure.subplots()
     for name in dict.fromkeys(point.traffic for point in points):
         mine = [point for point in points if point.traffic == name]
         axes.plot([p.rate for p in mine], [p.latency for p in mine], "o-", label=name)
     axes.set(xlabel="flits per router and cycle", ylabel="latency (cycles)", title=_name(network))
     axes.legend()
-    figure.savefig(path, dpi=150)
-    pyplot.close(figure)
+    image = io.BytesIO()
+    figure.savefig(image, dpi=150, format="png")
+    write_atomically(path, image.getvalue())

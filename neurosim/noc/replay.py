@@ -98,16 +98,22 @@ def _first_bad_field(path: Path, header: list[str], rows: list[list[str]]) -> st
     return f"{path}: some field is not an integer."
 
 
-def replay(noc: Noc, trace: Trace, n_flits: int = 1, max_cycles: int = 1 << 40) -> Replay:
+def replay(
+    noc: Noc, trace: Trace, n_flits: int = 1, max_cycles: int = 1 << 40, n_windows: int = 0
+) -> Replay:
     """Play `trace` and compare with the cycles that it holds.
 
     Parameters
     ----------
     n_flits : int
         Flits per packet where the trace has no column `flits`.
+    n_windows : int
+        Stretches of time in which flits per link are counted, see `simulate_noc`.
     """
     flits = n_flits if trace.flits is None else trace.flits
-    result = simulate_noc(noc, trace.src, trace.dst, trace.ctime, flits, max_cycles=max_cycles)
+    result = simulate_noc(
+        noc, trace.src, trace.dst, trace.ctime, flits, max_cycles=max_cycles, n_windows=n_windows
+    )
     pairs = (
         (trace.itime, result.inject_cycle),
         (trace.atime, result.arrive_cycle),

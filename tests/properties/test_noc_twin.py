@@ -11,6 +11,7 @@ from neurosim.kernels.noc_routes import levels_from
 from neurosim.noc import Noc, TickNetwork
 from neurosim.noc.links import neighbour_ports
 from neurosim.noc.routes import dependency_cycle, next_ports, table_turns
+from neurosim.noc.traffic import bernoulli
 
 
 @st.composite
@@ -167,3 +168,31 @@ def test_dead_links_are_routed_around_without_circular_waits(seed, n_dead, routi
     assert (played.arrive_cycle > 0).all()
     ports = [(y * 5 + x, ("+x", "+y").index(d) * 2) for x, y, d in dead]
     assert all(played.link_flits[router, port] == 0 for router, port in ports)
+
+
+BURSTS = {
+    "hotspot": (Noc(width=6, height=3, buffer_flits=4), "hotspot", 0.3, 1),
+    "overload": (Noc(width=4, height=4), "uniform", 0.9, 1),
+    "shallow buffers": (Noc(width=5, height=2, buffer_flits=1, routing="yx"), "uniform", 0.2, 3),
+    "long packets": (Noc(width=3, height=5, buffer_flits=3), "bitcomp", 0.5, 17),
+    "late credits": (Noc(width=4, height=4, pipeline="default"), "transpose", 0.4, 5),
+}
+
+
+@pytest.mark.parametrize("name", BURSTS)
+def test_long_traffic_equals_the_slow_twin(name):
+    """What a replay of a trace checks, for meshes and loads of which there is no trace."""
+    noc, pattern, rate, n_flits = BURSTS[name]
+    src, dst, create = bernoulli(noc, pattern, rate / n_flits, 120, seed=len(name))
+    played = TickNetwork(noc).play(src, dst, create, size=n_flits)
+    n = len(src)
+    assert n > 20
+    twin = Twin(noc).play(
+        goals=[[int(d)] for d in dst], src=src.tolist(), release=create.tolist(),
+        size=[n_flits] * n, kind=[0] * n, service=[0] * n, feeds=[-1] * n, gate=[-1] * n, base=[],
+    )  # fmt: skip
+    assert played.inject_cycle.tolist() == twin.inject
+    assert played.arrive_cycle.tolist() == twin.arrive
+    assert played.link_flits.tolist() == twin.link_flits
+    assert played.stall_lost.tolist() == twin.lost
+    assert played.stall_no_credit.tolist() == twin.stall
