@@ -29,6 +29,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SEAL = b"sha256:"
 _SEAL_BYTES = len(_SEAL) + 64
 _BLOCK_BYTES = 1 << 20
+_HEADER_BYTES = 10 + (1 << 16)  # most that a header of version 1.0 takes
 
 
 def write_archive(path: Path, schema: str, meta: Mapping[str, Any], columns: Columns) -> None:
@@ -125,14 +126,38 @@ def _read_members(
         raise InputFileError(f"{path}: meta.json was changed after it was written (digest).")
     columns = {}
     for member, digest in body["columns"].items():
-        data = archive.read(member)
+        data = _read_member(archive, member)
         if hashlib.sha256(data).hexdigest() != digest:
             raise InputFileError(
                 f"{path}: column {member} was changed after it was written (digest)."
             )
-        columns[member.removesuffix(".npy")] = np.load(io.BytesIO(data), allow_pickle=False)
+        columns[member.removesuffix(".npy")] = _column(data)
     meta: dict[str, Any] = body["meta"]
     return meta, columns
+
+
+def _read_member(archive: zipfile.ZipFile, member: str) -> bytearray:
+    """All bytes of a member, written to where they stay."""
+    data, n_read = bytearray(archive.getinfo(member).file_size), 0
+    with archive.open(member) as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            data[n_read : n_read + len(block)] = block
+            n_read += len(block)
+    return data
+
+
+def _column(data: bytearray) -> npt.NDArray[Any]:
+    """The array of a ``.npy`` member, without a copy of its bytes."""
+    stream = io.BytesIO(memoryview(data)[:_HEADER_BYTES])
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("not a column of version 1.0")
+    shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.hasobject or by_column:
+        raise ValueError("not a column of plain numbers")
+    n = int(np.prod(shape))
+    if stream.tell() + n * dtype.itemsize != len(data):
+        raise ValueError("not as long as its header says")
+    return np.frombuffer(data, dtype, n, stream.tell()).reshape(shape)
 
 
 def _npy_bytes(array: npt.NDArray[Any]) -> bytes:

@@ -238,15 +238,17 @@ def _same_weights(program: Program) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 
 class _Deliveries(NamedTuple):
-    owner: I64
-    axon: I64
-    delay: I64
+    owner: I32
+    axon: I32
+    delay: I32
 
 
 def _deliveries(table: PacketTable) -> _Deliveries:
-    owner = np.repeat(np.arange(table.owner_offset.size - 1), np.diff(table.owner_offset))
-    packet = np.repeat(np.arange(owner.size), np.diff(table.delivery_offset))
-    return _Deliveries(owner[packet], table.axon.astype(np.int64), table.delay.astype(np.int64))
+    owner = np.arange(table.owner_offset.size - 1, dtype=np.int32)
+    owner = np.repeat(owner, np.diff(table.owner_offset))
+    if table.axon.size != owner.size or (np.diff(table.delivery_offset) != 1).any():
+        owner = np.repeat(owner, np.diff(table.delivery_offset))
+    return _Deliveries(owner, _i32(table.axon), _i32(table.delay))
 
 
 def _outlets(
@@ -255,15 +257,17 @@ def _outlets(
     """How every axon is reached: its bit, its ring, or the entry of its only sender."""
     tables = (program.packets, program.input_packets)
     found = [_deliveries(table) for table in tables]
-    senders = np.zeros(program.n_axons, np.int64)
-    for rows in found:
-        senders += np.bincount(rows.axon, minlength=program.n_axons)
     by_bit = (program.cores.synapse_format == SYNAPSE_FORMATS["crossbar"])[axon_core]
-    by_ring = ~by_bit & (senders > 1)
+    by_ring = np.zeros_like(by_bit)
+    if not by_bit.all():
+        senders = sum(np.bincount(rows.axon, minlength=program.n_axons) for rows in found)
+        by_ring = ~by_bit & (senders > 1)
     ring_axon = np.flatnonzero(by_ring)
-    ring_of = np.cumsum(by_ring) - 1
-    local = np.arange(program.n_axons) - program.cores.axon_offset[axon_core]
-    bit_of = local if crossbar is None else crossbar.axon_word[axon_core] * 64 + local
+    ring_of = np.cumsum(by_ring, dtype=np.int32) - 1
+    bit_of = np.arange(program.n_axons, dtype=np.int32)
+    if crossbar is not None:
+        shift = crossbar.axon_word[:-1] * 64 - program.cores.axon_offset[:-1]
+        bit_of += shift.astype(np.int32)[axon_core]
     outlets, singles, first_entry = [], [], 0
     for table, rows in zip(tables, found, strict=True):
         n = table.owner_offset.size - 1
@@ -287,21 +291,22 @@ def _outlets(
     return _entries(program, axon_core, singles, weight), (outlets[0], outlets[1]), ring_axon
 
 
-def _bit_rows(rows: _Deliveries, bit_of: I64, n: int) -> dict[str, Any]:
+def _bit_rows(rows: _Deliveries, bit_of: I32, n: int) -> dict[str, Any]:
     """Places of bits and delays; by owner, if no owner has several, else with offsets."""
-    places = np.stack([bit_of[rows.axon], rows.delay], axis=1).astype(np.int32)
-    if rows.owner.size == 0 or (rows.owner[1:] == rows.owner[:-1]).any():
-        return {"bit_offset": _offsets(rows.owner, n), "bit": places}
-    table = np.full((n, 2), -1, np.int32)
-    table[rows.owner] = places
-    return {"bit_offset": np.zeros(1, np.int64), "bit": table}
+    several = rows.owner.size == 0 or (rows.owner[1:] == rows.owner[:-1]).any()
+    table = np.full((rows.owner.size if several else n, 2), -1, np.int32)
+    which = slice(None) if several else rows.owner
+    table[which, 0] = bit_of[rows.axon]
+    table[which, 1] = rows.delay
+    offset = _offsets(rows.owner, n) if several else np.zeros(1, np.int64)
+    return {"bit_offset": offset, "bit": table}
 
 
 def _pick(rows: _Deliveries, mask: npt.NDArray[np.bool_]) -> _Deliveries:
     return rows if mask.all() else _Deliveries(*(column[mask] for column in rows))
 
 
-def _offsets(rows: I64, n: int) -> I64:
+def _offsets(rows: I32, n: int) -> I64:
     """Offsets of rows sorted by owner; a single 0 if there are no rows at all."""
     if rows.size == 0:
         return np.zeros(1, np.int64)
@@ -313,8 +318,8 @@ class _Single(NamedTuple):
 
     n: int
     entry: I64
-    axon: I64
-    delay: I64
+    axon: I32
+    delay: I32
 
 
 def _find_entries(
@@ -413,7 +418,10 @@ def _operation_times(chip: Chip) -> I64:
 
 
 def _dense_rows(program: Program, axon_core: I32) -> I64:
+    """Of every axon; no rows where no core has a block."""
     cores = program.cores
+    if (cores.synapse_format == SYNAPSE_FORMATS["crossbar"]).all():
+        return np.empty(0, np.int64)
     local = np.arange(program.n_axons) - cores.axon_offset[axon_core]
     width = np.diff(cores.neuron_offset)[axon_core]
     dense = cores.synapse_format[axon_core] == SYNAPSE_FORMATS["dense"]
