@@ -12,6 +12,7 @@ from neurosim.program import N_DIRECTIONS, SYNAPSE_FORMATS, Program
 from neurosim.windows import MOST_NUMBERS
 
 _COUNTERS = 8  # len(state.CORE_COUNTS)
+_SENDER_BYTES = 32  # of state.Fired, if every neuron fires in one tick
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ def estimate_memory(
     words = int((-(-np.diff(program.cores.axon_offset) // 64))[by_bit].sum())
     listed = 0 if by_bit.all() else deliveries
     resources = min(program.n_links, N_DIRECTIONS * program.chip.n_cores) + 2 * program.n_cores
-    image = 21 * program.n_axons + 24 * deliveries + 6 * synapses + 64 * resources
+    image = 21 * program.n_axons + (12 if by_bit.all() else 40) * deliveries + 6 * synapses
+    image += 64 * resources + 8 * program.n_neurons + 256 * program.n_cores
+    image += 32 * int(program.truenorth.leak.size)
     each_worker = (
         slots * (12 * listed + 8 * words) + 8 * _COUNTERS * program.n_cores + 24 * resources
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurosim_cli.options import FILE, input_options, json_option, run_options
+from neurosim_cli.sizes import Size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,12 @@ Examples:
     help="Keep outputs and potentials of a layer in the run folder; repeatable, or 'all'.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the rate encoder.")
+@click.option(
+    "--memory-limit",
+    type=Size(),
+    metavar="SIZE",
+    help="Refuse a run that may need more, such as 2GB; before it starts.",
+)
 @click.option("--dask", metavar="ADDRESS", help="Split samples over a Dask cluster's workers.")
 @click.option("-o", "--output", type=FILE, help="Run folder to write; open its report.html.")
 @click.option(
@@ -54,6 +61,7 @@ def simulate(
     probe: tuple[str, ...],
     seed: int,
     dask: str | None,
+    memory_limit: int | None,
     output: Path | None,
     perfetto: bool,
     as_json: bool,
@@ -85,7 +93,11 @@ def simulate(
     layers = loaded.layer_names if "all" in probe else probe
     if dask is not None and threads is not None:
         raise UsageError("--threads counts workers of this machine; leave it out with --dask.")
-    where: dict[str, Any] = {"threads": threads} if dask is None else {"address": dask}
+    if dask is not None and memory_limit is not None:
+        raise UsageError("--memory-limit is that of this machine; leave it out with --dask.")
+    where: dict[str, Any] = {"threads": threads, "memory_limit": memory_limit}
+    if dask is not None:
+        where = {"address": dask}
     with progress("simulating", len(inputs.x)) as advance:
         run = (run_program if dask is None else simulate_on_cluster)(
             loaded,

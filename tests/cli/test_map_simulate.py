@@ -84,6 +84,21 @@ def test_simulate_writes_a_run_folder(neurosim_command, files, program, tmp_path
     assert all(len(line) <= 80 for line in found.out.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("size", "code", "message"),
+    [
+        ("2GB", 0, ""),
+        ("1 kB", 2, "memory: the run needs up to "),
+        ("much", 2, "'much' is no size; needed: bytes, or a number with MB or GB."),
+    ],
+)
+def test_simulate_keeps_to_a_memory_limit(neurosim_command, files, program, size, code, message):
+    words = ("simulate", program, "--input", files / "samples.npz", "--memory-limit", size)
+    found = neurosim_command(*words)
+    assert found.code == code
+    assert message in found.err
+
+
 def test_simulate_prints_the_report_as_json(neurosim_command, files, program):
     found = neurosim_command("simulate", program, "--input", files / "samples.npz", "--json")
     assert found.code == 0

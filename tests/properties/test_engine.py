@@ -16,6 +16,7 @@ from neurosim import ProgramBuilder, simulator
 from neurosim.counters import totals
 from neurosim.errors import DoesNotFitError, InputFileError, UnsupportedError, UsageError
 from neurosim.memory import estimate_memory
+from neurosim.results import run_files
 from neurosim_mapper.pipeline import map_network
 
 pytestmark = pytest.mark.exactness
@@ -52,6 +53,19 @@ def test_workers_together_change_nothing(seed, threads):
     finally:
         simulator.TOGETHER_NEURONS = least
     assert_same(together, one)
+
+
+@pytest.mark.parametrize("n_samples", [1, 5])
+def test_files_are_the_same_for_any_number_of_threads(n_samples, monkeypatch):
+    """Byte by byte, whether threads share a sample or the samples."""
+    program, x, probe = mapped(5, n_samples)
+    monkeypatch.setattr(simulator, "TOGETHER_NEURONS", 1)
+    files = [
+        run_files(neurosim.simulate(program, x, probe=probe, threads=threads))
+        for threads in (1, 2, 7)
+    ]
+    for name in ("counters.npz", "trace.npz"):
+        assert files[0][name] == files[1][name] == files[2][name]
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from support.chips import make_chip
@@ -38,6 +40,17 @@ def test_the_worked_example():
     run = neurosim.simulate(two_cores().build("out"), one_spike(1, 0))
     assert run.outputs[0, :, 0].tolist() == [0, 0, 0, 1, 0, 0]
     assert totals(run.program, run.counters)["hops_x"] == 1
+
+
+def test_the_example_of_the_readme_runs():
+    """Its last line says what it gives."""
+    text = (Path(neurosim.__file__).parent / "README.md").read_text()
+    code = text.split("## A program made by hand")[1].split("```python")[1].split("```")[0]
+    lines = code.strip().splitlines()
+    last, expected = lines.pop().split("#")
+    names: dict[str, object] = {}
+    exec("\n".join(lines), names)
+    assert str(eval(last, names)) == expected.strip()
 
 
 def test_inputs_add_up_without_a_leak():

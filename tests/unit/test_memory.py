@@ -1,0 +1,94 @@
+"""Bytes per synapse of every layout, and the estimate beside what is allocated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.chips import make_chip
+
+from neurosim import ProgramBuilder
+from neurosim.memory import estimate_memory
+from neurosim.state import allocate_state, allocate_tally
+
+SIZE = 256
+
+
+def ring_program(layout: str, n_cores: int = 4):
+    """Cores of 256 axons and neurons, each heard by the next."""
+    crossbar = layout == "crossbar"
+    chip = make_chip(
+        core__soma_models=["truenorth" if crossbar else "liaf"],
+        core__axons=SIZE,
+        core__neurons=SIZE,
+        core__synapses=1 << 20,
+        core__synapse_memory_bytes=1 << 20,
+        core__weight_bits=9 if crossbar else 8,
+    )
+    rng = np.random.default_rng(0)
+    builder = ProgramBuilder(chip, n_inputs=1)
+    for c in range(n_cores):
+        core = builder.add_core(c, 0)
+        if crossbar:
+            core.set_crossbar(rng.random((SIZE, SIZE)) < 0.5, np.arange(SIZE) % 4)
+            core.set_truenorth(weight=[1, -1, 2, -2])
+            continue
+        block = rng.integers(1, 100, (SIZE, SIZE))
+        core.set_weights(block if layout == "dense" else block * (rng.random(block.shape) < 0.25))
+        core.set_liaf()
+    every = np.arange(n_cores * SIZE)
+    core, neuron = every // SIZE, every % SIZE
+    builder.connect(core, neuron, (core + 1) % n_cores, neuron)
+    builder.add_layer("all", [(core, np.arange(SIZE)) for core in builder.cores])
+    return builder.build("all")
+
+
+def arrays_of(table):
+    if isinstance(table, np.ndarray):
+        return [table]
+    return [a for part in table if isinstance(part, tuple | np.ndarray) for a in arrays_of(part)]
+
+
+def own_bytes(tables, known=()):
+    """Memory of arrays, each buffer once, without buffers of `known`."""
+    seen = {a.__array_interface__["data"][0] for a in known}
+    total = 0
+    for array in tables:
+        place = array.__array_interface__["data"][0]
+        total += 0 if place in seen else array.nbytes
+        seen.add(place)
+    return total
+
+
+@pytest.mark.parametrize(
+    ("layout", "most"), [("dense", 1.2), ("sparse", 6.0), ("crossbar", 1 / 8 + 0.15)]
+)
+def test_bytes_per_synapse(layout, most):
+    """Weights, rows and axons of the program and of the image, over all synapses.
+
+    A crossbar stores a bit per pair, whether there is a synapse or not; its overhead is that of the
+    axons.
+    """
+    program = ring_program(layout)
+    image = program.image
+    tables = [*program.axons, *program.synapses, *image.synapses]
+    if image.crossbar is not None:
+        tables += [image.crossbar.bits, image.crossbar.types, image.crossbar.weights]
+    pairs = program.n_axons * SIZE
+    synapses = pairs if layout == "crossbar" else int(program.axons.synapses.sum())
+    assert own_bytes(tables) / synapses <= most
+
+
+@pytest.mark.parametrize("layout", ["dense", "sparse", "crossbar"])
+@pytest.mark.parametrize("n_workers", [1, 3])
+def test_the_estimate_is_not_too_small(layout, n_workers):
+    """Per-neuron and per-worker arrays; the 32 bytes a sender are taken once, not per worker."""
+    program = ring_program(layout)
+    estimate = estimate_memory(program, 1, 5, n_workers=n_workers)
+    columns = list(program.columns().values())
+    image = own_bytes(arrays_of(program.image), columns)
+    state, tally = allocate_state(program.image, n_workers), allocate_tally(program.image)
+    lists = own_bytes(arrays_of(state.fired)) * (n_workers - 1) // n_workers
+    scratch = own_bytes(arrays_of(state.bench))
+    needed = own_bytes(arrays_of(state)) + own_bytes(arrays_of(tally)) - lists - scratch
+    assert image <= estimate.image
+    assert needed <= estimate.state + program.n_cores * 1000
