@@ -283,7 +283,7 @@ def sweep(
     if plot is not None and importlib.util.find_spec("matplotlib") is None:
         raise click.UsageError(
             "--plot needs matplotlib, which is not installed. Install it with "
-            "pip install 'neurosim-toolchain[plot]'."
+            "pip install 'neurosim-toolchain[plots]'."
         )
     given = _numbers(rates) if rates else None
     points: list[Point] = []

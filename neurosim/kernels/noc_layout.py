@@ -241,6 +241,8 @@ class Shape(NamedTuple):
     n_windows: int
     gate_heap: int
     """in g; 2 cells per entry: cycle, packet"""
+    one_each: int
+    """1 where every packet has one delivery, of the same number"""
     order: int
     """in g: of each tick the packets without gate in order of release, then those of each gate"""
 
@@ -279,6 +281,7 @@ class Shape(NamedTuple):
     K_WINDOW,
     K_N_WINDOWS,
     K_GATE_HEAP,
+    K_ONE_EACH,
     K_ORDER,
-) = range(34)
+) = range(35)
 """Where the kernels find the fields of `Shape`, handed over as one int64 array ``k``."""

@@ -26,6 +26,7 @@ from neurosim.kernels.noc_layout import (
     K_GATE_HEAP,
     K_LINK_BITS,
     K_N_VCS,
+    K_ONE_EACH,
     K_ORDER,
     K_PACKET_UNIT,
     K_PSUM_VCS,
@@ -196,6 +197,14 @@ def source_vc(m: I32, k: I64, source: int, psum: bool) -> int:
 
 
 @inlined
+def first_delivery(k: I64, p: I64, pid: int) -> int:
+    """Row of the first delivery of packet `pid`."""
+    if k[K_ONE_EACH]:
+        return pid * DELIVERY_ROW
+    return p[pid * PACKET_ROW + P_DELIVERY]
+
+
+@inlined
 def begin_packet(m: I32, s: I64, k: I64, p: I64, d: I64, source: int, t: int) -> bool:
     """Make the next packet of `source` that finds a place the present one, if there is one."""
     for q in (1, 0):
@@ -209,7 +218,7 @@ def begin_packet(m: I32, s: I64, k: I64, p: I64, d: I64, source: int, t: int) ->
                 m[source + Q_VC] = vc
                 m[source + Q_CURRENT] = pid
                 p[row + P_INJECT] = t - s[N_BASE]
-                soon(d, p[row + P_DELIVERY])
+                soon(d, first_delivery(k, p, pid))
                 size = p[row + P_SIZE]
                 if k[K_PACKET_UNIT]:
                     m[source + Q_LEFT] = 1
@@ -281,7 +290,7 @@ def deliver(
     """
     done = at
     if word & TAIL:
-        row = p[((word >> PID_SHIFT) & PID_MASK) * PACKET_ROW + P_DELIVERY]
+        row = first_delivery(k, p, (word >> PID_SHIFT) & PID_MASK)
         if word & TREE:
             row += DELIVERY_ROW * trees[(word & ADDRESS) + T_CHILD + m[out + O_PORT]]
         d[row + D_ARRIVE] = at - s[N_BASE]

@@ -246,6 +246,7 @@ def build_network(noc: Noc, longest_packet: int = 1, n_windows: int = 0) -> Netw
         window=window,
         n_windows=n_windows,
         gate_heap=0,
+        one_each=0,
         order=0,
         **{name: at[name] for name in _PLACES},
     )

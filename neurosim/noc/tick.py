@@ -240,7 +240,10 @@ class TickNetwork:
         self._g = _grown(self._g, order + n)
         unit = net.shape.packet_unit and int(traffic.size.max(initial=1)) > self._narrowest
         size = traffic.size if unit or not net.shape.packet_unit else np.ones(1, np.int64)
-        shape = net.shape._replace(gate_heap=heap, order=order, packet_unit=int(unit))
+        one_each = int(len(traffic.delivery) == 0)
+        shape = net.shape._replace(
+            gate_heap=heap, order=order, packet_unit=int(unit), one_each=one_each
+        )
         k = np.array(shape, np.int64)
         roots = routes.root if routes is not None else _ZERO
         packet_rows(self._p, traffic._replace(size=size), shape.sources, self._address, roots)
