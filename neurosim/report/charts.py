@@ -72,7 +72,7 @@ def _drawn(
     labels: Sequence[str],
     series: Series,
     show: Format,
-    height: int = 300,
+    height: int = 320,
     **more: Any,
 ) -> str:
     """The chart; without pygal a sentence, since no result may be lost for want of a picture."""
@@ -87,6 +87,7 @@ def _drawn(
         width=_WIDE if kind != "HorizontalStackedBar" else _NARROW,
         height=height,
         margin=6,
+        margin_bottom=24,
         legend_at_bottom=True,
         legend_at_bottom_columns=min(3, len(series)) if kind.startswith("Hor") else len(series),
         max_scale=6,

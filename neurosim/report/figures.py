@@ -116,7 +116,7 @@ def _stacked(
             left += np.asarray(values)
     axes.invert_yaxis()
     _labels(axes, title, "")
-    axes.legend(fontsize=6, frameon=False)
+    _legend(axes)
 
 
 def _energy_by_part(view: RunView, axes: Any) -> None:
@@ -130,7 +130,7 @@ def _energy_by_layer(view: RunView, axes: Any) -> None:
     rows = [row for row in view.report["energy_by_layer"] if row["what"] != "static"]
     names = [" + ".join(row["layers"]) or row["what"] for row in rows]
     series = {part: [row[part] / view.samples / 1e3 for row in rows] for part in PARTS}
-    _stacked(axes, names, series, "energy per inference without static power (nJ)")
+    _stacked(axes, names, series, "energy without static power (nJ)")
 
 
 def _tick_time(view: RunView, axes: Any) -> None:
@@ -187,7 +187,17 @@ def _plan(
             seen.add(layer)
             axes.add_patch(Rectangle(corner, wide, high, color=f"C{layer % 10}", label=label))
     _chip_axes(axes, x, y)
-    axes.legend(fontsize=6, frameon=False, bbox_to_anchor=(1, 1), loc="upper left")
+    _legend(axes, list(names))
+
+
+def _legend(axes: Any, order: Sequence[str] = ()) -> None:
+    """Beside the axes; with `order`, entries by their place in it."""
+    entries = list(zip(*axes.get_legend_handles_labels(), strict=True))
+    if order:
+        entries.sort(key=lambda entry: order.index(entry[1]))
+    handles, labels = [handle for handle, _ in entries], [label for _, label in entries]
+    beside = {"bbox_to_anchor": (1, 1), "loc": "upper left"}
+    axes.legend(handles, labels, fontsize=6, frameon=False, **beside)
 
 
 def _link_load(view: RunView, axes: Any) -> None:
