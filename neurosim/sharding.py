@@ -17,7 +17,7 @@ import numpy.typing as npt
 from neurosim.cluster import connected, n_threads, spread
 from neurosim.counters import Counters
 from neurosim.errors import NeurosimError, SimulationFaultError
-from neurosim.network_stats import NetworkStats
+from neurosim.gather import joined_network
 from neurosim.program import Program
 from neurosim.simulator import Run, simulate
 
@@ -96,17 +96,12 @@ def join_runs(runs: Sequence[Run]) -> Run:
         counters=_joined_counters(first.program, [run.counters for run in runs]),
         values=_joined_layers([run.values for run in runs]),
         membrane=_joined_layers([run.membrane for run in runs]),
-        network=_joined_network([run.network for run in runs]),
+        network=joined_network([run.network for run in runs]),
     )
 
 
 def _joined_layers(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _joined_network(parts: Sequence[NetworkStats | None]) -> NetworkStats | None:
-    seen = [part for part in parts if part is not None]
-    return sum(seen[1:], seen[0]) if seen else None
 
 
 def _joined_counters(program: Program, parts: Sequence[Counters]) -> Counters:

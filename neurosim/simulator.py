@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from neurosim.clock import Clock, Player
 from neurosim.clocks import make_clock
-from neurosim.counters import BOUNDS, Counters
+from neurosim.counters import Counters
 from neurosim.encoding import encode_input
 from neurosim.errors import InputFileError, UsageError
+from neurosim.gather import gathered_counters, joined_network
 from neurosim.image import Image
 from neurosim.image_crossbar import spike_bits
 from neurosim.kernels.tick import run_sample
@@ -38,7 +39,7 @@ from neurosim.state import (
     allocate_state,
     allocate_tally,
 )
-from neurosim.windows import binding_numbers, plan_windows
+from neurosim.windows import plan_windows
 
 if TYPE_CHECKING:
     from neurosim.report import Report
@@ -197,6 +198,8 @@ def simulate_chunks(
     probe: Sequence[str] = (),
     threads: int | None = None,
     memory_limit: int | None = None,
+    number: int = 0,
+    between: Callable[[State], None] | None = None,
 ) -> Run:
     """Run one sample whose input is longer than memory, piece by piece.
 
@@ -205,6 +208,8 @@ def simulate_chunks(
     chunks : arrays (n_ticks of the piece, *program.input_shape), one after the other.
     n_ticks : ticks of all pieces together.
     probe, threads, memory_limit : as for `simulate`.
+    number : of the sample, which random draws depend on.
+    between : called with the state of the chip before every piece but the first; may change it.
 
     Returns
     -------
@@ -220,7 +225,7 @@ def simulate_chunks(
     crew = _crew(program, clock, threads, 1)
     estimate_memory(program, 1, n_ticks, probe, 1, crew.size).refuse_beyond(memory_limit)
     job = _Job(program, program.image, clock, tuple(probe), crew.size, None)
-    part = job.run_pieces(_encoded(program, chunks), n_ticks)
+    part = job.run_pieces(_encoded(program, chunks), n_ticks, number, between)
     return _collect(job, [part], n_ticks, "ideal", None)
 
 
@@ -297,7 +302,13 @@ class _Job:
                 self.progress(1)
         return part
 
-    def run_pieces(self, chunks: Iterator[npt.NDArray[np.int16]], n_ticks: int) -> _Part:
+    def run_pieces(
+        self,
+        chunks: Iterator[npt.NDArray[np.int16]],
+        n_ticks: int,
+        number: int,
+        between: Callable[[State], None] | None,
+    ) -> _Part:
         """Play one sample chunk by chunk, then the rest of its pipeline."""
         part = self._new_part(1, n_ticks)
         state = allocate_state(self.image, self.n_workers)
@@ -307,8 +318,11 @@ class _Job:
                 raise InputFileError(
                     f"the chunks hold {done + len(chunk)} ticks or more; n_ticks is {n_ticks}."
                 )
+            if between is not None and done:
+                between(state)
             if len(chunk):
-                self._play(state, part.tally, self._piece(part, 0, 0, chunk, done, n_ticks), log)
+                piece = self._piece(part, 0, number, chunk, done, n_ticks)
+                self._play(state, part.tally, piece, log)
             done += len(chunk)
         if done < n_ticks:
             raise InputFileError(f"the chunks hold {done} ticks; n_ticks is {n_ticks}.")
@@ -418,20 +432,11 @@ def _watched_neurons(program: Program, probe: tuple[str, ...]) -> I32:
 
 def _collect(job: _Job, parts: list[_Part], n_ticks: int, noc: str, labels: I64 | None) -> Run:
     program, probe = job.program, job.probe
-    costs = np.concatenate([part.costs for part in parts])
-    field_of = {name: costs[:, i] for i, name in enumerate(TickCosts._fields)}
-    tally = Tally(
-        *(np.sum(columns, axis=0) for columns in zip(*(p.tally for p in parts), strict=True))
-    )
-    counters = Counters(
-        core=np.ascontiguousarray(tally.core.T),
-        flow_packets=_flow_packets(program, tally),
-        bounds=np.stack([field_of[name] for name in BOUNDS], axis=-1),
-        busy_cycles=np.concatenate([part.busy_cycles for part in parts]),
-        peak_bits=field_of["peak_bits"],
-        peak_link=field_of["peak_link"],
-        binding=_binding(program, field_of),
-        **_windows(program, tally, costs.shape[2]),
+    counters = gathered_counters(
+        program,
+        [part.tally for part in parts],
+        np.concatenate([part.costs for part in parts]),
+        np.concatenate([part.busy_cycles for part in parts]),
     )
     outputs, *values = _by_layer(program, probe, np.concatenate([p.y for p in parts]), n_ticks)
     membrane: list[I32] = []
@@ -445,46 +450,8 @@ def _collect(job: _Job, parts: list[_Part], n_ticks: int, noc: str, labels: I64 
         dict(zip(probe, values, strict=True)),
         dict(zip(probe, membrane, strict=True)),
         labels,
-        _joined([part.player.stats for part in parts]),
+        joined_network([part.player.stats for part in parts]),
     )
-
-
-def _binding(program: Program, costs: Mapping[str, I64]) -> I64:
-    """(n_samples, n_chip_ticks, 3) which core, core, and link or port sets each bound."""
-    resource = costs["traffic_resource"]
-    numbers = np.append(binding_numbers(program), -1)
-    names = (costs["compute_core"], costs["memory_core"], numbers[resource])
-    return np.stack(names, axis=-1)
-
-
-def _windows(program: Program, tally: Tally, n_chip_ticks: int) -> dict[str, I64]:
-    """The columns of `Counters` that are kept by window; links without traffic are left out."""
-    bits = tally.window_bits
-    used = np.flatnonzero(bits.any(axis=0))
-    return {
-        "window_start": plan_windows(program.image, n_chip_ticks).starts(),
-        "window_link": program.image.traffic.link[used].astype(np.int64),
-        "window_bits": np.ascontiguousarray(bits[:, used]),
-        "window_core_time": np.stack([tally.window_compute, tally.window_memory], axis=1),
-    }
-
-
-def _flow_packets(program: Program, tally: Tally) -> I64:
-    """Packets on each flow: a sender sends each of its packets equally often."""
-    result = np.zeros(program.flows.kind.size, np.int64)
-    for table, sent in (
-        (program.packets, tally.sent),
-        (program.input_packets, tally.sent_inputs),
-    ):
-        np.add.at(result, table.flow, np.repeat(sent, np.diff(table.owner_offset)))
-    fragments = np.flatnonzero(program.groups.psum_target >= 0)
-    np.add.at(result, program.groups.psum_flow[fragments], tally.sent_psums[fragments])
-    return result
-
-
-def _joined(parts: list[NetworkStats | None]) -> NetworkStats | None:
-    seen = [part for part in parts if part is not None]
-    return sum(seen[1:], seen[0]) if seen else None
 
 
 def _by_layer(program: Program, probe: tuple[str, ...], recorded: I32, n_ticks: int) -> list[I32]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,7 +16,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from neurosim.faults import Fault
     from neurosim.program import Program
+    from neurosim.simulator import Run
+
+NAMED: Final = 3
+"""Hits of faults that are shown; the run folder has more."""
 
 EXAMPLES = """\b
 Examples:
@@ -25,6 +32,8 @@ Examples:
       --dask tcp://10.0.0.5:8786
   neurosim simulate digits.nsp --input digits_test.npz --noc cycle \\
       --perfetto -o run/
+  neurosim simulate digits.nsp --input digits_test.npz \\
+      --fault weights:1e-4,seed=1 --fault silent:core=0,neuron=7
   neurosim simulate digits.nsp --input digits_test.npz --json | jq .energy_pj
 """
 
@@ -46,6 +55,13 @@ Examples:
     metavar="SIZE",
     help="Refuse a run that may need more, such as 2GB; before it starts.",
 )
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND:RATE|PLACE",
+    help="Inject faults: weights, potentials, silent, firing. Repeatable.",
+)
 @click.option("--dask", metavar="ADDRESS", help="Split samples over a Dask cluster's workers.")
 @click.option("-o", "--output", type=FILE, help="Run folder to write; open its report.html.")
 @click.option(
@@ -60,6 +76,7 @@ def simulate(
     threads: int | None,
     probe: tuple[str, ...],
     seed: int,
+    faults: tuple[str, ...],
     dask: str | None,
     memory_limit: int | None,
     output: Path | None,
@@ -71,14 +88,17 @@ def simulate(
 
     Outputs are exact integers and do not depend on --noc, --threads or --dask. With -o everything
     is kept in a run folder, which is complete or not there.
+
+    A --fault has a rate per bit or neuron (weights:1e-4,seed=1; silent:0.01) or a place
+    (weights:core=0,axon=3,neuron=7,bit=2; potentials:core=0,neuron=7,bit=5,tick=3).
     """
     from neurosim.errors import UsageError
+    from neurosim.faults import parse_fault
     from neurosim.program import load_program
     from neurosim.provenance import file_digest
     from neurosim.report.network import network_view
     from neurosim.report.terminal import report_view
     from neurosim.results import check_run_folder, write_run_folder
-    from neurosim.sharding import simulate_on_cluster
     from neurosim.simulator import simulate as run_program
     from neurosim_cli.options import command_line, read_samples, refuse_checkpoint
     from neurosim_cli.output import progress, remark, show, show_json
@@ -91,27 +111,21 @@ def simulate(
     loaded = load_program(program)
     inputs = read_samples(options, loaded.input_shape, seed)
     layers = loaded.layer_names if "all" in probe else probe
-    if dask is not None and threads is not None:
-        raise UsageError("--threads counts workers of this machine; leave it out with --dask.")
-    if dask is not None and memory_limit is not None:
-        raise UsageError("--memory-limit is that of this machine; leave it out with --dask.")
-    where: dict[str, Any] = {"threads": threads, "memory_limit": memory_limit}
-    if dask is not None:
-        where = {"address": dask}
+    chosen = [parse_fault(text) for text in faults]
+    simulator = _simulator(threads, memory_limit, dask, chosen)
     with progress("simulating", len(inputs.x)) as advance:
-        run = (run_program if dask is None else simulate_on_cluster)(
+        run = simulator(
             loaded,
             inputs.x,
             noc="cycle" if noc == "cycle" else "ideal",
             labels=inputs.y,
             probe=layers,
             progress=advance,
-            **where,
         )
     if output is not None:
         paths = (program, options["input_path"])
         digests = {path.name: file_digest(path) for path in paths}
-        more = _time_line(loaded, inputs.x, noc) if perfetto else {}
+        more = _time_line(run.program, inputs.x, noc) if perfetto else {}
         write_run_folder(run, output, command=command_line(), inputs=digests, more=more)
     report = run.report().to_dict()
     if as_json:
@@ -119,6 +133,8 @@ def simulate(
     else:
         show(report_view(report))
         show(network_view(run))
+    if chosen:
+        remark(_fault_sentence(run, run_program(loaded, inputs.x, labels=inputs.y)))
     if output is not None:
         remark(f"written: {output}")
 
@@ -129,3 +145,35 @@ def _time_line(program: Program, x: npt.NDArray[np.generic], noc: str) -> dict[s
     from neurosim.results import PERFETTO
 
     return {PERFETTO: perfetto_trace(program, x[0], noc)} if len(x) else {}
+
+
+def _simulator(
+    threads: int | None, memory_limit: int | None, dask: str | None, faults: list[Fault]
+) -> Callable[..., Run]:
+    """Who plays the samples: this machine, a cluster, or a chip with faults."""
+    from neurosim.errors import UsageError
+    from neurosim.faults import simulate_faulty
+    from neurosim.sharding import simulate_on_cluster
+    from neurosim.simulator import simulate
+
+    here = {"threads": threads, "memory_limit": memory_limit, "fault": faults or None}
+    if dask is not None:
+        for name, value in here.items():
+            if value is not None:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} is for this machine; leave it out with --dask.")
+        return partial(simulate_on_cluster, address=dask)
+    if faults:
+        return partial(simulate_faulty, faults=faults, threads=threads, memory_limit=memory_limit)
+    return partial(simulate, threads=threads, memory_limit=memory_limit)
+
+
+def _fault_sentence(run: Run, whole: Run) -> str:
+    """What was hit, and what accuracy is left."""
+    from neurosim.report.units import percent
+
+    said = run.program.provenance["faults"]
+    left = f"accuracy {percent(run.accuracy)}, {percent(whole.accuracy)} without faults"
+    first = "; ".join(said["first"][:NAMED])
+    more = f"; and {said['hit'] - NAMED} more" if said["hit"] > NAMED else ""
+    return f"faults: {said['hit']} places hit; {left}\nhit: {first}{more}"

@@ -282,3 +282,14 @@ def test_demo_prints_what_a_person_wants(neurosim_command):
     for word in ("Fits", "float", "integer", "on chip", "packets", "bits", "energy", "busiest"):
         assert word in found.out
     assert all(len(line) <= 80 for line in found.out.splitlines())
+
+
+def test_faults_are_named_and_the_accuracy_that_is_left(neurosim_command, files, program, tmp_path):
+    words = ["--input", files / "samples.npz", "--fault", "silent:1", "-o", "run"]
+    found = neurosim_command("simulate", program, *words)
+    assert found.code == 0, found.err
+    assert "faults: 24 places hit; accuracy " in found.err
+    assert "hit: silent: core 0 (x " in found.err
+    folder = load_run_folder(tmp_path / "run")
+    assert folder.report["program"]["provenance"]["faults"]["hit"] == 24
+    assert not folder.outputs.any()
