@@ -79,7 +79,7 @@ def demo(output: Path, chip: str, samples: int | None, threads: int | None, as_j
         show_json({"accuracy": _accuracies(results), "comparison": comparison.to_dict()})
     else:
         _show(results, comparison)
-    remark(f"written: {output}; look closer with: neurosim report {output / NAMES[0]}")
+    remark(f"written: {output}; open {output / 'report.html'} in a browser")
 
 
 def data_file(name: str) -> Path:

@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from neurosim.bandwidth import link_name
 from neurosim.core_facts import CoreFacts
+from neurosim.flow_links import crossing_links
 from neurosim.image import CYCLE_FRACTION_BITS
+from neurosim.latency import tick_cycles
 from neurosim.program import N_DIRECTIONS
 from neurosim.report.view import RunView
 from neurosim.state import CORE_COUNTS
@@ -208,7 +210,9 @@ def _core_data(view: RunView, cores: CoreFacts) -> dict[str, Any]:
 
 
 def _loads(view: RunView) -> dict[str, Any]:
-    """What the slider shows: bits per link and busy cycles per core, summed over samples."""
+    """What the slider shows, summed over samples: bits per link, busy cycles per core, and the
+    time that there was: cycles of every position, bits per cycle of every link.
+    """
     counters = view.counters
     starts, bits = counters.window_start, counters.window_bits
     cycles = counters.window_core_time.max(axis=1) / (1 << CYCLE_FRACTION_BITS)
@@ -216,16 +220,29 @@ def _loads(view: RunView) -> dict[str, Any]:
     step = max(1, -(-starts.size * width // MOST_NUMBERS))
     heads = np.arange(0, starts.size, step)
     first = starts[heads]
-    last = first
+    last, spans = first, first
     if heads.size:
         last = np.append(first[1:], counters.n_chip_ticks) - 1
+        spans = np.add.reduceat(tick_cycles(view.chip, counters).sum(axis=0), first)
         bits = np.add.reduceat(bits, heads, axis=0)
         cycles = np.add.reduceat(cycles, heads, axis=0)
     return {
         "ticks": [
             f"tick {a}" if a == b else f"ticks {a} to {b}" for a, b in zip(first, last, strict=True)
         ],
+        "spans": spans.tolist(),
+        "widths": _widths(view).tolist(),
         "links": [link_name(view.chip, link) for link in counters.window_link.tolist()],
         "bits": bits.tolist(),
         "cycles": [[round(float(c), 1) for c in row] for row in cycles],
     }
+
+
+def _widths(view: RunView) -> I64:
+    """(n_used,) bits per cycle of every link with traffic."""
+    chip, link = view.chip, view.counters.window_link
+    between = np.isin(link, crossing_links(chip))
+    widths: I64 = np.where(
+        between, chip.inter_chip.link_bits_per_cycle, chip.noc_section.link_bits_per_cycle
+    )
+    return widths

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -65,6 +66,24 @@ def test_the_slider_changes_the_heat_map(run, page):
     assert ["q0" not in classes.split() for classes in first] == loaded.tolist()
     assert first != whole
     assert move(page, 0)[0] == whole
+
+
+def test_a_link_and_a_core_say_how_busy_they_are(run, page):
+    """Bits by width of the link, and cycles, both by the time of all samples."""
+    move(page, 0)
+    data = run.report()
+    link = int(run.counters.window_bits.sum(axis=0).argmax())
+    bits = int(run.counters.window_bits[:, link].sum())
+    width = run.program.chip.noc_section.link_bits_per_cycle
+    said = page.run("document.getElementById('load-facts').textContent")
+    assert f"{round(bits / run.counters.n_samples, 1):g} bits per inference" in said
+    share = float(re.findall(r"for ([\d.]+) % of the time", said)[0])
+    assert share == pytest.approx(100 * bits / width / data.latency.cycles_total, abs=0.05)
+    page.run("document.querySelector('#heat [data-core=\"0\"]').focus()")
+    cycles = run.counters.window_core_time.max(axis=1)[:, 0].sum() / (1 << 16)
+    said = page.run("document.getElementById('load-facts').textContent")
+    share = float(re.findall(r", ([\d.]+) % of the time", said)[0])
+    assert share == pytest.approx(100 * cycles / data.latency.cycles_total, abs=0.05)
 
 
 def test_the_slider_follows_the_keyboard(page):

@@ -17,7 +17,7 @@
 
   // Heat map: loads of the chosen ticks, of all of them at position 0.
   const sum = (rows, n) => rows.reduce((total, row) => total.map((v, i) => v + row[i]), new Array(n).fill(0));
-  const all = { bits: sum(loads.bits, loads.links.length), cycles: sum(loads.cycles, cores.name.length) };
+  const all = { bits: sum(loads.bits, loads.links.length), cycles: sum(loads.cycles, cores.name.length), span: loads.spans.reduce((a, b) => a + b, 0) };
   const most = (rows) => rows.reduce((best, row) => row.reduce((a, b) => Math.max(a, b), best), 0);
   const peak = { bits: most(loads.bits), cycles: most(loads.cycles) };
   const links = [...document.querySelectorAll("#heat [data-link]")];
@@ -30,7 +30,7 @@
   const slider = document.getElementById("tick");
   const show = () => {
     const at = Number(slider.value) - 1;
-    now = at < 0 ? all : { bits: loads.bits[at], cycles: loads.cycles[at] };
+    now = at < 0 ? all : { bits: loads.bits[at], cycles: loads.cycles[at], span: loads.spans[at] };
     const top = at < 0 ? { bits: most([all.bits]), cycles: most([all.cycles]) } : peak;
     links.forEach((e) => paint(e, now.bits[Number(e.dataset.link)], top.bits));
     heated.forEach((e) => paint(e, now.cycles[Number(e.dataset.core)], top.cycles));
@@ -42,10 +42,12 @@
     text("load-facts", now.bits[busiest] > 0
       ? `busiest link of ${name}: ${aboutLink(busiest)}` : `${name}: no packet is on a link`);
   };
-  const aboutLink = (i) => `${loads.links[i]}, ${say(now.bits[i] / samples)} bits per inference`;
+  const ofTime = (cycles) => (now.span > 0 ? `${say(100 * cycles / now.span)} % of the time` : "no time");
+  const aboutLink = (i) => `${loads.links[i]}, ${say(now.bits[i] / samples)} bits per inference, ` +
+    `in use for ${ofTime(now.bits[i] / loads.widths[i])}`;
   const aboutLoad = (e) => ("link" in e.dataset
     ? `link ${aboutLink(Number(e.dataset.link))}`
-    : `core ${cores.name[e.dataset.core]}, ${cores.layers[e.dataset.core]}: busy for ${say(now.cycles[e.dataset.core] / samples)} cycles per inference`);
+    : `core ${cores.name[e.dataset.core]}, ${cores.layers[e.dataset.core]}: busy for ${say(now.cycles[e.dataset.core] / samples)} cycles per inference, ${ofTime(now.cycles[e.dataset.core])}`);
   slider.addEventListener("input", show);
   show();
 
