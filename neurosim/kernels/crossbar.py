@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
-from neurosim.kernels.bits import lowest_bit
+from neurosim.kernels.bits import lowest_bit, prefetch
 from neurosim.kernels.crossbar_rows import (
     MANY,
     integrate_drawn,
@@ -24,7 +24,7 @@ from neurosim.kernels.crossbar_rows import (
 from neurosim.kernels.fanout import EVENTS, FIRED, OPS, PACKETS, UPDATES
 from neurosim.kernels.packet_log import core_time
 from neurosim.kernels.vectors import pack_flags
-from neurosim.soma.truenorth import core_key, update_each, update_mixed, update_plain
+from neurosim.soma.truenorth import N_TYPES, core_key, update_each, update_mixed, update_plain
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -33,6 +33,8 @@ U64 = npt.NDArray[np.uint64]
 _CORES_AHEAD: Final = 4  # whose rows are fetched while a core computes
 CORES_KEPT: Final = 8  # lists of active axons
 _WIDEST: Final = 32767  # of a sum of 16 bits
+_MANY_WEIGHTS: Final = 1 << 13  # more than stay in the nearest cache
+_PER_LINE: Final = 32  # weights in a cache line
 
 TRUENORTH: Final = 2  # program.MODEL_CODES
 PLAIN, MIXED, EACH = range(3)  # Crossbar.soma
@@ -138,6 +140,9 @@ def _list(
     if groups.model[group] != TRUENORTH or tick < first_tick or tick >= first_tick + n_ticks:
         return np.int64(-1)
     n_words = (groups.stop[group] - groups.start[group] + 63) >> 6
+    if crossbar.weights.size > _MANY_WEIGHTS:
+        for at in range(0, N_TYPES * crossbar.width, _PER_LINE):
+            prefetch(crossbar.weights, crossbar.weight_row[core] + at)
     return list_active(
         bits, slot, crossbar.axon_word[core], crossbar.axon_word[core + 1], crossbar.bits,
         crossbar.bit_offset[core], n_words, bench.active[worker, place], bench.rows[worker, place],

@@ -1,4 +1,4 @@
-"""The engine on two nets: 4,096 recurrent neurons, and a TrueNorth chip with every core in use.
+"""The engine on 4,096 recurrent neurons over few and over many cores.
 
 ``NEUROSIM_SANAFE_PYTHON`` names an interpreter with SANA-FE (``pip install sanafe``) to run beside.
 Both sides count a synaptic event per synapse of a neuron that fired, weights of 0 included.
@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,8 @@ import numpy as np
 from neurosim import simulator
 from neurosim.program import Program
 from neurosim.simulator import simulate
-from neurosim.state import allocate_state, n_bytes
-from tests.benchmarks.engine_nets import (
-    full_truenorth,
-    recurrent_chip,
-    recurrent_lif,
-    recurrent_program,
-)
-from tests.benchmarks.engine_table import marginal_seconds, print_table, resident_mb
+from tests.benchmarks.engine_nets import recurrent_chip, recurrent_lif, recurrent_program
+from tests.benchmarks.engine_table import cpu_per_unit, marginal_seconds, print_table
 
 FAN_OUT = 256
 
@@ -45,14 +38,9 @@ def seconds_per_tick(program: Program, threads: int, short: int, long: int) -> f
 
 def cpu_per_tick(program: Program, short: int, long: int) -> float:
     """Processor time of one thread per tick: what a machine that others use cannot inflate."""
-
-    def cpu(n: int) -> float:
-        start = time.process_time()
-        simulate(program, quiet_input(program, n), threads=1)
-        return time.process_time() - start
-
-    medians = [float(np.median([cpu(n) for _ in range(5)])) for n in (short, long)]
-    return (medians[1] - medians[0]) / (long - short)
+    return cpu_per_unit(
+        lambda n: simulate(program, quiet_input(program, n), threads=1), short, long
+    )
 
 
 def peer(net: dict[str, np.ndarray], n_cores: int) -> dict[str, Any] | None:
@@ -99,39 +87,10 @@ def recurrent() -> None:
     print_table("1. Recurrent LIF: million synaptic events per second", head, rows)
 
 
-def truenorth() -> None:
-    """1,048,576 neurons, half of every crossbar, every packet on its way over the mesh."""
-    rows = []
-    for rate in (20, 100):
-        program = full_truenorth(rate)
-        run = simulate(program, quiet_input(program, 50), threads=1)
-        spikes = run.counters.core[:, 5].sum() / 50
-        ops = run.counters.core[:, 1].sum() / 50
-        wall = [seconds_per_tick(program, threads, 20, 120) * 1e3 for threads in (1, 2)]
-        cpu = cpu_per_tick(program, 20, 120) * 1e3
-        columns = n_bytes(tuple(program.columns().values()))
-        state = n_bytes(allocate_state(program.image, 2))
-        image = n_bytes(program.image)
-        memory = (columns + image + state) / 1e6
-        rows.append([rate, int(spikes), int(ops), *wall, cpu, memory, resident_mb()])
-    head = [
-        "Hz",
-        "spikes/tick",
-        "ops/tick",
-        "ms/tick, 1 thread",
-        "2 threads",
-        "CPU ms",
-        "MB at most",
-        "MB resident",
-    ]
-    print_table("2. A full TrueNorth: wall time of a tick of 1 ms", head, rows)
-
-
 def main() -> None:
-    """Both tables."""
+    """The table."""
     simulator.TOGETHER_NEURONS = 1  # two threads on one sample, also for the small net
     recurrent()
-    truenorth()
 
 
 if __name__ == "__main__":

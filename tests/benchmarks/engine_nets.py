@@ -83,32 +83,37 @@ def recurrent_chip(n_cores: int) -> Chip:
     return Chip.model_validate(data)
 
 
-def full_truenorth(rate_hz: float, seed: int = 0, side: int = 64) -> Program:
-    """4,096 cores, half of every crossbar set, one destination per neuron at random.
+def full_truenorth(
+    rate_hz: float, *, varied: bool = False, seed: int = 0, side: int = 64
+) -> Program:
+    """A core per place, half of every crossbar set, one destination per neuron at random.
 
     The leak drives each neuron over its threshold at the wanted mean rate; the weights of the four
-    types (+1, -1, +1, -1) cancel on average, so the rate does not depend on the traffic.
+    types (+w, -w, +w, -w) cancel on average, so the rate does not depend on the traffic. With
+    `varied`, every neuron has weights, a threshold and a leak of its own.
     """
     chip = load_chip("truenorth")
     rng = np.random.default_rng(seed)
     n_cores, n = side * side, 256
     builder = ProgramBuilder(chip, n_inputs=1, seed=seed)
     cores = [builder.add_core(i % side, i // side) for i in range(n_cores)]
-    threshold = 1000
-    leak = round(threshold * rate_hz / 1000)
     types = np.arange(n, dtype=np.uint8) % 4
     order = rng.permutation(n_cores * n)
     for core in cores:
         bits = np.unpackbits(np.frombuffer(rng.bytes(n * n // 8), np.uint8)).reshape(n, n)
         core.set_crossbar(bits, types)
+        w, threshold = np.ones(1, int), np.full(1, 1000)
+        if varied:
+            w, threshold = rng.integers(1, 4, n), 50 * rng.integers(16, 25, n)
+        weight = np.stack([w, -w, w, -w], axis=-1)
         core.set_truenorth(
-            weight=[1, -1, 1, -1],
-            leak=leak,
-            threshold=threshold,
-            negative_threshold=threshold,
+            weight=weight if varied else weight[0],
+            leak=threshold * rate_hz // 1000 if varied else round(threshold[0] * rate_hz / 1000),
+            threshold=threshold if varied else 1000,
+            negative_threshold=1000,
             reset_mode=1,
             saturate=1,
-            v_start=rng.integers(0, threshold, n),
+            v_start=rng.integers(0, 800, n),
         )
     every = np.arange(n_cores * n)
     builder.connect(every // n, every % n, order // n, order % n, rng.integers(1, 16, every.size))
