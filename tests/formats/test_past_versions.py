@@ -23,13 +23,15 @@ PAST = Path(__file__).parent / "past"
 
 def test_every_version_has_a_file():
     """A new schema needs a new file here, and its old one stays."""
-    assert PROGRAM_SCHEMA.endswith("/1")
-    assert RUN_SCHEMA.endswith("/1")
+    for name, schema in (("program", PROGRAM_SCHEMA), ("run", RUN_SCHEMA)):
+        for version in range(1, int(schema.rpartition("/")[2]) + 1):
+            assert list(PAST.glob(f"{name}_{version}*")), f"{name} {version}"
 
 
-def test_program():
+@pytest.mark.parametrize("name", ["program_1.nsp", "program_2.nsp"])
+def test_program(name):
     """Relays hand every value on, one tick later each."""
-    program = load_program(PAST / "program_1.nsp")
+    program = load_program(PAST / name)
     values = np.array([[[3], [9]]])
     np.testing.assert_array_equal(neurosim.simulate(program, values).outputs, values)
     assert program.depth_ticks == DEPTH - 1
