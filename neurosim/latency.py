@@ -79,6 +79,29 @@ def overruns(chip: Chip, counters: Counters) -> int:
     return int(np.count_nonzero(counters.busy_cycles > period_cycles(chip)))
 
 
+def slack_cycles(chip: Chip, counters: Counters) -> I64:
+    """(n_samples, n_chip_ticks) cycles left of the fixed period, negative where it is overrun.
+
+    What a tick with a barrier leaves is nothing, so there the array is all zero.
+    """
+    if chip.tick.mode != "fixed":
+        return np.zeros_like(counters.busy_cycles)
+    return period_cycles(chip) - counters.busy_cycles
+
+
+def slack_sentence(chip: Chip, counters: Counters) -> str:
+    """For people, about a chip with a fixed tick; empty with a barrier or without ticks."""
+    slack = slack_cycles(chip, counters)
+    if chip.tick.mode != "fixed" or not slack.size:
+        return ""
+    period = period_cycles(chip)
+    left = f"the busiest leaves {slack.min():,} ({slack.min() / max(period, 1):.0%})"
+    late = overruns(chip, counters)
+    if late:
+        left = f"{late:,} of {slack.size:,} overrun it, by up to {-slack.min():,}"
+    return f"Fixed tick of {period:,} cycles: {left}, the mean is {slack.mean():,.1f} left."
+
+
 def seconds_total(program: Program, counters: Counters) -> float:
     """Time of all samples, one after the other."""
     chip = program.chip

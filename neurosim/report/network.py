@@ -8,6 +8,7 @@ import numpy as np
 
 from neurosim.hot_links import hottest_links
 from neurosim.ideal_validity import ideal_validity
+from neurosim.latency import slack_sentence
 from neurosim.network_stats import LATENCY_CLASSES, MAX_LATENCY_CYCLES, NetworkStats
 from neurosim.report.units import count, percent
 
@@ -27,21 +28,24 @@ def network_view(run: Run) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    if run.network is None:
-        judged = ideal_validity(run.program, run.counters)
-        return Group(links_table(run), Text(judged.sentence()))
-    return Group(links_table(run), stats_view(run.network, run.program.chip, run.counters))
+    chip, counters = run.program.chip, run.counters
+    if run.network is not None:
+        return Group(links_table(run), stats_view(run.network, chip, counters))
+    said = [ideal_validity(run.program, counters).sentence(), slack_sentence(chip, counters)]
+    return Group(links_table(run), *(Text(sentence) for sentence in said if sentence))
 
 
 def stats_view(stats: NetworkStats, chip: Chip, counters: Counters) -> Group:
     """What the cycle-level network saw: latencies, stalls, busiest outputs, drain of every tick."""
     from rich.console import Group
+    from rich.text import Text
 
     tables = [latency_table(stats), stall_table(stats)]
     tables.append(outputs_table(stats, chip, int(counters.busy_cycles.sum())))
     if stats.drain_cycles.size:
         tables.append(drain_table(stats, counters))
-    return Group(*tables)
+    slack = slack_sentence(chip, counters)
+    return Group(*tables, *([Text(slack)] if slack else []))
 
 
 def outputs_table(stats: NetworkStats, chip: Chip, cycles: int, n: int = 5) -> Table:

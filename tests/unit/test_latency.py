@@ -9,7 +9,15 @@ import pytest
 from support.chain import DEPTH, chain_chip, chain_program, chain_run
 
 from neurosim.counters import Counters
-from neurosim.latency import bound_ticks, latency, period_cycles, seconds_total, tick_cycles
+from neurosim.latency import (
+    bound_ticks,
+    latency,
+    period_cycles,
+    seconds_total,
+    slack_cycles,
+    slack_sentence,
+    tick_cycles,
+)
 
 
 def counters(busy, bounds=None):
@@ -60,6 +68,22 @@ def test_a_fixed_tick_takes_its_period():
 @pytest.mark.parametrize(("busy", "overruns"), [(99, 0), (100, 0), (101, 1)])
 def test_a_tick_overruns_from_one_cycle_too_many(busy, overruns):
     assert latency(fixed(1000.0), counters([[5, busy]])).overruns == overruns
+
+
+def test_slack_of_a_fixed_tick():
+    chip = fixed(1000.0).chip  # 100 cycles at 100 MHz
+    left = counters([[10, 60], [99, 100]])
+    assert slack_cycles(chip, left).tolist() == [[90, 40], [1, 0]]
+    assert slack_sentence(chip, left) == (
+        "Fixed tick of 100 cycles: the busiest leaves 0 (0%), the mean is 32.8 left."
+    )
+    late = counters([[10, 130, 101]])
+    assert slack_sentence(chip, late) == (
+        "Fixed tick of 100 cycles: 2 of 3 overrun it, by up to 30, the mean is 19.7 left."
+    )
+    barrier = chain_chip()
+    assert not slack_cycles(barrier, left).any()
+    assert slack_sentence(barrier, left) == ""
 
 
 def test_a_period_of_broken_cycles_counts_whole_ones_but_exact_seconds():

@@ -97,6 +97,14 @@ def test_the_cycle_level_network_shows_what_it_saw():
     assert shown.count("host") >= 1
 
 
+def test_a_fixed_tick_shows_its_slack():
+    tick = {"mode": "fixed", "period_ns": 1000.0, "sync_cycles": 0}
+    program = chain_program(chain_chip(tick=tick))
+    for noc in ("ideal", "cycle"):
+        run = neurosim.simulate(program, VALUES[..., None], noc=noc)
+        assert "Fixed tick of" in text_of(network_view(run))
+
+
 def test_statistics_add_up_in_any_order():
     program = chain_program()
     x = np.array([[[v]] * 3 for v in (1, 9, 4)], np.int64)
