@@ -16,6 +16,7 @@ import argparse
 import importlib.metadata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -100,8 +101,8 @@ class Digits(nn.Module):
             outputs.append(torch.relu(u) if self.kind == "liaf" else fired)
         return torch.stack(outputs, dim=1)
 
-    def export(self, provenance: dict[str, Any]) -> Network:
-        """The trained network as neurosim holds it."""
+    def export(self, provenance: dict[str, Any], calibration: np.ndarray) -> Network:
+        """The trained network as neurosim holds it, with typical inputs."""
         nodes: list[Node] = [Input((SIZES[0],))]
         for i, linear in enumerate(self.linear):
             bias = None if linear.bias is None else _numbers(linear.bias)
@@ -112,7 +113,7 @@ class Digits(nn.Module):
                 nodes.append(BatchNorm(*(_numbers(v) for v in values), eps=norm.eps))
             nodes.append(self.exported_neuron(last=i == len(self.norm)))
         chain = Network.sequential(nodes)
-        return Network(chain.nodes, chain.edges, chain.readout, provenance=provenance)
+        return replace(chain, provenance=provenance, calibration=calibration)
 
     def exported_neuron(self, last: bool) -> Neuron:
         """The neuron node of one layer."""
@@ -175,7 +176,7 @@ def decisions(scores: np.ndarray) -> np.ndarray:
     return scores.sum(axis=1).argmax(axis=1)
 
 
-def save(net: Digits, path: Path, x: np.ndarray, y: np.ndarray) -> None:
+def save(net: Digits, path: Path, x: np.ndarray, y: np.ndarray, calibration: np.ndarray) -> None:
     """Write the network with its provenance, and check the file against the trained module."""
     with torch.no_grad():
         scores, _ = net(torch.from_numpy(x).float())
@@ -192,7 +193,7 @@ def save(net: Digits, path: Path, x: np.ndarray, y: np.ndarray) -> None:
         "test_correct": n_right,
         "test_accuracy": n_right / len(y),
     }
-    write_network(net.export(provenance), path)
+    write_network(net.export(provenance, calibration), path)
     again = decisions(run_float(read_network(path), x))
     if int((again == y).sum()) != n_right:
         raise SystemExit(f"{path} does not reach the accuracy of the trained module.")
@@ -207,7 +208,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     x_train, x_test, y_train, y_test = digits()
     for kind in ("liaf", "lif"):
-        save(train(kind, x_train, y_train), folder / f"digits_{kind}.nir", x_test, y_test)
+        net, path = train(kind, x_train, y_train), folder / f"digits_{kind}.nir"
+        save(net, path, x_test, y_test, x_train[:N_CALIBRATION])
     np.savez_compressed(folder / "digits_test.npz", x=x_test, y=y_test.astype(np.uint8))
     np.savez_compressed(
         folder / "digits_calibration.npz",

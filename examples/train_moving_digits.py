@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def train_one(kind: str, seed: int, data: Any, arguments: Any, progress: Progres
     fit(model, x, y, options, lambda done: progress.update(bar, completed=done))
     trained = module_accuracy(model, x_test, y_test)
     calibration = x[:N_CALIBRATION]
-    exported = export_network(model, torch.from_numpy(x[:1]))
+    exported = export_network(model, torch.from_numpy(x[:1]), calibration=calibration)
     measured = measure(exported, x_test, y_test, calibration, arguments.chip)
     after = measured.integer_accuracy
     aware = measured.integer_accuracy < trained - MOST_LOST
@@ -93,7 +94,7 @@ def train_one(kind: str, seed: int, data: Any, arguments: Any, progress: Progres
         bar = progress.add_task(f"{kind} in integers, seed {seed}", total=steps)
         options = FitOptions(epochs=max(1, arguments.epochs // 4), learning_rate=5e-4, seed=seed)
         fit(integer, x, y, options, lambda done: progress.update(bar, completed=done))
-        exported = export_network(integer)
+        exported = export_network(integer, calibration=calibration)
         measured = measure(exported, x_test, y_test, calibration, arguments.chip)
     row = Row(kind, arguments.ticks, seed, trained, measured, weight_count(model), aware, after)
     if arguments.output is not None:
@@ -117,10 +118,7 @@ def save(row: Row, exported: Any, arguments: Any) -> None:
         "quantisation_aware": row.aware,
     }
     provenance = {**exported.provenance, **notes}
-    kept = type(exported)(
-        exported.nodes, exported.edges, exported.readout, exported.assumptions, provenance
-    )
-    write_network(kept, arguments.output / name)
+    write_network(replace(exported, provenance=provenance), arguments.output / name)
 
 
 def main() -> None:

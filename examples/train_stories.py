@@ -80,7 +80,7 @@ def train_one(kind: str, seed: int, data: Any, arguments: Any, progress: Progres
     if kind in GATED:
         return row
     calibration = x[:N_CALIBRATION]
-    exported = export_network(model, torch.from_numpy(x[:1]))
+    exported = export_network(model, torch.from_numpy(x[:1]), calibration=calibration)
     measured = measure(exported, x_test, y_test, calibration, arguments.chip)
     row = replace(row, measured=measured, rounded=measured.integer_accuracy)
     if measured.integer_accuracy < trained - MOST_LOST:
@@ -91,7 +91,7 @@ def train_one(kind: str, seed: int, data: Any, arguments: Any, progress: Progres
         )
         options = replace(options, epochs=epochs, learning_rate=arguments.rate / 10)
         fit(integer, x, y, options, lambda done: progress.update(bar, completed=done))
-        exported = export_network(integer)
+        exported = export_network(integer, calibration=calibration)
         measured = measure(exported, x_test, y_test, calibration, arguments.chip)
         row = replace(row, measured=measured, aware=True)
     if arguments.output is not None:

@@ -117,9 +117,8 @@ def _one(
     with progress(f"{name}: float, integers, mapping"):
         network = read_checkpoint(data_file(f"{name}.nir"), None)
         test = read_inputs(data_file("digits_test.npz"), network.input_shape).first(samples)
-        calibration = read_inputs(data_file("digits_calibration.npz"), network.input_shape)
         scores = run_float(network, test.x)
-        quantized = quantize(network, load_chip(chip), calibration.x)
+        quantized = quantize(network, load_chip(chip))
         integers = run_reference(quantized, test.x)
         program = map_network(quantized, chip)
     runs = {}

@@ -81,7 +81,10 @@ def mapping_options(function: F) -> F:
     """Choices of the reader, the quantizer, the partitioner and the placer."""
     return stacked(
         click.option(
-            "--calibration", type=FILE, help="npz with x: typical inputs, set the value ranges."
+            "--calibration",
+            type=FILE,
+            help="npz with x: typical inputs, set the value ranges.  [default: those that came "
+            "with the checkpoint]",
         ),
         click.option(
             "--reading",
@@ -141,16 +144,21 @@ def read_checkpoint(path: Path, reading: str | None) -> Network:
 
 
 def map_checkpoint(network: Network, chip: str, options: dict[str, Any]) -> Program:
-    """Map with the values of `mapping_options`; every option that was left alone is left out."""
+    """Map with the values of `mapping_options`; every option that was left alone is left out.
+
+    Ranges come from ``--calibration``, else from the checkpoint, else from the command's samples.
+    """
     from neurosim_mapper.pipeline import map_network
 
-    calibration = None
+    calibration = network.calibration
     if options["calibration"] is not None:
         from neurosim.inputs import read_inputs
 
         calibration = read_inputs(
             options["calibration"], network.input_shape, ticks=options.get("ticks")
         ).x
+    elif calibration is None and options.get("input_path") is not None:
+        calibration = read_samples(options, network.input_shape).first(_CALIBRATION_SAMPLES).x
     choices: dict[str, Any] = {name: options[name] for name in _CHOICES}
     if options["per_layer"]:
         choices["per_channel"] = False
@@ -158,6 +166,7 @@ def map_checkpoint(network: Network, chip: str, options: dict[str, Any]) -> Prog
     return map_network(network, chip, calibration, options["seed"], **given)
 
 
+_CALIBRATION_SAMPLES = 64
 _CHOICES = (
     "partitioner",
     "placer",

@@ -15,6 +15,9 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from neurosim.errors import InputFileError
 from neurosim_mapper.nodes import Input, Neuron, Node, Output, Shape
 
@@ -33,6 +36,8 @@ class Network:
         (the same arg max), or ``last`` tick.
     assumptions : sentences that a reader assumed and the file did not say.
     provenance : where the numbers come from (plain JSON data).
+    calibration : (samples, ticks, *input shape) typical inputs that came with the checkpoint; the
+        quantizer goes by them where it is given no others.
     """
 
     nodes: Mapping[str, Node]
@@ -40,6 +45,7 @@ class Network:
     readout: str = "sum"
     assumptions: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    calibration: npt.NDArray[Any] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for source, target in self.edges:
@@ -54,6 +60,18 @@ class Network:
         if self.readout not in ("sum", "mean", "last"):
             raise InputFileError(f"readout is {self.readout!r}; known: sum, mean, last.")
         _ = self.input_name, self.output_name, self.shapes
+        if self.calibration is not None:
+            self._check_calibration(self.calibration)
+
+    def _check_calibration(self, x: npt.NDArray[Any]) -> None:
+        shape = self.shapes[self.input_name]
+        if x.ndim != 2 + len(shape) or x.shape[2:] != shape or not x.size:
+            raise InputFileError(
+                f"The calibration inputs have shape {x.shape}; needed: (samples, ticks, "
+                f"{', '.join(map(str, shape))}), at least one of each."
+            )
+        if x.dtype.kind not in "biuf" or not np.isfinite(x).all():
+            raise InputFileError("The calibration inputs are not all finite numbers.")
 
     @classmethod
     def sequential(cls, nodes: Sequence[Node], readout: str = "sum") -> Network:

@@ -54,7 +54,8 @@ def map_network(
     network : a float network, or one that is quantized already.
     chip : a Chip, the name of a built-in one, or a chip file.
     calibration : inputs (samples, ticks, ...) that set the ranges of analog values, and how often
-        each neuron sends: the placer weighs traffic by it.
+        each neuron sends: the placer weighs traffic by it. By default those that came with the
+        checkpoint.
     seed : of every random choice; the same arguments give byte-identical programs.
     effort : moves of the annealing placer, by default from the number of cores.
     placement : placement file; the cores that it names stay where it says.
@@ -67,6 +68,8 @@ def map_network(
     UnsupportedError : the network needs something that is not offered.
     """
     target = load_chip(chip)
+    if calibration is None and isinstance(network, Network):
+        calibration = network.calibration
     quantized = _quantized(network, target, calibration, quantizer_options)
     report = start_report(quantized, target, seed)
     placing = Placing(placer, effort, placement)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neurosim.chip_files import load_chip
 from neurosim.errors import DoesNotFitError, InputFileError, UnsupportedError, UsageError
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import (
@@ -90,9 +91,11 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
         "Input: the network needs analog packets, test takes spike packets. Encode",
     ),
     "current-based": (
-        lambda: quantize(network(Linear(WEIGHT), Neuron(alpha_syn=np.asarray(0.5))), make_chip()),
+        lambda: quantize(
+            network(Linear(WEIGHT), Neuron(alpha_syn=np.asarray(0.5))), load_chip("tianjic")
+        ),
         UnsupportedError,
-        "Layer 'neuron2' has a synaptic state and needs the soma model 'cuba'; test offers liaf.",
+        "Layer 'neuron2' has a synaptic state and needs the soma model 'cuba'; tianjic offers liaf",
     ),
     "maximum of values": (
         lambda: quantize(

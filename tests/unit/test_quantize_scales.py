@@ -232,7 +232,7 @@ def test_input_codes() -> None:
     bare = quantize(analog, chip)
     assert bare.input_code == InputCode("analog", 1.0, 0, 255, saturate=False)
     assert any("Input: assumed to be integers from 0 to 255" in a for a in bare.assumptions)
-    assert any("taken from a bound" in a for a in bare.assumptions)
+    assert any("random inputs of 0 and 1, doubled" in a for a in bare.assumptions)
 
 
 def test_average_pooling_between_neurons_and_weights() -> None:

@@ -20,7 +20,7 @@ from neurosim_mapper.quantizer.activation import (
     scaled_code,
     spike_code,
 )
-from neurosim_mapper.quantizer.calibration import LayerStatistics, collect
+from neurosim_mapper.quantizer.calibration import LayerStatistics, collect, stand_in
 from neurosim_mapper.quantizer.figures import with_figures
 from neurosim_mapper.quantizer.given import GivenScales, given_scales
 from neurosim_mapper.quantizer.inputs import choose_input_code
@@ -59,8 +59,9 @@ def quantize(
     ----------
     network : the float network.
     chip : for its widths, shifts and packet kinds.
-    calibration : (samples, ticks, *input shape) typical inputs. They set the input code, the
-        ranges of analog outputs and the figures of the report.
+    calibration : (samples, ticks, *input shape) typical inputs, by default those that came with
+        the network. They set the input code, the ranges of analog outputs and the figures of the
+        report. Without any, ranges are those of random inputs, doubled.
     weight_bits : bits of a weight, those of the chip if None.
     per_channel : a weight unit per output channel (per neuron of a dense layer); else per layer.
     activation_range : range of analog outputs from the calibration: ``minmax``, ``percentile``
@@ -84,6 +85,7 @@ def quantize(
     )
     check_options(options, chip)
     folded = fold(network)
+    calibration = network.calibration if calibration is None else calibration
     statistics = {} if calibration is None else collect(network, folded, calibration)
     given, assumed = given_scales(network, folded, chip, options)
     if given is not None and input_kind in ("auto", given.input_code.kind):
@@ -97,7 +99,8 @@ def quantize(
     if given:
         codes = _given_codes(given)
     else:
-        codes = kept or _scaled_codes(folded, chip, code, options, statistics)
+        ranges = statistics or (stand_in(network, folded) if kept is None else {})
+        codes = kept or _scaled_codes(folded, chip, code, options, ranges)
     means = {n: s.y_mean for n, s in statistics.items() if s.y_mean is not None}
 
     def layers_of(trial: Trial) -> tuple[QuantizedLayer, ...]:
@@ -231,7 +234,9 @@ def _scaled_codes(
     for layer in folded.layers:
         if layer.neuron.output == "analog":
             found = statistics.get(layer.name)
-            bound = (-np.inf, np.inf) if found else _float_bound(layer, codes)
+            bound = _float_bound(layer, codes)
+            if found is not None and found.stands_in:
+                found = found.doubled(bound, layer.neuron)
             codes[layer.name] = scaled_code(
                 layer.name, layer.neuron, found, bound, chip.packet.analog_payload_bits, options
             )
@@ -282,7 +287,7 @@ def _assumptions(
         bounded = not (layers_kept or layers_given or layer.name in statistics)
         if neuron.output == "analog" and bounded:
             found.append(
-                f"Layer {layer.name!r}: range of its analog output taken from a bound; "
-                "calibration data would use the 8 bits better."
+                f"Layer {layer.name!r}: range of its analog output from random inputs of 0 and 1, "
+                "doubled; calibration data would show the true one."
             )
     return found

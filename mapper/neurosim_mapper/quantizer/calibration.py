@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,8 @@ from neurosim_mapper.nodes import FloatArray, Neuron
 from neurosim_mapper.quantized import INPUT
 
 SAMPLE_LIMIT: Final = 1 << 18  # values kept per layer for percentiles and error searches
+_STAND_IN_TICKS: Final = 12
+_STAND_IN_VALUES: Final = 1 << 22  # of all neurons, samples and ticks
 
 
 @dataclass
@@ -27,6 +29,7 @@ class LayerStatistics:
     u_low, u_high : range of what the activation sees (U, or U - threshold in TR mode).
     y_low, y_high : range of the output.
     pre, out : samples of what the activation sees and of the output, evenly strided.
+    stands_in : the inputs were drawn at random, for want of others.
     """
 
     u_abs_max: FloatArray
@@ -38,6 +41,29 @@ class LayerStatistics:
     out: FloatArray = field(default_factory=lambda: np.zeros(0))
     y_sum: FloatArray | None = None
     n_seen: int = 0
+    stands_in: bool = False
+
+    def doubled(self, bound: tuple[float, float], neuron: Neuron) -> LayerStatistics | None:
+        """Twice the range that was seen, within a proven bound.
+
+        None if nothing moved, or if nothing bounds it: such a range depends on the true inputs.
+        """
+        if not np.isfinite(bound).all():
+            return None
+        low, high = max(2 * self.u_low, bound[0]), min(2 * self.u_high, bound[1])
+        if not low < high:
+            return None
+        pre = np.clip(2 * self.pre, low, high)
+        ends = neuron.activated(np.array([low, high]))
+        return replace(
+            self,
+            u_low=low,
+            u_high=high,
+            y_low=float(ends.min()),
+            y_high=float(ends.max()),
+            pre=pre,
+            out=neuron.activated(pre),
+        )
 
     @property
     def y_mean(self) -> FloatArray | None:
@@ -65,6 +91,22 @@ class LayerStatistics:
         self.add_mean(Y)
         self.pre = np.concatenate([self.pre, pre.reshape(-1)[::stride]])
         self.out = np.concatenate([self.out, Y.reshape(-1)[::stride]])
+
+
+def stand_in(network: Network, folded: FoldedNetwork) -> dict[str, LayerStatistics]:
+    """Statistics for random inputs of 0 and 1, from nearly silent to nearly full.
+
+    Empty if all neurons spike: their ranges do not depend on the input.
+    """
+    if all(layer.neuron.output == "spike" for layer in folded.layers):
+        return {}
+    n_values = sum(layer.n_neurons for layer in folded.layers) * _STAND_IN_TICKS
+    shape = network.shapes[network.input_name]
+    n_samples = int(np.clip(_STAND_IN_VALUES // n_values, 2, 16))
+    share = np.linspace(0.05, 0.95, n_samples).reshape(-1, *(1,) * (1 + len(shape)))
+    draws = np.random.default_rng(0).random((n_samples, _STAND_IN_TICKS, *shape))
+    found = collect(network, folded, (draws < share).astype(np.float64))
+    return {name: replace(seen, stands_in=True) for name, seen in found.items()}
 
 
 def collect(

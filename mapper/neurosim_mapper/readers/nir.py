@@ -334,6 +334,8 @@ def _own_section(graph: FlatGraph) -> tuple[FlatGraph, dict[str, Any]]:
             "provenance": dict(said["provenance"]),
             "order": list(true_name.values()),
         }
+        if "calibration" in section:
+            found["calibration"] = np.asarray(section["calibration"])
     except (ValueError, TypeError, KeyError, AttributeError):
         raise damaged from None
     if set(true_name) != set(graph.entries):

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neurosim.errors import UsageError
 from neurosim_mapper.network import Network
@@ -59,12 +60,22 @@ def network_tree(network: Network) -> Tree:
         text = json.dumps(said, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise UsageError(f"The network's provenance is not plain JSON data: {error}.") from None
+    inputs = {} if network.calibration is None else {"calibration": _narrow(network.calibration)}
     return {
         "type": "NIRGraph",
         "nodes": {names[name]: node_tree(network, name) for name in network.nodes},
         "edges": edges,
-        "metadata": {SECTION: {"format": np.int64(GRAPH_FORMAT), "network": text}},
+        "metadata": {SECTION: {"format": np.int64(GRAPH_FORMAT), "network": text} | inputs},
     }
+
+
+def _narrow(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same numbers in the smallest type of a few."""
+    for kind in (np.uint8, np.int16, np.float32):
+        smaller = x.astype(kind)
+        if np.array_equal(smaller, x):
+            return smaller
+    return x
 
 
 def node_tree(network: Network, name: str) -> Tree:

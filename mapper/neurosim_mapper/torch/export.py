@@ -10,8 +10,10 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
+import numpy.typing as npt
 from torch import Tensor, fx, nn
 
 from neurosim.errors import UnsupportedError, UsageError
@@ -45,6 +47,7 @@ def export_network(
     ticks: int | None = None,
     readout: str | None = None,
     provenance: Mapping[str, Any] | None = None,
+    calibration: npt.NDArray[Any] | None = None,
 ) -> Network:
     """The network that `module` computes in evaluation mode.
 
@@ -57,6 +60,8 @@ def export_network(
         layers and no sample is given.
     readout : ``sum``, ``mean`` or ``last``; by default what the module does at its end, or ``sum``.
     provenance : plain JSON data to store with the network.
+    calibration : (samples, ticks, *shape) typical inputs to store with it, so that whoever maps it
+        needs no data: some dozens of training samples.
 
     Returns
     -------
@@ -72,7 +77,8 @@ def export_network(
         If neither sample nor shape is given.
     """
     if isinstance(module, QuantizationAware):
-        return module.network(readout=readout, provenance=provenance)
+        found = module.network(readout=readout, provenance=provenance)
+        return replace(found, calibration=calibration)
     if sample_input is not None:
         if sample_input.ndim < 3:
             raise UsageError(
@@ -90,6 +96,7 @@ def export_network(
         network.readout,
         network.assumptions,
         dict(provenance or {}),
+        calibration,
     )
 
 
