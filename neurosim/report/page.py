@@ -96,15 +96,16 @@ def comparison_page(comparison: Comparison, pages: dict[str, str] | None = None)
 
 
 def _render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(**values)
+    return page_environment().get_template(template).render(**values)
 
 
-def _environment() -> Environment:
+def page_environment(*folders: Path) -> Environment:
+    """Templates of `folders`, then ours; text is escaped, and ``base.html.j2`` is the frame."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

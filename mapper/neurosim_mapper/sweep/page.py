@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from neurosim import __version__
+from neurosim.report.page import page_environment
 from neurosim_mapper.sweep.metrics import METRICS
 from neurosim_mapper.sweep.study import Study
 
@@ -55,7 +55,7 @@ class Scale:
     def ticks(self, length: float) -> list[tuple[float, str]]:
         """Pixels and label of some values."""
         if self.words:
-            return [(self.place(word, length), word) for word in self.words]
+            return [(self.place(word, length), _figure(word)) for word in self.words]
         if self.high == self.low:
             return [(length / 2, f"{self.low:.4g}")]
         steps = [i / _N_TICKS for i in range(_N_TICKS + 1)]
@@ -68,8 +68,10 @@ def sweep_page(study: Study, rows: Sequence[Row]) -> str:
     """HTML of a study."""
     done = [row for row in rows if row["status"] == "done"]
     names = [name for name in study.objectives if all(row[name] is not None for row in done)]
-    template = _environment().get_template("page.html")
-    return template.render(
+    environment = page_environment(Path(__file__).parent)
+    environment.filters["figure"] = _figure
+    return environment.get_template("page.html.j2").render(
+        title=f"{study.name} - sweep",
         study=study,
         rows=rows,
         n_done=len(done),
@@ -85,24 +87,13 @@ def sweep_page(study: Study, rows: Sequence[Row]) -> str:
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("neurosim_mapper.sweep", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["figure"] = _figure
-    return environment
-
-
 def _figure(value: Any) -> str:
+    """A value in short: floats with five digits, files by their name."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else str(value).rsplit("/", 1)[-1]
 
 
 def _label(study: Study, row: Row) -> str:
