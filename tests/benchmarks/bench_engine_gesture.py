@@ -1,0 +1,118 @@
+"""The LIAF-Net gesture network on an array of Tianjic chips, beside PyTorch's float forward.
+
+32 x 32 x 2, ConvLIAF 64 - 128 - 128, DenseLIAF 256 - 11, 60 ticks of which a twentieth of the input
+is set; the same random weights on both sides, one sample, the same number of threads. ReLU leaves
+zeros, which are never sent; SELU leaves none.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from neurosim.chip import Chip
+from neurosim.chip_files import load_chip
+from neurosim.simulator import simulate
+from neurosim_mapper import map_network
+from neurosim_mapper.network import Network
+from neurosim_mapper.nodes import Conv, Flatten, Input, Linear, Node, Pool2d, liaf
+from tests.benchmarks.engine_table import print_table
+
+TICKS, THRESHOLD, ALPHA = 60, 0.5, 0.3
+CHIPS = 8  # in each direction
+
+
+def weights(rng: np.random.Generator) -> list[np.ndarray]:
+    """Five layers, uniform as PyTorch starts them."""
+    shapes = [(64, 2, 3, 3), (128, 64, 3, 3), (128, 128, 3, 3), (256, 8192), (11, 256)]
+    bounds = [1 / np.sqrt(np.prod(shape[1:])) for shape in shapes]
+    return [
+        rng.uniform(-3 * bound, 3 * bound, shape).astype(np.float32)
+        for bound, shape in zip(bounds, shapes, strict=True)
+    ]
+
+
+def network(layers: list[np.ndarray], activation: Any) -> Network:
+    """The network for the mapper."""
+
+    def neurons() -> Node:
+        return liaf(THRESHOLD, ALPHA, activation)
+
+    nodes: list[Node] = [Input((2, 32, 32))]
+    for number, weight in enumerate(layers):
+        if weight.ndim == 4:
+            nodes += [Conv(weight.astype(float), padding=((1, 1), (1, 1))), neurons()]
+            if number > 0:
+                nodes += [Pool2d("avg", (2, 2), (2, 2)), neurons()]
+        else:
+            nodes += [Flatten()] if number == 3 else []
+            nodes += [Linear(weight.astype(float)), neurons()]
+    return Network.sequential(nodes)
+
+
+def torch_seconds(layers: list[np.ndarray], activation: str, x: np.ndarray, threads: int) -> float:
+    """Median of PyTorch's float forward of one sample."""
+    import torch
+    from torch.nn import functional as f
+
+    torch.set_num_threads(threads)
+    tensors = [torch.from_numpy(weight) for weight in layers]
+    act = f.relu if activation == "relu" else f.selu
+
+    def step(current: Any, state: Any) -> tuple[Any, Any]:
+        u = current + state
+        return act(u), ALPHA * torch.where(u >= THRESHOLD, 0.0, u)
+
+    @torch.no_grad()
+    def forward() -> None:
+        state: list[Any] = [0.0] * 7
+        for frame in torch.from_numpy(x.astype(np.float32)):
+            y, state[0] = step(f.conv2d(frame[None], tensors[0], padding=1), state[0])
+            y, state[1] = step(f.conv2d(y, tensors[1], padding=1), state[1])
+            y, state[2] = step(f.avg_pool2d(y, 2), state[2])
+            y, state[3] = step(f.conv2d(y, tensors[2], padding=1), state[3])
+            y, state[4] = step(f.avg_pool2d(y, 2), state[4])
+            y, state[5] = step(f.linear(y.flatten(1), tensors[3]), state[5])
+            y, state[6] = step(f.linear(y, tensors[4]), state[6])
+
+    return _median(forward)
+
+
+def _median(run: Any) -> float:
+    run()
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def main(threads: int = 2) -> None:
+    """Seconds per sample of both sides, in one run."""
+    data = load_chip("tianjic").to_dict()
+    data["array"] = {"wide": CHIPS, "high": CHIPS}
+    chip = Chip.model_validate(data)
+    rng = np.random.default_rng(0)
+    layers = weights(rng)
+    x = (rng.random((1, TICKS, 2, 32, 32)) < 0.05).astype(float)
+    rows = []
+    for activation in ("relu", "selu"):
+        program = map_network(
+            network(layers, activation), chip, calibration=x[:, :8], placer="row-major"
+        )
+        counted = simulate(program, x, threads=threads).counters.core.sum(axis=0)
+        ours = _median(lambda p=program: simulate(p, x, threads=threads))
+        theirs = torch_seconds(layers, activation, x[0], threads)
+        events, macs = int(counted[0]), int(counted[2])
+        rows.append([activation, program.n_cores, events, macs, ours, theirs, ours / theirs])
+    head = ["activation", "cores", "events", "MACs", "ours, s", "PyTorch, s", "ratio"]
+    print_table(f"3. Gesture, one sample of {TICKS} ticks, {threads} threads", head, rows)
+
+
+if __name__ == "__main__":
+    main(*(int(word) for word in sys.argv[1:2]))
