@@ -18,13 +18,16 @@ from pydantic_core import PydanticCustomError
 from neurosim.chip_rules import (
     Problems,
     address_problems,
+    cut_off_cores,
+    dead_directions,
     fault_problems,
     payload_problems,
+    reload_problems,
     source_problems,
 )
 
 if TYPE_CHECKING:
-    from neurosim.noc.model import Direction, Noc
+    from neurosim.noc.model import Noc
 
 CHIP_SCHEMA: Final = "neurosim-chip/1"
 MAX_CORES: Final = 1 << 20
@@ -285,6 +288,8 @@ class Energy(_Section):
     """One bit between the host and the chip."""
     static_w: Quantity
     """Power of one idle chip (leakage, clock); an array draws it once per chip."""
+    reload_pj_per_bit: Quantity | None = None
+    """One bit between the cores and the memory that folded programs are reloaded from."""
 
 
 class Timing(_Section):
@@ -302,6 +307,8 @@ class Timing(_Section):
     """One neuron update."""
     packet_send_cycles: Quantity
     """One packet entering the network."""
+    reload_cycles_per_bit: Quantity | None = None
+    """One bit between all cores of a chip and that memory; without it, nothing can be folded."""
 
     def _broken_rules(self) -> Problems:
         if self.clock_hz.value == 0:
@@ -361,6 +368,7 @@ class Chip(_Section):
             *fault_problems(self),
             *address_problems(self),
             *payload_problems(self),
+            *reload_problems(self),
             *source_problems(self, known),
         ]
 
@@ -469,43 +477,13 @@ class Chip(_Section):
             chip_height=self.grid.high if several else 0,
             chip_link_cycles=self.inter_chip.latency_cycles if several else None,
             chip_link_bits=self.inter_chip.link_bits_per_cycle if several else None,
-            dead_links=_dead_directions(self),
-            dead_routers=_cut_off(self),
+            dead_links=dead_directions(self),
+            dead_routers=cut_off_cores(self),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The chip as plain data; ``Chip.model_validate`` of it gives an equal chip."""
         return self.model_dump(mode="json", by_alias=True)
-
-
-_DIRECTION_OF_STEP: Final[dict[CoreXY, Direction]] = {
-    (1, 0): "+x", (-1, 0): "-x", (0, 1): "+y", (0, -1): "-y"
-}  # fmt: skip
-
-
-def _dead_directions(chip: Chip) -> tuple[tuple[int, int, Direction], ...]:
-    """Every dead link as router and direction; links round the edge exist on a torus only."""
-    ring = chip.noc_section.topology == "torus"
-    found = []
-    for (x, y), (u, v) in chip.dead_links:
-        step = (u - x, v - y)
-        if ring and step not in _DIRECTION_OF_STEP:
-            step = (-step[0] // max(abs(step[0]), 1), -step[1] // max(abs(step[1]), 1))
-        if step in _DIRECTION_OF_STEP:
-            found.append((x, y, _DIRECTION_OF_STEP[step]))
-    return tuple(found)
-
-
-def _cut_off(chip: Chip) -> tuple[CoreXY, ...]:
-    """Dead cores of a mesh without a single working link."""
-    dead = {frozenset(ends) for ends in chip.dead_links}
-    found = []
-    for x, y in chip.dead_cores if chip.noc_section.topology == "mesh" else ():
-        near = [(x + dx, y + dy) for dx, dy in _DIRECTION_OF_STEP]
-        inside = [(u, v) for u, v in near if 0 <= u < chip.wide and 0 <= v < chip.high]
-        if all(frozenset(((x, y), end)) in dead for end in inside):
-            found.append((x, y))
-    return tuple(found)
 
 
 SOURCED_SECTIONS: Final[dict[str, type[_Section]]] = {

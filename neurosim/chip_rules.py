@@ -6,10 +6,11 @@ Enters: a `Chip` whose single values are all valid. Leaves: every rule it breaks
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from neurosim.chip import Chip
+    from neurosim.noc.model import Direction
 
 Problems = list[tuple[str, str]]
 """(key path inside the section, sentence) of every rule that a section breaks."""
@@ -107,3 +108,44 @@ def source_problems(chip: Chip, known: list[str]) -> Problems:
                 sentence = f"names no key of plain numbers: {path!r}. {hint}"
                 problems.append((f"sources.{number}.of.{place}", sentence))
     return problems
+
+
+def reload_problems(chip: Chip) -> Problems:
+    """The time and the energy of a reload are given together or not at all."""
+    time, price = chip.timing.reload_cycles_per_bit, chip.energy.reload_pj_per_bit
+    if (time is None) == (price is None):
+        return []
+    missing, given = ("timing.reload_cycles_per_bit", "energy.reload_pj_per_bit")
+    if price is None:
+        missing, given = given, missing
+    return [(missing, f"is needed with {given}")]
+
+
+_DIRECTION_OF_STEP: Final[dict[tuple[int, int], Direction]] = {
+    (1, 0): "+x", (-1, 0): "-x", (0, 1): "+y", (0, -1): "-y"
+}  # fmt: skip
+
+
+def dead_directions(chip: Chip) -> tuple[tuple[int, int, Direction], ...]:
+    """Every dead link as router and direction; links round the edge exist on a torus only."""
+    ring = chip.noc_section.topology == "torus"
+    found = []
+    for (x, y), (u, v) in chip.dead_links:
+        step = (u - x, v - y)
+        if ring and step not in _DIRECTION_OF_STEP:
+            step = (-step[0] // max(abs(step[0]), 1), -step[1] // max(abs(step[1]), 1))
+        if step in _DIRECTION_OF_STEP:
+            found.append((x, y, _DIRECTION_OF_STEP[step]))
+    return tuple(found)
+
+
+def cut_off_cores(chip: Chip) -> tuple[tuple[int, int], ...]:
+    """Dead cores of a mesh without a single working link."""
+    dead = {frozenset(ends) for ends in chip.dead_links}
+    found = []
+    for x, y in chip.dead_cores if chip.noc_section.topology == "mesh" else ():
+        near = [(x + dx, y + dy) for dx, dy in _DIRECTION_OF_STEP]
+        inside = [(u, v) for u, v in near if 0 <= u < chip.wide and 0 <= v < chip.high]
+        if all(frozenset(((x, y), end)) in dead for end in inside):
+            found.append((x, y))
+    return tuple(found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,18 +19,31 @@ from neurosim.program import Program
 from neurosim.state import PacketLog, TickCosts
 
 
+class CoreTimes(NamedTuple):
+    """How long every core computes and reads weights in every tick, in 2**-16 cycles."""
+
+    compute: npt.NDArray[np.int64]  # (n_chip_ticks, n_cores)
+    memory: npt.NDArray[np.int64]
+
+
 class Player(ABC):
     """A clock at work for one worker.
 
     Attributes
     ----------
     stats : what the network saw, None for a model without one.
+    needs_core_times : whether `play` wants to know the times of every core.
+    reloads : of folded programs, per sample (2, n_chip_ticks): bits reloaded, and their cycles.
     """
 
     stats: NetworkStats | None = None
+    needs_core_times: ClassVar[bool] = False
+    reloads: list[npt.NDArray[np.int64]] | None = None
 
     @abstractmethod
-    def play(self, costs: TickCosts, log: PacketLog) -> npt.NDArray[np.int64]:
+    def play(
+        self, costs: TickCosts, log: PacketLog, times: CoreTimes | None = None
+    ) -> npt.NDArray[np.int64]:
         """Busy cycles of every chip tick of one sample, (n_chip_ticks,)."""
 
 

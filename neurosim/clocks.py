@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.clock import Clock, Player
+from neurosim.clock import Clock, CoreTimes, Player
+from neurosim.folded_clock import FoldedClock
 from neurosim.program import Program
 from neurosim.state import PacketLog, TickCosts, allocate_log
 
@@ -33,13 +34,20 @@ class IdealClock(Clock):
 
 
 class _IdealPlayer(Player):
-    def play(self, costs: TickCosts, log: PacketLog) -> npt.NDArray[np.int64]:
+    def play(
+        self, costs: TickCosts, log: PacketLog, times: CoreTimes | None = None
+    ) -> npt.NDArray[np.int64]:
         """The largest of the three bounds."""
         return np.maximum(np.maximum(costs.compute, costs.memory), costs.traffic)
 
 
 def make_clock(program: Program, noc: str) -> Clock:
-    """The clock of a network model: ``ideal`` or ``cycle``."""
+    """The clock of a network model, ``ideal`` or ``cycle``; phase by phase if folded."""
+    clock = _network_clock(program, noc)
+    return clock if program.n_phases == 1 else FoldedClock(program, clock)
+
+
+def _network_clock(program: Program, noc: str) -> Clock:
     if noc == "ideal":
         return IdealClock(program)
     from neurosim.cycle_clock import CycleClock

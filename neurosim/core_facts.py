@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from neurosim.chip import PACKET_KINDS
 from neurosim.counters import Counters
-from neurosim.energy import PARTS, PRICE_LIST, Energy, as_float, energy
+from neurosim.energy import PARTS, Energy, as_float, energy
 from neurosim.flow_links import crossing_links, implied_flows, implied_runs, link_positions
+from neurosim.folded_clock import reloads_of_cores
 from neurosim.program import N_DIRECTIONS, Program
 from neurosim.state import CORE_COUNTS
 
@@ -90,8 +91,9 @@ def energy_shares(program: Program, counters: Counters, bill: Energy) -> I64:
     counts = priced_shares(program, counters)
     grid = 10.0**bill.digits
     steps = np.zeros((program.n_cores + 2, len(PARTS)), np.int64)
-    for (part, counter, _), term in zip(PRICE_LIST, bill.terms, strict=True):
-        steps[:, PARTS.index(part)] += _share_out(round(term.energy_pj * grid), counts[counter])
+    for term in bill.terms:
+        share = _share_out(round(term.energy_pj * grid), counts[term.counter])
+        steps[:, PARTS.index(term.part)] += share
     return steps
 
 
@@ -122,6 +124,7 @@ def priced_shares(program: Program, counters: Counters) -> dict[str, I64]:
         "bit_hops_y": sent(hops[1] * size),
         "crossing_bits": sent(hops[2] * size),
         "io_bits": host,
+        "reload_bits": np.append(reloads_of_cores(program, counters), [0, 0]),
         "chip_seconds": idle,
     }
 

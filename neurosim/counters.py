@@ -66,7 +66,10 @@ class Counters:
     window_bits : (n_windows, n_used) bits over it.
     window_core_time : (n_windows, 2, n_cores) compute and memory time of cores, 2**-16 cycles.
 
-    The last five are empty in a run folder of an earlier version.
+    reload_bits, reload_cycles : (n_samples, n_chip_ticks) of a folded program: bits between the
+        cores and the memory that they are reloaded from, and the cycles that it takes; else empty.
+
+    Those from `binding` on are empty in a run folder of an earlier version.
     """
 
     core: I64
@@ -80,6 +83,8 @@ class Counters:
     window_link: I64 = field(default_factory=lambda: _nothing(0))
     window_bits: I64 = field(default_factory=lambda: _nothing(0, 0))
     window_core_time: I64 = field(default_factory=lambda: _nothing(0, 2, 0))
+    reload_bits: I64 = field(default_factory=lambda: _nothing(0, 0))
+    reload_cycles: I64 = field(default_factory=lambda: _nothing(0, 0))
 
     @property
     def n_samples(self) -> int:

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip import PACKET_KINDS
-from neurosim.clock import Clock, Player
+from neurosim.clock import Clock, CoreTimes, Player
+from neurosim.flow_ends import flow_terminals
 from neurosim.network_stats import NetworkStats, latency_histogram
 from neurosim.noc.routes import Routes
 from neurosim.noc.tick import TickNetwork, TickResult
@@ -81,7 +82,7 @@ class CyclePlayer(Player):
         sources = ends.source[np.flatnonzero(ends.tree >= 0)]
         return self._network.routes(sources, ends.tree_offset, ends.tree_target)
 
-    def play(self, costs: TickCosts, log: PacketLog) -> I64:
+    def play(self, costs: TickCosts, log: PacketLog, times: CoreTimes | None = None) -> I64:
         """Busy cycles of every chip tick of one sample."""
         n = int(log.n_logged[0])
         flow = log.flow[:n].astype(np.int64)
@@ -183,38 +184,38 @@ def _soma_cycles(program: Program) -> I64:
 
 def _flow_ends(program: Program) -> FlowEnds:
     chip, flows = program.chip, program.flows
-    terminal = (program.cores.y.astype(np.int64) * chip.wide) + program.cores.x
-    n_targets = np.diff(flows.target_offset)
+    ends = flow_terminals(program)
+    n_targets = np.diff(ends.offset)
     sender = flows.source.astype(np.int64)
     first, last = _end_links(program)
-    source = np.where(sender >= 0, terminal[sender], _host_terminal(program, first))
+    source = np.where(sender >= 0, program.terminal_of_core[sender], _host_terminal(program, first))
     target = _host_terminal(program, last)
     inside = n_targets > 0
-    target[inside] = terminal[flows.target[flows.target_offset[:-1][inside]]]
+    target[inside] = ends.target[ends.offset[:-1][inside]]
     several = n_targets > 1
-    rows = np.concatenate(
-        [np.empty(0, np.int64)]
-        + [
-            flows.target[flows.target_offset[f] : flows.target_offset[f + 1]]
-            for f in np.flatnonzero(several)
-        ]
-    ).astype(np.int64)
-    psum = flows.kind == FLOW_KINDS["psum"]
-    owner = np.full(sender.size, -1, np.int64)
-    owner[psum] = flows.target[flows.target_offset[:-1][psum]]
     bits = np.array([chip.packet_bits(kind) for kind in PACKET_KINDS], np.int64)
     return FlowEnds(
         source=source,
         target=target,
         n_targets=np.maximum(n_targets, 1),
         tree_offset=np.concatenate([[0], np.cumsum(n_targets[several])]).astype(np.int64),
-        tree_target=terminal[rows],
+        tree_target=ends.target[np.repeat(several, n_targets)],
         tree=np.where(several, np.cumsum(several) - 1, -1),
         bits=bits[flows.kind],
         kind=flows.kind.astype(np.int64),
         sender=sender,
-        owner=owner,
+        owner=_waiting_owner(program),
     )
+
+
+def _waiting_owner(program: Program) -> I64:
+    """(n_flows,) owner that waits for the partial sums of a flow; it waits in its own phase."""
+    flows, phase = program.flows, program.phase_of_core
+    owner = np.full(flows.kind.size, -1, np.int64)
+    psum = np.flatnonzero(flows.kind == FLOW_KINDS["psum"])
+    target = flows.target[flows.target_offset[:-1][psum]]
+    owner[psum] = np.where(phase[target] == phase[flows.source[psum]], target, -1)
+    return owner
 
 
 def _end_links(program: Program) -> tuple[I64, I64]:

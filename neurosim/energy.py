@@ -20,6 +20,7 @@ link      bit_hops_x      hop_x_pj_per_bit             a bit over an east-west l
 link      bit_hops_y      hop_y_pj_per_bit             a bit over a north-south link
 link      crossing_bits   chip_crossing_pj_per_bit     a bit between chips of the array
 io        io_bits         io_pj_per_bit                a bit to or from the host
+reload    reload_bits     reload_pj_per_bit            a bit of a folded program, reloaded
 static    chip_seconds    static_w                     idle power of all chips x time
 ========= =============== ============================ ================================
 
@@ -43,7 +44,7 @@ from neurosim.latency import seconds_total
 from neurosim.program import Program
 
 PJ_PER_J: Final = 1e12
-PARTS: Final = ("synapse", "soma", "router", "link", "io", "static")
+PARTS: Final = ("synapse", "soma", "router", "link", "io", "reload", "static")
 PRICE_LIST: Final = (
     ("synapse", "synaptic_ops", "synaptic_op_pj"),
     ("synapse", "macs", "mac_pj"),
@@ -59,6 +60,7 @@ PRICE_LIST: Final = (
     ("link", "bit_hops_y", "hop_y_pj_per_bit"),
     ("link", "crossing_bits", "chip_crossing_pj_per_bit"),
     ("io", "io_bits", "io_pj_per_bit"),
+    ("reload", "reload_bits", "reload_pj_per_bit"),
     ("static", "chip_seconds", "static_w"),
 )
 """(part, counter, key of the chip's energy section) of every term."""
@@ -101,6 +103,7 @@ class Energy:
     router: float
     link: float
     io: float
+    reload: float
     static: float
     total: float
     terms: tuple[EnergyTerm, ...]
@@ -114,10 +117,12 @@ class Energy:
 def energy(program: Program, counters: Counters) -> Energy:
     """Price every counter of a run with the table of its chip."""
     counts, prices = priced_counts(program, counters), program.chip.energy
-    quantities: list[Quantity] = [getattr(prices, key) for _, _, key in PRICE_LIST]
+    # A chip that cannot be folded has no price of a reload.
+    rows = [row for row in PRICE_LIST if getattr(prices, row[2]) is not None]
+    quantities: list[Quantity] = [getattr(prices, key) for _, _, key in rows]
     exact = [
         counts[counter] * quantity.value * (PJ_PER_J if part == "static" else 1.0)
-        for (part, counter, _), quantity in zip(PRICE_LIST, quantities, strict=True)
+        for (part, counter, _), quantity in zip(rows, quantities, strict=True)
     ]
     steps, digits = _on_grid(exact)
     terms = tuple(
@@ -131,10 +136,10 @@ def energy(program: Program, counters: Counters) -> Energy:
             quantity.source,
             quantity.kind,
         )
-        for (part, counter, key), quantity, step in zip(PRICE_LIST, quantities, steps, strict=True)
+        for (part, counter, key), quantity, step in zip(rows, quantities, steps, strict=True)
     )
     sums = {
-        name: sum(step for step, row in zip(steps, PRICE_LIST, strict=True) if row[0] == name)
+        name: sum(step for step, row in zip(steps, rows, strict=True) if row[0] == name)
         for name in PARTS
     }
     parts = {name: as_float(step, digits) for name, step in sums.items()}
@@ -148,6 +153,7 @@ def priced_counts(program: Program, counters: Counters) -> dict[str, int | float
         "bit_hops_x": bits.x,
         "bit_hops_y": bits.y,
         "crossing_bits": bits.crossing,
+        "reload_bits": int(counters.reload_bits.sum()),
         "chip_seconds": seconds_total(program, counters) * program.chip.n_chips,
     }
 

@@ -89,7 +89,8 @@ def implied_flows(program: Program) -> npt.NDArray[np.bool_]:
     bare &= flows.source >= 0
     there = np.zeros(bare.size, np.int64)
     there[bare] = flows.target[flows.target_offset[:-1][bare]]
-    result: npt.NDArray[np.bool_] = bare & (flows.source != there)
+    terminal = program.terminal_of_core
+    result: npt.NDArray[np.bool_] = bare & (terminal[flows.source] != terminal[there])
     return result
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from neurosim.clock import Player
 from neurosim.counters import BOUNDS, Counters
 from neurosim.network_stats import NetworkStats
 from neurosim.program import Program
@@ -17,7 +18,11 @@ I64 = npt.NDArray[np.int64]
 
 
 def gathered_counters(
-    program: Program, tallies: Sequence[Tally], costs: I64, busy_cycles: I64
+    program: Program,
+    tallies: Sequence[Tally],
+    costs: I64,
+    busy_cycles: I64,
+    players: Sequence[Player] = (),
 ) -> Counters:
     """The counters of a run.
 
@@ -25,6 +30,7 @@ def gathered_counters(
     ----------
     tallies : of each player.
     costs : (n_samples, len(TickCosts), n_chip_ticks). busy_cycles : (n_samples, n_chip_ticks).
+    players : that timed the samples; they know what a folded program reloaded.
     """
     field_of = {name: costs[:, i] for i, name in enumerate(TickCosts._fields)}
     tally = Tally(*(np.sum(columns, axis=0) for columns in zip(*tallies, strict=True)))
@@ -37,6 +43,7 @@ def gathered_counters(
         peak_link=field_of["peak_link"],
         binding=_binding(program, field_of),
         **_windows(program, tally, costs.shape[2]),
+        **_reload_columns(players),
     )
 
 
@@ -71,6 +78,16 @@ def _flow_packets(program: Program, tally: Tally) -> I64:
     fragments = np.flatnonzero(program.groups.psum_target >= 0)
     np.add.at(result, program.groups.psum_flow[fragments], tally.sent_psums[fragments])
     return result
+
+
+def _reload_columns(players: Sequence[Player]) -> dict[str, I64]:
+    """The columns of `Counters` about reloads; none unless the program is folded."""
+    rows = [row for player in players for row in player.reloads or ()]
+    return {
+        name: np.stack([row[i] for row in rows])
+        for i, name in enumerate(("reload_bits", "reload_cycles"))
+        if rows
+    }
 
 
 def joined_network(parts: Sequence[NetworkStats | None]) -> NetworkStats | None:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.clock import Player
+from neurosim.clock import Clock, CoreTimes, Player
 from neurosim.cycle_clock import CycleClock, CyclePlayer
+from neurosim.folded_clock import FoldedClock, FoldedPlayer
 from neurosim.noc.tick import TickResult
 from neurosim.program import Program
 from neurosim.simulator import Run, play_samples
@@ -27,7 +28,8 @@ class PacketTimes(NamedTuple):
     ----------
     tick, flow : chip tick, and flow of the Program.
     packet : number of the packet; deliveries of one packet share it.
-    inject, arrive : cycles from the start of that tick: the head leaves, the tail arrives.
+    inject, arrive : cycles from the start of that tick (in a folded program, of the phase of the
+        sender): the head leaves, the tail arrives.
     """
 
     tick: I64
@@ -39,11 +41,14 @@ class PacketTimes(NamedTuple):
 
 def trace_sample(program: Program, x: npt.ArrayLike) -> tuple[Run, PacketTimes]:
     """Play one sample (n_ticks, *input_shape) with the cycle-level network, noting every packet."""
-    clock = _NotingClock(program)
+    clock: Clock = _NotingClock(program)
+    if program.n_phases > 1:
+        clock = FoldedClock(program, clock)
     run, players = play_samples(program, np.asarray(x)[None], clock, "cycle", threads=1)
-    (player,) = players
+    player = players[0].inner if isinstance(players[0], FoldedPlayer) else players[0]
     assert isinstance(player, _NotingPlayer)
-    return run, player.noted
+    noted = player.noted
+    return run, noted._replace(tick=noted.tick // program.n_phases)
 
 
 class _NotingClock(CycleClock):
@@ -56,10 +61,10 @@ class _NotingPlayer(CyclePlayer):
 
     noted: PacketTimes
 
-    def play(self, costs: TickCosts, log: PacketLog) -> I64:
+    def play(self, costs: TickCosts, log: PacketLog, times: CoreTimes | None = None) -> I64:
         sizes = np.diff(log.tick_offset)
         self._tick = np.repeat(np.arange(sizes.size), sizes)
-        return super().play(costs, log)
+        return super().play(costs, log, times)
 
     def _note(self, flow: I64, played: TickResult) -> None:
         packet = np.repeat(np.arange(flow.size), self._ends.n_targets[flow])

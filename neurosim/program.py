@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PROGRAM_SCHEMA: Final = "neurosim-program/2"
 OLD_SCHEMAS: Final = ("neurosim-program/1",)
-"""Read, too: as 2, without current-based neurons."""
+"""Read, too: as 2, without current-based neurons and phases."""
 
 U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
@@ -59,6 +59,8 @@ class CoreTable(NamedTuple):
     synapse_format: I32  # SYNAPSE_FORMATS
     dense_offset: I64  # into SynapseTable.dense: block (axons, neurons) row-major; of a crossbar
     # core, into SynapseTable.crossbar
+    phase: I32 = np.empty(0, np.int32)  # of a folded program: when in a tick the core is loaded;
+    # cores of different phases may share a position. Empty: all at once
 
 
 class GroupTable(NamedTuple):
@@ -174,6 +176,22 @@ class Program:
         """Used cores."""
         return int(self.cores.x.size)
 
+    @cached_property
+    def phase_of_core(self) -> I64:
+        """(n_cores,) phase of a tick in which each core is loaded."""
+        phase = self.cores.phase
+        return phase.astype(np.int64) if phase.size else np.zeros(self.n_cores, np.int64)
+
+    @cached_property
+    def n_phases(self) -> int:
+        """Phases of a tick: 1 unless the program is folded."""
+        return 1 + int(self.phase_of_core.max(initial=0))
+
+    @cached_property
+    def terminal_of_core(self) -> I64:
+        """(n_cores,) router ``y * wide + x`` of each core."""
+        return self.cores.y.astype(np.int64) * self.chip.wide + self.cores.x
+
     @property
     def n_neurons(self) -> int:
         """Neurons of all used cores, those of partial sums included."""
@@ -262,6 +280,7 @@ def load_program(path: str | Path) -> Program:
     meta, columns = read_archive(Path(path), PROGRAM_SCHEMA, OLD_SCHEMAS)
     if not any(name.startswith("cuba.") for name in columns):
         columns |= {f"cuba.{name}": c for name, c in CubaColumns.empty()._asdict().items()}
+    columns.setdefault("cores.phase", np.empty(0, np.int32))
     try:
         program = _program_from(meta, columns)
         violations = program.violations

@@ -8,7 +8,6 @@ when the chip could load it. What the compiled simulator relies on (ids in range
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -17,23 +16,11 @@ import numpy.typing as npt
 from neurosim.fixed_point import signed_limits
 from neurosim.flow_links import implied_flows
 from neurosim.input_bounds import crossbar_block, input_bounds
+from neurosim.place_check import check_phases, check_places, phase_columns
 from neurosim.program import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, Program
 from neurosim.soma.liaf import OUTPUT_CODES
 from neurosim.soma.truenorth import N_TYPES
-
-
-@dataclass(frozen=True)
-class Violation:
-    """One broken rule: which rule, on what, how much is needed, how much there is."""
-
-    rule: str
-    where: str
-    needed: str
-    limit: str
-
-    def __str__(self) -> str:
-        """One sentence."""
-        return f"{self.rule}: {self.where} needs {self.needed}, the limit is {self.limit}."
+from neurosim.violation import Violation as Violation
 
 
 def check_program(program: Program) -> list[Violation]:
@@ -98,6 +85,7 @@ def _check_structure(program: Program) -> Iterator[Violation]:
         0,
         program.truenorth.leak.size,
     )
+    yield from phase_columns(program)
     yield from _blocks_lie_inside(program)
     yield from _models_fit(program)
     if program.chip.noc_section.topology == "torus" and implied_flows(program).any():
@@ -219,23 +207,6 @@ def _core_limits(program: Program) -> Iterator[Violation]:
         core.synapse_memory_bytes,
         "bytes",
     )
-
-
-def _places(program: Program) -> Iterator[Violation]:
-    chip = program.chip
-    places = list(zip(program.cores.x.tolist(), program.cores.y.tolist(), strict=True))
-    usable = set(chip.usable_cores)
-    for core, place in enumerate(places):
-        if place not in usable:
-            yield Violation(
-                "placement",
-                f"core {core}",
-                f"a working core at {place}",
-                f"the {chip.wide} x {chip.high} grid without dead cores",
-            )
-    if len(set(places)) < len(places):
-        twice = next(place for place in places if places.count(place) > 1)
-        yield Violation("placement", f"({twice[0]}, {twice[1]})", "one core per place", "1")
 
 
 def _weights(program: Program) -> Iterator[Violation]:
@@ -380,7 +351,8 @@ def _somas(program: Program) -> npt.NDArray[np.bool_]:
 
 _RULES: Final[tuple[Callable[[Program], Iterator[Violation]], ...]] = (
     _core_limits,
-    _places,
+    check_places,
+    check_phases,
     _weights,
     _soma,
     _sums,

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.clock import Clock, Player
+from neurosim.clock import Clock, CoreTimes, Player
 from neurosim.clocks import make_clock
 from neurosim.counters import Counters
 from neurosim.encoding import encode_input
@@ -39,7 +39,7 @@ from neurosim.state import (
     allocate_state,
     allocate_tally,
 )
-from neurosim.windows import plan_windows
+from neurosim.windows import add_tally, plan_windows
 
 if TYPE_CHECKING:
     from neurosim.report import Report
@@ -221,6 +221,8 @@ def simulate_chunks(
         ticks. UsageError : as for `simulate`.
     """
     _check_call(program, "ideal", probe)
+    if program.n_phases > 1:
+        raise UsageError("a folded program is played a sample at a time; use `simulate`.")
     clock = make_clock(program, "ideal")
     crew = _crew(program, clock, threads, 1)
     estimate_memory(program, 1, n_ticks, probe, 1, crew.size).refuse_beyond(memory_limit)
@@ -296,8 +298,8 @@ class _Job:
         log = self.clock.new_log(n_ticks + self.program.depth_ticks)
         for row, sample in enumerate(samples):
             piece = self._piece(part, row, int(sample), x[row], 0, n_ticks)
-            log = self._play(state, part.tally, piece, log)
-            part.busy_cycles[row] = part.player.play(piece.costs, log)
+            log, times = self._play_timed(state, part, piece, log)
+            part.busy_cycles[row] = part.player.play(piece.costs, log, times)
             if self.progress is not None:
                 self.progress(1)
         return part
@@ -364,6 +366,18 @@ class _Job:
             part.v[row, first:stop],
         )
         return _Piece(span, x, costs, watch)
+
+    def _play_timed(
+        self, state: State, part: _Part, piece: _Piece, log: PacketLog
+    ) -> tuple[PacketLog, CoreTimes | None]:
+        """`_play` of a whole sample, with the times of every core if the clock asks for them."""
+        if not part.player.needs_core_times:
+            return self._play(state, part.tally, piece, log), None
+        tally = allocate_tally(self.image, piece.costs.compute.size)
+        by_tick = np.append(piece.span[:4], 1)
+        log = self._play(state, tally, replace(piece, span=by_tick), log)
+        add_tally(part.tally, tally, int(piece.span[4]))
+        return log, CoreTimes(tally.window_compute, tally.window_memory)
 
     def _play(self, state: State, tally: Tally, piece: _Piece, log: PacketLog) -> PacketLog:
         """One piece; returns the log, a larger one if the packets had outgrown it."""
@@ -437,6 +451,7 @@ def _collect(job: _Job, parts: list[_Part], n_ticks: int, noc: str, labels: I64 
         [part.tally for part in parts],
         np.concatenate([part.costs for part in parts]),
         np.concatenate([part.busy_cycles for part in parts]),
+        [part.player for part in parts],
     )
     outputs, *values = _by_layer(program, probe, np.concatenate([p.y for p in parts]), n_ticks)
     membrane: list[I32] = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.state import CORE_COUNTS
+from neurosim.state import CORE_COUNTS, Tally
 
 if TYPE_CHECKING:
     from neurosim.counters import Counters
@@ -66,6 +66,16 @@ def one_window(program: Program, counters: Counters, op_time: I64) -> dict[str, 
         "window_bits": bits[None, used],
         "window_core_time": np.stack([compute, count["axon_events"] * read])[None],
     }
+
+
+def add_tally(total: Tally, by_tick: Tally, ticks: int) -> None:
+    """Add a tally with a window per tick to one with windows of `ticks` ticks, in place."""
+    for name in total._fields:
+        column, added = getattr(total, name), getattr(by_tick, name)
+        if name.startswith("window_"):
+            starts = np.arange(column.shape[0]) * ticks
+            added = np.add.reduceat(added, starts, axis=0) if starts.size else added[:0]
+        column += added
 
 
 def binding_numbers(program: Program) -> I64:

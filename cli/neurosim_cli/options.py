@@ -100,6 +100,11 @@ def mapping_options(function: F) -> F:
         click.option(
             "--placement", type=FILE, help="Placement file; the cores that it names stay there."
         ),
+        click.option(
+            "--fold",
+            metavar="auto|N",
+            help="Load a network that is too large in phases, N per tick.",
+        ),
         click.option("--weight-bits", type=int, help="Bits of a weight.  [default: the chip's]"),
         click.option("--per-layer", is_flag=True, help="One weight scale per layer, not channel."),
         click.option(
@@ -160,6 +165,8 @@ def map_checkpoint(network: Network, chip: str, options: dict[str, Any]) -> Prog
     elif calibration is None and options.get("input_path") is not None:
         calibration = read_samples(options, network.input_shape).first(_CALIBRATION_SAMPLES).x
     choices: dict[str, Any] = {name: options[name] for name in _CHOICES}
+    if options["fold"] is not None and options["fold"].isdecimal():
+        choices["fold"] = int(options["fold"])
     if options["per_layer"]:
         choices["per_channel"] = False
     given = {name: value for name, value in choices.items() if value is not None}
@@ -172,6 +179,7 @@ _CHOICES = (
     "placer",
     "effort",
     "placement",
+    "fold",
     "weight_bits",
     "activation_range",
     "percentile",

@@ -98,6 +98,7 @@ def _core_table(
         group_offset=np.cumsum([0, *map(len, partition.cores)], dtype=np.int64),
         synapse_format=formats,
         dense_offset=dense_offset,
+        phase=placement.phase if placement.phase.any() else np.empty(0, np.int32),
     )
 
 

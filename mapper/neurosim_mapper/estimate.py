@@ -63,6 +63,8 @@ def estimate(network: Network, chip: Chip) -> dict[str, Any]:
     ]
     neurons = sum(layer.n_neurons for layer in shapes.layers)
     available = len(chip.usable_cores)
+    folds = chip.timing.reload_cycles_per_bit is not None
+    phases = -(-cores // available) if folds else None
     return {
         "schema": ESTIMATE_SCHEMA,
         "chip": chip.name,
@@ -71,7 +73,8 @@ def estimate(network: Network, chip: Chip) -> dict[str, Any]:
         "cores_available": available,
         "chips": -(-cores // (chip.grid.wide * chip.grid.high)),
         "fits": cores <= available,
-        "reason": None if cores <= available else too_many_cores(cores, chip),
+        "reason": None if cores <= available else too_many_cores(cores, chip, phases),
+        "phases": phases,
         "simple_bound": -(-neurons // chip.core.neurons),
         "synapse_bytes": sum(row["synapse_bytes"] for row in rows),
         "packets_per_tick_at_most": {

@@ -116,11 +116,12 @@ class Wiring:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where each core of a Partition sits: global (x, y), all different, none dead."""
+    """Where each core of a Partition sits: global (x, y), none dead, one core per phase."""
 
     x: I32
     y: I32
     notes: Mapping[str, float | str]
+    phase: I32
 
 
 @dataclass(frozen=True)

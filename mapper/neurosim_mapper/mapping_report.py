@@ -8,6 +8,7 @@ The command line writes both as mapping_report.json. Keys::
     pipeline_ticks     ticks from the first input to the first output
     layers             per layer: neurons, tile, tiles, fragments, cores it appears on, and how many
                        tile shapes were tried and rejected, by the limit that rejected them
+    phases             1, or the phases of a tick of a folded network
     cores_used, cores_available, simple_bound, fan_in_fragments, utilisation
     placement          cost, lower bound, gap and baselines: `neurosim_mapper.place.report`
     fits, reason       the sentence of the error, if any
@@ -23,6 +24,7 @@ from neurosim.chip import Chip
 from neurosim.errors import DoesNotFitError
 from neurosim.program_check import Violation
 from neurosim_mapper.mapping import Partition
+from neurosim_mapper.phases import phases_needed
 from neurosim_mapper.quantized import QuantizedNetwork
 
 MAPPING_REPORT_SCHEMA: Final = "neurosim-mapping-report/1"
@@ -73,11 +75,16 @@ def check_core_count(partition: Partition, chip: Chip) -> None:
     needed, available = len(partition.cores), len(chip.usable_cores)
     if needed <= available:
         return
-    raise DoesNotFitError(too_many_cores(needed, chip))
+    raise DoesNotFitError(too_many_cores(needed, chip, phases_needed(partition, chip)))
 
 
-def too_many_cores(needed: int, chip: Chip) -> str:
-    """The sentence about a network that needs more cores than there are."""
+def too_many_cores(needed: int, chip: Chip, phases: int | None) -> str:
+    """The sentence about a network that needs more cores than there are.
+
+    Parameters
+    ----------
+    phases : in which it would fit folded; None if it cannot be folded.
+    """
     available = len(chip.usable_cores)
     dead = chip.n_cores - available
     per_chip = chip.grid.wide * chip.grid.high
@@ -96,6 +103,7 @@ def too_many_cores(needed: int, chip: Chip) -> str:
         f"the network needs {needed} cores, the chip {chip.name!r} has {available}: {have}"
         f"{f', {dead} of them dead' if dead else ''}, this needs {needed}: {remedy} "
         f"(array: {{wide: {wide}, high: {high}}} in the chip file)."
+        f"{f' Or fold it: {phases} phases per tick fit this chip (--fold auto).' if phases else ''}"
     )
 
 

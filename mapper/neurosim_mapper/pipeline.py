@@ -28,6 +28,7 @@ from neurosim_mapper.mapping_report import (
 )
 from neurosim_mapper.network import Network
 from neurosim_mapper.partition import PARTITIONERS, Partitioner
+from neurosim_mapper.phases import Fold, assign_phases, check_fold
 from neurosim_mapper.place import Placer, Placing, calibrated_rates, place, placement_problem
 from neurosim_mapper.quantized import QuantizedNetwork
 from neurosim_mapper.route import route_packets
@@ -45,6 +46,7 @@ def map_network(
     placer: str | Placer = "annealing",
     effort: int | None = None,
     placement: str | Path | None = None,
+    fold: Fold = None,
     **quantizer_options: Any,
 ) -> Program:
     """Quantize, legalise, partition, place, route, assemble, and check against the chip.
@@ -59,6 +61,8 @@ def map_network(
     seed : of every random choice; the same arguments give byte-identical programs.
     effort : moves of the annealing placer, by default from the number of cores.
     placement : placement file; the cores that it names stay where it says.
+    fold : ``auto`` or a number of phases: a network that is larger than the chip is loaded phase
+        after phase in every tick, see `neurosim_mapper.phases`.
     quantizer_options : passed on to `quantize`.
 
     Raises
@@ -73,8 +77,9 @@ def map_network(
     quantized = _quantized(network, target, calibration, quantizer_options)
     report = start_report(quantized, target, seed)
     placing = Placing(placer, effort, placement)
+    phases = check_fold(fold)
     try:
-        return _map(quantized, target, seed, calibration, partitioner, placing, report)
+        return _map(quantized, target, seed, calibration, partitioner, placing, phases, report)
     except DoesNotFitError as error:
         error.report = {**report, "fits": False, "reason": str(error), **error.report}
         raise
@@ -87,6 +92,7 @@ def _map(
     calibration: npt.ArrayLike | None,
     partitioner: str | Partitioner,
     placing: Placing,
+    fold: Fold,
     report: dict[str, Any],
 ) -> Program:
     """The steps in order; every one adds to the report what it found."""
@@ -96,11 +102,14 @@ def _map(
     report["pipeline_ticks"] = schedule.depth_ticks
     partition = _named(PARTITIONERS, partitioner, "partitioner")(legal, chip, schedule)
     report |= partition_rows(legal, partition, chip)
-    check_core_count(partition, chip)
+    if fold is None:
+        check_core_count(partition, chip)
+    phase = assign_phases(partition, chip, fold)
+    report["phases"] = 1 + int(phase.max(initial=0))
     wiring = wire(legal, partition, schedule, chip.core.destinations_per_neuron)
     rng = np.random.default_rng(seed)
     rates = None if calibration is None else calibrated_rates(legal, chip, calibration)
-    problem = placement_problem(legal, partition, wiring, chip, rates)
+    problem = placement_problem(legal, partition, wiring, chip, rates, phase)
     placement, report["placement"] = place(problem, placing, rng)
     routes = route_packets(legal, partition, wiring, placement, chip)
     report["fits"] = True

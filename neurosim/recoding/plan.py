@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.errors import UsageError
+from neurosim.errors import UnsupportedError, UsageError
 from neurosim.image_traffic import resources, runs_of
 from neurosim.program import FLOW_KINDS, MODEL_CODES, Program
 from neurosim.recoding.codes import Book, SpikeCode
@@ -95,7 +95,13 @@ def plan_recoding(program: Program, code: SpikeCode | Mapping[str, SpikeCode]) -
     Raises
     ------
     UsageError : a layer that does not exist, or no layer with a code sends values to another.
+    UnsupportedError : a folded program.
     """
+    if program.n_phases > 1:
+        raise UnsupportedError(
+            "re-codings time sub-ticks of all cores at once; a folded program loads its cores in "
+            f"{program.n_phases} phases. Use a larger array (array: in the chip file)."
+        )
     flows = _value_flows(program)
     code_of = _codes_of_groups(program, code, flows)
     books = {

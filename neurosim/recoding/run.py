@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.clock import Clock, Player
+from neurosim.clock import Clock, CoreTimes, Player
 from neurosim.clocks import make_clock
 from neurosim.counters import BOUNDS, Counters
 from neurosim.errors import UsageError
@@ -88,7 +88,7 @@ class _RecodedPlayer(Player):
         self.costs: list[TickCosts] = []
         self.busy: list[I64] = []
 
-    def play(self, costs: TickCosts, log: PacketLog) -> I64:
+    def play(self, costs: TickCosts, log: PacketLog, times: CoreTimes | None = None) -> I64:
         """Count and time the sub-ticks; the caller's ticks have no length of their own."""
         sample: Sample = count_sample(self._plan, log, self._plan.program.depth_ticks)
         self.core += sample.core

@@ -130,6 +130,7 @@ def program_facts(program: Program) -> dict[str, Any]:
         "digest": program_digest(program),
         "cores_used": program.n_cores,
         "cores_available": len(program.chip.usable_cores),
+        "phases": program.n_phases,
         "pipeline_ticks": program.depth_ticks,
         "layers": layer_facts(program),
         "output_layer": program.layer_names[program.output_layer],

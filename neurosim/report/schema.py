@@ -44,6 +44,7 @@ COUNTS: Final = {
     "bit_hops_y": "of these, along north-south links",
     "crossing_bits": "of these, over links between chips",
     "io_bits": "bits over the links to and from the host",
+    "reload_bits": "bits between the cores of a folded program and the memory it is reloaded from",
 }
 """Keys of the section ``counts``; `neurosim.counters` defines them in full."""
 
@@ -173,6 +174,7 @@ def _program() -> dict[str, Any]:
             "digest": _DIGEST,
             "cores_used": _COUNT,
             "cores_available": _COUNT,
+            "phases": _said({**_COUNT, "minimum": 1}, "per tick; 1 unless folded"),
             "layers": {"type": "array", "items": layer},
             "seed": {"type": "integer"},
             "assumptions": {"type": "array", "items": _TEXT},
@@ -207,5 +209,6 @@ def _latency() -> dict[str, Any]:
             "bound": _said(
                 _section(dict.fromkeys(BOUNDS, _COUNT)), "ticks that each resource binds"
             ),
+            "reload_cycles": _said(_COUNT, "of cycles_total, reloading a folded program"),
         }
     )

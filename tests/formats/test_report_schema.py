@@ -49,8 +49,9 @@ SECTIONS = {
         "seconds_per_sample",
         "overruns",
         "bound",
+        "reload_cycles",
     ],
-    "energy_pj": ["synapse", "soma", "router", "link", "io", "static", "total"],
+    "energy_pj": ["synapse", "soma", "router", "link", "io", "reload", "static", "total"],
 }
 
 

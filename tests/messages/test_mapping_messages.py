@@ -80,7 +80,8 @@ def test_too_many_cores_names_the_array_that_fits():
     error = failure(dense_network(chip, (64, 200)), chip)
     assert str(error) == (
         "the network needs 7 cores, the chip 'test' has 4: a 2x2 chip has 4 cores, this needs 7: "
-        "two chips side by side fit (array: {wide: 2, high: 1} in the chip file)."
+        "two chips side by side fit (array: {wide: 2, high: 1} in the chip file). Or fold it: 2 "
+        "phases per tick fit this chip (--fold auto)."
     )
     assert error.report["cores_used"] == 7
     assert error.report["layers"][0]["cores"] == 7
@@ -89,8 +90,33 @@ def test_too_many_cores_names_the_array_that_fits():
 def test_the_sentence_of_the_issue():
     chip = make_chip(grid={"wide": 13, "high": 12})
     assert "a 13x12 chip has 156 cores, this needs 277: two chips side by side fit" in (
-        too_many_cores(277, chip)
+        too_many_cores(277, chip, None)
     )
+
+
+def test_folding_says_why_it_cannot_help():
+    chip = make_chip(grid={"wide": 2, "high": 2})
+    network = dense_network(chip, (64, 200))
+    with pytest.raises(DoesNotFitError) as caught:
+        map_network(network, make_chip(grid={"wide": 1, "high": 1}), fold=3)
+    assert str(caught.value) == (
+        "the network needs 7 cores, 3 phases of 1 cores of the chip 'test' are too few: 7 phases "
+        "would fit (--fold 7)."
+    )
+    no_memory = make_chip(
+        grid={"wide": 2, "high": 2},
+        timing__reload_cycles_per_bit=None,
+        energy__reload_pj_per_bit=None,
+    )
+    with pytest.raises(DoesNotFitError) as caught:
+        map_network(network, no_memory, fold="auto")
+    assert str(caught.value) == (
+        "folding reloads weights in every tick; the chip 'test' has no memory to reload from. "
+        "Give it timing.reload_cycles_per_bit and energy.reload_pj_per_bit."
+    )
+    assert "Or fold it" not in str(failure(network, no_memory))
+    with pytest.raises(UsageError, match="fold is 'much'; needs auto or a number of phases"):
+        map_network(network, chip, fold="much")
 
 
 @pytest.mark.parametrize("n_cores", [1, 156, 157, 400, 2500, 5019])

@@ -74,6 +74,7 @@ BASE: dict[str, Any] = {
         "chip_crossing_pj_per_bit": _q(26.0),
         "io_pj_per_bit": _q(17.0),
         "static_w": _q(0.01),
+        "reload_pj_per_bit": _q(3.0),
     },
     "timing": {
         "clock_hz": _q(1e8),
@@ -82,6 +83,7 @@ BASE: dict[str, Any] = {
         "row_read_cycles": _q(2.0),
         "neuron_update_cycles": _q(1.0),
         "packet_send_cycles": _q(1.0),
+        "reload_cycles_per_bit": _q(0.25),
     },
 }
 

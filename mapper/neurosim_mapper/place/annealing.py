@@ -44,6 +44,7 @@ FEW_MOVES_PER_CORE: Final = 3_000  # below, a random start gets nowhere and is l
 _STAGES: Final = 60
 # The default effort, in ns of a machine of 2024; from counts alone, so the result never depends
 # on how fast a machine really is.
+FULL_PHASES: Final = 10  # of a folded program, as many get the full effort; more share it
 _NS_PER_CORE: Final = 6_000_000
 _NS_CAP: Final = 850_000_000
 _NS_PER_CORE_ABOVE: Final = 500_000
@@ -53,6 +54,7 @@ def default_effort(problem: PlacementProblem) -> int:
     """Moves for about a second with 300 cores, far less with a few; from counts alone."""
     n_cores = problem.movable.size
     budget_ns = min(_NS_PER_CORE * n_cores, _NS_CAP + _NS_PER_CORE_ABOVE * n_cores)
+    budget_ns = budget_ns * FULL_PHASES // max(FULL_PHASES, problem.n_siblings)
     degree = problem.graph.neighbour.size / max(problem.n_cores, 1)
     return int(budget_ns / (MOVE_NS[0] + MOVE_NS[1] * degree))
 
@@ -164,7 +166,7 @@ def _run_at(problem: PlacementProblem, router: I64, rng: np.random.Generator) ->
 def make_board(problem: PlacementProblem, router: I64, rng: np.random.Generator) -> Board:
     """A board with the cores at `router` and its own random numbers."""
     core = np.full(problem.chip.n_cores, -1, np.int64)
-    core[router] = np.arange(problem.n_cores)
+    core[router[: problem.n_residents]] = np.arange(problem.n_residents)
     is_open = np.zeros(problem.chip.n_cores, dtype=np.bool_)
     is_open[problem.free] = True
     return Board(

@@ -47,11 +47,13 @@ def placement_problem(
     wiring: Wiring,
     chip: Chip,
     rates: Rates | None = None,
+    phase: I64 | None = None,
 ) -> PlacementProblem:
     """Problem of a wired network.
 
     Parameters
     ----------
+    phase : (n_cores,) phase of each core of a folded program.
     rates : packets per tick that a neuron sends, per layer name (or "input") a number or an
         array (n_neurons,); 1 for layers that are not named. `calibrated_rates` measures them.
     """
@@ -64,7 +66,8 @@ def placement_problem(
     weight = np.rint(rows.packets * scale).astype(np.int64)
     n = wiring.n_cores
     nets = _tree_nets(n, rows, weight) if tree else pair_nets(n, rows.source, rows.target, weight)
-    return PlacementProblem(chip, n, nets, no_pins(n), 1.0 / scale, core_labels(partition))
+    labels = core_labels(partition)
+    return PlacementProblem(chip, n, nets, no_pins(n), 1.0 / scale, labels, phase=phase)
 
 
 def core_labels(partition: Partition) -> tuple[str, ...]:

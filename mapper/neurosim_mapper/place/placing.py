@@ -11,7 +11,8 @@ import numpy as np
 from neurosim.errors import UsageError
 from neurosim_mapper.mapping import Placement
 from neurosim_mapper.place.annealing import place_annealing
-from neurosim_mapper.place.placement_file import pin_from_file
+from neurosim_mapper.place.by_phase import place_by_phase
+from neurosim_mapper.place.placement_file import FilePlacer, pin_from_file
 from neurosim_mapper.place.placers import PLACERS, Placer
 from neurosim_mapper.place.problem import PlacementProblem
 from neurosim_mapper.place.report import placement_report
@@ -44,7 +45,10 @@ def place(
     placer = _placer(placing)
     if placing.file is not None:
         problem = pin_from_file(problem, placing.file)
-    placement = placer(problem, rng)
+    if isinstance(placer, FilePlacer):  # knows the cores of all phases
+        placement = placer(problem, rng)
+    else:
+        placement = place_by_phase(problem, placer, rng)
     return placement, placement_report(problem, placement)
 
 

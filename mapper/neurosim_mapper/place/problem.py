@@ -71,6 +71,10 @@ class PlacementProblem:
     pins : (n_cores,) router of cores that must not move, -1 for the others.
     labels : (n_cores,) what each core holds, for people; may be empty.
     congestion_share : weight of the load of busy links against distance; 0: distance only.
+    phase : (n_cores,) phase of each core of a folded program; None: all at once. Cores of
+        different phases may share a router.
+    n_siblings : phases that are placed one after the other, this one included.
+    n_ghosts : the last so many cores are pinned and take no place: cores of another phase.
 
     Raises
     ------
@@ -85,11 +89,15 @@ class PlacementProblem:
     unit: float = 1.0
     labels: tuple[str, ...] = ()
     congestion_share: float = CONGESTION_SHARE
+    phase: I64 | None = None
+    n_siblings: int = 1
+    n_ghosts: int = 0
 
     def __post_init__(self) -> None:
-        if self.n_cores > len(self.chip.usable_cores):
+        needed = int(np.bincount(self.phases[: self.n_residents]).max(initial=0))
+        if needed > len(self.chip.usable_cores):
             raise DoesNotFitError(
-                f"the placement needs {self.n_cores} cores, the chip {self.chip.name!r} has "
+                f"the placement needs {needed} cores, the chip {self.chip.name!r} has "
                 f"{len(self.chip.usable_cores)} usable ones. A larger array would fit "
                 "(array: in the chip file)."
             )
@@ -102,9 +110,25 @@ class PlacementProblem:
         return xy[:, 1] * self.chip.wide + xy[:, 0]
 
     @cached_property
+    def phases(self) -> I64:
+        """(n_cores,) phase of every core."""
+        return np.zeros(self.n_cores, np.int64) if self.phase is None else self.phase
+
+    @property
+    def n_phases(self) -> int:
+        """1 unless the program is folded."""
+        return 1 + int(self.phases.max(initial=0))
+
+    @property
+    def n_residents(self) -> int:
+        """Cores that take a place; ghosts follow behind them."""
+        return self.n_cores - self.n_ghosts
+
+    @cached_property
     def free(self) -> I64:
         """Usable routers without a pinned core, ascending."""
-        return np.setdiff1d(self.usable, self.pins[self.pins >= 0])
+        pins = self.pins[: self.n_residents]
+        return np.setdiff1d(self.usable, pins[pins >= 0])
 
     @cached_property
     def movable(self) -> I64:
@@ -162,7 +186,7 @@ class PlacementProblem:
         """Placement of a solution."""
         x = (router % self.chip.wide).astype(np.int32)
         y = (router // self.chip.wide).astype(np.int32)
-        return Placement(x, y, {"placer": placer, **notes})
+        return Placement(x, y, {"placer": placer, **notes}, self.phases.astype(np.int32))
 
     def routers(self, placement: Placement) -> I64:
         """Router numbers of a placement."""
@@ -198,7 +222,7 @@ def pair_nets(n_cores: int, source: I64, target: I64, weight: I64) -> Nets:
 
 
 def _check_pins(problem: PlacementProblem) -> None:
-    pinned = np.flatnonzero(problem.pins >= 0)
+    pinned = np.flatnonzero(problem.pins[: problem.n_residents] >= 0)
     routers = problem.pins[pinned]
     wide = problem.chip.wide
     for core, router in zip(pinned.tolist(), routers.tolist(), strict=True):
@@ -207,10 +231,11 @@ def _check_pins(problem: PlacementProblem) -> None:
                 f"pin of core {core} at ({router % wide}, {router // wide}): that core of "
                 f"{problem.chip.name!r} is dead. Pin it to another one."
             )
-    found, counts = np.unique(routers, return_counts=True)
+    slots = problem.phases[pinned] * problem.chip.n_cores + routers
+    found, counts = np.unique(slots, return_counts=True)
     if (counts > 1).any():
-        router = found[counts > 1][0]
-        both = pinned[routers == router]
+        both = pinned[slots == found[counts > 1][0]]
+        router = problem.pins[both[0]]
         raise UsageError(
             f"pins of cores {both[0]} and {both[1]}: both at ({router % wide}, {router // wide}). "
             "A core of the chip holds one core of the mapping."
