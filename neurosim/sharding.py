@@ -23,7 +23,15 @@ from neurosim.simulator import Run, simulate
 
 SHARDS_PER_THREAD: Final = 4
 
-_PER_SAMPLE: Final = ("bounds", "busy_cycles", "peak_bits", "peak_link", "binding")
+_PER_SAMPLE: Final = (
+    "bounds",
+    "busy_cycles",
+    "peak_bits",
+    "peak_link",
+    "binding",
+    "reload_bits",
+    "reload_cycles",
+)
 _SUMS: Final = ("core", "flow_packets", "window_core_time")
 
 I64 = npt.NDArray[np.int64]
