@@ -18,6 +18,8 @@ NO_CHART: Final = "<p class='missing'>Charts need pygal: <code>pip install pygal
 
 _COMMENTS: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 _SCRIPTS: Final = re.compile(r"<script.*?</script>", re.DOTALL)
+# Not allowed in XML; names from files may hold anything.
+_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _WIDE: Final = 1060
 _NARROW: Final = 600
 
@@ -60,7 +62,7 @@ def lines(name: str, labels: Sequence[str], series: Series, show: Format, x_titl
 def _few(labels: Sequence[str]) -> dict[str, Any]:
     step = max(1, -(-len(labels) // 12))
     return {
-        "x_labels_major": list(labels[::step]),
+        "x_labels_major": [_UNPRINTABLE.sub("?", label) for label in labels[::step]],
         "show_minor_x_labels": False,
         "truncate_label": -1,
     }
@@ -99,7 +101,7 @@ def _drawn(
         **more,
     )
     chart.uuid = name
-    chart.x_labels = list(labels)
+    chart.x_labels = [_UNPRINTABLE.sub("?", label) for label in labels]
     for title, values in series.items():
         chart.add(title, list(values))
     text = _COMMENTS.sub("", chart.render(is_unicode=True))

@@ -26,7 +26,7 @@ I64 = npt.NDArray[np.int64]
 PITCH: Final = 40
 CELL: Final = 25
 MOST_CELLS: Final = 4096
-MOST_NUMBERS: Final = 150_000
+MOST_NUMBERS: Final = 100_000
 """Numbers of the tables behind the slider; longer runs share a position among several windows."""
 
 _MUCH: Final = 0.4  # of the chip
@@ -59,7 +59,6 @@ class Arrow:
     x: float
     y: float
     path: str
-    label: str
 
 
 @dataclass(frozen=True)
@@ -189,7 +188,7 @@ def _arrows(view: RunView, box: _Box) -> list[Arrow]:
             x, y = (x, y) if inward else (x + PITCH, y)
         else:
             x, y = box.middle(router % chip.wide, router // chip.wide)
-        result.append(Arrow(x, y, _ARROWS[direction], link_name(chip, link)))
+        result.append(Arrow(x, y, _ARROWS[direction]))
     return result
 
 

@@ -96,7 +96,9 @@ def comparison_page(comparison: Comparison, pages: dict[str, str] | None = None)
 
 
 def _render(template: str, **values: Any) -> str:
-    return page_environment().get_template(template).render(**values)
+    """The text; what cannot be written as UTF-8 (lone surrogates in names) becomes ``?``."""
+    text = page_environment().get_template(template).render(**values)
+    return text.encode("utf-8", "replace").decode()
 
 
 def page_environment(*folders: Path) -> Environment:

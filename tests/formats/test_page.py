@@ -12,6 +12,7 @@ import pytest
 from support.chain import chain_chip, chain_program, chain_run
 
 import neurosim
+from neurosim.core_facts import CoreFacts
 from neurosim.report import compare_runs
 from neurosim.report.page import comparison_page, run_page
 from neurosim.report.view import view_of_folder, view_of_run
@@ -115,6 +116,16 @@ def test_names_are_escaped():
     assert both.count("<script") == 1
 
 
+def test_names_may_hold_anything():
+    """Control characters and halves of characters, which XML and UTF-8 do not know."""
+    names = ("a\x01\x00b", "\ud800", "tab\tnew\nline")
+    program = replace(chain_program(), layer_names=names, provenance={"name": "\udfff"})
+    run = neurosim.simulate(program, np.full((1, 3, 1), 5), probe=names[:2])
+    text = run_page(view_of_run(run))
+    text.encode()
+    assert text.endswith("</html>")
+
+
 def test_an_older_folder_still_has_a_page(run):
     """Without what newer versions add, the page says how to get it."""
     view = view_of_run(run)
@@ -160,11 +171,43 @@ def test_a_run_without_samples_has_a_page():
 
 
 def test_a_large_run_stays_small():
-    """Thousands of ticks and samples, and a chip of 4096 cores: still below the limit."""
+    """Thousands of ticks, layers probed: still below the limit."""
     rng = np.random.default_rng(0)
-    chip = chain_chip(grid={"wide": 64, "high": 64})
-    run = chain_run(rng.integers(0, 50, (4, 3000)), chip, probe=["relay0", "relay1"])
+    run = chain_run(rng.integers(0, 50, (4, 3000)), chain_chip(), probe=["relay0", "relay1"])
     assert len(run_page(view_of_run(run)).encode()) < LIMIT_BYTES
+
+
+def test_a_full_chip_of_4096_cores_stays_small(run):
+    """Every core of TrueNorth's size in use and every link busy, with large numbers."""
+    chip = chain_chip(grid={"wide": 64, "high": 64})
+    n, links = chip.n_cores, 4 * chip.n_cores
+    router, many = np.arange(n), np.full((60, links), 10**9)
+    counters = replace(
+        run.counters,
+        busy_cycles=np.full((1, 60), 1000),
+        bounds=np.full((1, 60, 3), 1000),
+        window_start=np.arange(60),
+        window_link=np.arange(links),
+        window_bits=many,
+        window_core_time=np.full((60, 2, n), 1000 << 16),
+    )
+    ones = np.full(n, 10**6)
+    cores = CoreFacts(
+        x=router % 64,
+        y=router // 64,
+        layer_offset=np.arange(n + 1),
+        layer=router % 3,
+        axons=ones,
+        neurons=ones,
+        synapses=ones,
+        counts=np.full((n, 8), 10**9),
+        energy_steps=np.full((n + 2, 6), 10**9),
+        energy_digits=np.array([3]),
+    )
+    view = replace(view_of_run(run), chip=chip, counters=counters, cores=cores)
+    text = run_page(view)
+    assert text.count("data-core=") == 2 * n
+    assert len(text.encode()) < LIMIT_BYTES
 
 
 def test_a_missing_chart_library_costs_the_charts_only(run, monkeypatch):

@@ -48,6 +48,14 @@
   const aboutLoad = (e) => ("link" in e.dataset
     ? `link ${aboutLink(Number(e.dataset.link))}`
     : `core ${cores.name[e.dataset.core]}, ${cores.layers[e.dataset.core]}: busy for ${say(now.cycles[e.dataset.core] / samples)} cycles per inference, ${ofTime(now.cycles[e.dataset.core])}`);
+  // Said here once instead of in every element: a large chip has tens of thousands.
+  const describe = (e, words) => {
+    e.setAttribute("tabindex", "-1");
+    e.setAttribute("role", "img");
+    e.setAttribute("aria-label", words);
+  };
+  links.forEach((e) => describe(e, `link ${loads.links[e.dataset.link]}`));
+  heated.forEach((e) => describe(e, `core ${cores.name[e.dataset.core]}: ${cores.layers[e.dataset.core]}`));
   slider.addEventListener("input", show);
   show();
 
