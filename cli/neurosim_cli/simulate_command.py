@@ -62,6 +62,7 @@ Examples:
     metavar="KIND:RATE|PLACE",
     help="Inject faults: weights, potentials, silent, firing. Repeatable.",
 )
+@click.option("--strict", is_flag=True, help="Stop at the first potential that saturates.")
 @click.option("--dask", metavar="ADDRESS", help="Split samples over a Dask cluster's workers.")
 @click.option("-o", "--output", type=FILE, help="Run folder to write; open its report.html.")
 @click.option(
@@ -77,6 +78,7 @@ def simulate(
     probe: tuple[str, ...],
     seed: int,
     faults: tuple[str, ...],
+    strict: bool,
     dask: str | None,
     memory_limit: int | None,
     output: Path | None,
@@ -100,6 +102,7 @@ def simulate(
     from neurosim.report.terminal import report_view
     from neurosim.results import check_run_folder, write_run_folder
     from neurosim.simulator import simulate as run_program
+    from neurosim.strict import check_saturation
     from neurosim_cli.options import command_line, read_samples, refuse_checkpoint
     from neurosim_cli.output import progress, remark, show, show_json
 
@@ -113,6 +116,9 @@ def simulate(
     layers = loaded.layer_names if "all" in probe else probe
     chosen = [parse_fault(text) for text in faults]
     simulator = _simulator(threads, memory_limit, dask, chosen)
+    if strict:
+        with progress("checking for saturation"):
+            check_saturation(loaded, inputs.x, threads=threads)
     with progress("simulating", len(inputs.x)) as advance:
         run = simulator(
             loaded,

@@ -293,3 +293,8 @@ def test_faults_are_named_and_the_accuracy_that_is_left(neurosim_command, files,
     folder = load_run_folder(tmp_path / "run")
     assert folder.report["program"]["provenance"]["faults"]["hit"] == 24
     assert not folder.outputs.any()
+
+
+def test_strict_lets_a_network_pass_that_stays_inside(neurosim_command, files, program):
+    found = neurosim_command("simulate", program, "--input", files / "samples.npz", "--strict")
+    assert found.code == 0, found.err
