@@ -37,7 +37,7 @@ unit: $(VENV)/.dev
 # The kernels once more, as plain Python (every line visible to the interpreter) and with index
 # checks compiled in; fewer random examples, same assertions.
 exactness: $(VENV)/.dev
-	NUMBA_DISABLE_JIT=1 NEUROSIM_TEST_PROFILE=small $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_simulator_equals_reference.py tests/properties/test_noc_twin.py
+	NUMBA_DISABLE_JIT=1 NEUROSIM_TEST_PROFILE=small $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_simulator_equals_reference.py tests/properties/test_noc_twin.py tests/properties/test_engine.py tests/reference/test_truenorth.py tests/unit/test_vectors.py
 	NUMBA_BOUNDSCHECK=1 NEUROSIM_TEST_PROFILE=small $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_simulator_equals_reference.py
 
 # Ours beside a peer or the limit; for measuring, never for passing or failing.
