@@ -12,7 +12,8 @@ compute   the binding bound of ticks that compute binds
 memory    of ticks that memory binds
 traffic   of ticks that traffic binds
 transit   busy cycles beyond the largest bound: packets on their way or in queues, partial sums
-          that are waited for (cycle-level network only)
+          that are waited for (cycle-level network, and the phases of a folded program)
+reload    waiting for the weights of a folded program
 sync      with a barrier: `tick.sync_cycles` of every tick
 idle      with a fixed tick: what is left of the period
 ========= =========================================================================================
@@ -37,7 +38,7 @@ from neurosim.program import Program
 
 I64 = npt.NDArray[np.int64]
 
-TIMES: Final = (*BOUNDS, "transit", "sync", "idle")
+TIMES: Final = (*BOUNDS, "transit", "reload", "sync", "idle")
 _TOP: Final = 3
 
 
@@ -100,9 +101,11 @@ def _cycles(chip: Chip, counters: Counters) -> dict[str, int]:
     which, most = bounds_per_tick(counters)
     result = {bound: int(most[which == i].sum()) for i, bound in enumerate(BOUNDS)}
     busy, fixed = counters.busy_cycles, chip.tick.mode == "fixed"
+    reload = int(counters.reload_cycles.sum())
     spare = np.maximum(period_cycles(chip) - busy, 0) if fixed else np.zeros(1, np.int64)
     return result | {
-        "transit": int((busy - most).sum()),
+        "transit": int((busy - most).sum()) - reload,
+        "reload": reload,
         "sync": 0 if fixed else chip.tick.sync_cycles * busy.size,
         "idle": int(spare.sum()),
     }
@@ -165,6 +168,11 @@ def _sentence(
             f"The fixed tick limits {chip.name}: {share:.0f} % of the time all is done and waits "
             f"for the period to end; the busiest tick takes {busiest:,} of "
             f"{period_cycles(chip):,} cycles, so a shorter period would help."
+        )
+    if limit == "reload":
+        return (
+            f"Reloading limits {chip.name}: {share:.0f} % of the time the folded program waits for "
+            "its weights; more cores (fewer phases), fewer weights or a faster memory would help."
         )
     if limit == "sync":
         return (

@@ -101,7 +101,7 @@ def chip_map(view: RunView) -> ChipMap | None:
     return ChipMap(
         width=box.wide * PITCH + PITCH / 2,
         height=box.high * PITCH + PITCH / 4,
-        part=box.sentence(view),
+        part=" ".join(filter(None, (box.sentence(view), _folded(view.cores)))),
         cells=tuple(_cells(view, view.cores, box)),
         arrows=tuple(_arrows(view, box)),
         layers=tuple((name, layer_colour(i)) for i, name in enumerate(view.layer_names)),
@@ -146,6 +146,14 @@ class _Box:
         )
 
 
+def _folded(cores: CoreFacts) -> str:
+    """A word on cores that share a position, as those of a folded program."""
+    hidden = cores.x.size - len(set(zip(cores.x.tolist(), cores.y.tolist(), strict=True)))
+    if not hidden:
+        return ""
+    return f"{hidden:,} cores of later phases share positions with those drawn; links count all."
+
+
 def _span(used: I64, size: int) -> tuple[int, int]:
     """First and number of the rows (or columns) to draw."""
     wanted = min(size, max(_LEAST, int(used.max() - used.min()) + 3))
@@ -154,7 +162,9 @@ def _span(used: I64, size: int) -> tuple[int, int]:
 
 
 def _cells(view: RunView, cores: CoreFacts, box: _Box) -> list[Cell]:
-    place = {(int(x), int(y)): i for i, (x, y) in enumerate(zip(cores.x, cores.y, strict=True))}
+    place: dict[tuple[int, int], int] = {}
+    for i, position in enumerate(zip(cores.x.tolist(), cores.y.tolist(), strict=True)):
+        place.setdefault(position, i)
     dead, limits, names = set(view.chip.dead_cores), view.chip.core, view.layer_names
     cells = []
     for y in range(box.top, box.top + box.high):

@@ -120,7 +120,7 @@ def _stacked(
 
 
 def _energy_by_part(view: RunView, axes: Any) -> None:
-    values = [view.report["energy_pj"][part] / view.samples / 1e3 for part in PARTS]
+    values = [view.report["energy_pj"].get(part, 0.0) / view.samples / 1e3 for part in PARTS]
     axes.barh(PARTS, values)
     axes.invert_yaxis()
     _labels(axes, "energy per inference (nJ)", "")
@@ -129,7 +129,7 @@ def _energy_by_part(view: RunView, axes: Any) -> None:
 def _energy_by_layer(view: RunView, axes: Any) -> None:
     rows = [row for row in view.report["energy_by_layer"] if row["what"] != "static"]
     names = [" + ".join(row["layers"]) or row["what"] for row in rows]
-    series = {part: [row[part] / view.samples / 1e3 for row in rows] for part in PARTS}
+    series = {part: [row.get(part, 0.0) / view.samples / 1e3 for row in rows] for part in PARTS}
     _stacked(axes, names, series, "energy without static power (nJ)")
 
 
@@ -140,9 +140,9 @@ def _tick_time(view: RunView, axes: Any) -> None:
         height = np.where(which == i, most, 0).mean(axis=0)
         axes.bar(ticks, height, bottom=bottom, width=1.0, label=bound)
         bottom += height
-    transit = (view.counters.busy_cycles - most).mean(axis=0)
-    if transit.any():
-        axes.bar(ticks, transit, bottom=bottom, width=1.0, label="transit")
+    beyond = (view.counters.busy_cycles - most).mean(axis=0)
+    if beyond.any():
+        axes.bar(ticks, beyond, bottom=bottom, width=1.0, label="transit, reload")
     _labels(axes, "chip tick", "cycles, mean over samples")
     axes.legend(fontsize=6, frameon=False)
 

@@ -28,6 +28,7 @@ I64 = npt.NDArray[np.int64]
 MOST_CLASSES: Final = 40
 _COLUMNS: Final = 160  # of a chart over ticks or latencies
 _LINKS: Final = 10
+_RARE: Final = ("reload",)  # a part of the energy of folded programs only
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def time_shares(report: Mapping[str, Any]) -> list[tuple[str, int, float]]:
         return []
     cycles = report["floorline"]["cycles"]
     total = sum(cycles.values()) or 1
-    return [(name, cycles[name], cycles[name] / total) for name in TIMES if cycles[name]]
+    return [(name, cycles[name], cycles[name] / total) for name in TIMES if cycles.get(name)]
 
 
 def binder_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -123,14 +124,17 @@ def tick_chart(view: RunView) -> str:
     if not which.size:
         return ""
     by_bound = [np.where(which == i, most, 0).mean(axis=0) for i in range(len(BOUNDS))]
-    transit = (view.counters.busy_cycles - most).mean(axis=0)
+    reload = view.counters.reload_cycles
+    after = (view.counters.busy_cycles - most).mean(axis=0)
+    reload_mean = reload.mean(axis=0) if reload.size else np.zeros(n_ticks)
+    beyond = {"transit": after - reload_mean, "reload": reload_mean}
     step = -(-n_ticks // _COLUMNS)
     heads = np.arange(0, n_ticks, step)
     sizes = np.diff(np.append(heads, n_ticks))
     series = {
         name: [float(v) for v in np.add.reduceat(values, heads) / sizes]
-        for name, values in zip((*BOUNDS, "transit"), (*by_bound, transit), strict=True)
-        if values.any() or name != "transit"
+        for name, values in (dict(zip(BOUNDS, by_bound, strict=True)) | beyond).items()
+        if values.any() or name in BOUNDS
     }
     labels = [str(tick) for tick in heads]
     title = "chip tick" if step == 1 else f"chip tick, means of {step}"
@@ -157,7 +161,8 @@ def hot_link_rows(view: RunView) -> list[tuple[str, str, str]]:
 
 def part_rows(report: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     """Part, energy per inference as shown, share; the last row is the total."""
-    names, samples, parts = (*PARTS, "total"), max(1, report["samples"]), report["energy_pj"]
+    samples, parts = max(1, report["samples"]), report["energy_pj"]
+    names = [name for name in (*PARTS, "total") if parts.get(name) or name not in _RARE]
     shown = picojoules([parts[name] / samples for name in names])
     total = parts["total"] or 1.0
     return [(name, text, parts[name] / total) for name, text in zip(names, shown, strict=True)]
@@ -171,7 +176,9 @@ def layer_chart(report: Mapping[str, Any]) -> str | None:
         return None
     labels = [" + ".join(row["layers"]) or row["what"] for row in rows]
     series = {
-        part: [row[part] / samples for row in rows] for part in PARTS if any(r[part] for r in rows)
+        part: [row.get(part, 0.0) / samples for row in rows]
+        for part in PARTS
+        if any(row.get(part) for row in rows)
     }
     return charts.stacked_rows("layers", labels, series, charts.picojoule)
 

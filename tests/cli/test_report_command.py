@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from neurosim.energy import PRICE_LIST
 from neurosim.results import load_run_folder
 
 
@@ -68,7 +69,7 @@ def test_terms_add_up_as_printed(neurosim_command, folder):
     cells = [[cell.strip() for cell in line.split("│")] for line in lines if line.startswith("│")]
     energies = [Decimal(row[5].split()[0]) for row in cells]
     units = {row[5].split()[1] for row in cells}
-    assert len(cells) == 16
+    assert len(cells) == len(PRICE_LIST) + 1
     assert cells[-1][1] == "total"
     assert len(units) == 1
     assert sum(energies[:-1]) == energies[-1]

@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.chain import chain_chip, chain_program, chain_run
+from support.chain import chain_chip, chain_network, chain_program, chain_run
 
 from neurosim.counters import BOUNDS
 from neurosim.floorline import TIMES, floorline
 from neurosim.latency import tick_cycles
+from neurosim.report.page import run_page
+from neurosim.report.view import view_of_run
+from neurosim.simulator import simulate
+from neurosim_mapper.pipeline import map_network
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,7 @@ def test_cycles_by_cause(run):
     line = floorline(run.program, run.counters)
     assert tuple(line.cycles) == TIMES
     assert line.cycles == {
-        "compute": 6 * 3, "memory": 0, "traffic": 0, "transit": 0, "sync": 6, "idle": 0
+        "compute": 6 * 3, "memory": 0, "traffic": 0, "transit": 0, "reload": 0, "sync": 6, "idle": 0
     }  # fmt: skip
     assert line.limit == "compute"
 
@@ -94,6 +98,19 @@ def test_a_fixed_tick_waits_for_its_period():
     assert line.limit == "idle"
     assert set(line.speedup.values()) == {1.0}
     assert "the busiest tick takes 3 of 100 cycles" in line.sentence
+
+
+def test_a_folded_program_waits_for_its_weights():
+    """Three relays on one core; the time of a run is still made up of its causes."""
+    chip = chain_chip(grid={"wide": 1, "high": 1})
+    program = map_network(chain_network(chip), chip, placer="row-major", fold="auto")
+    run = simulate(program, np.full((1, 1, 1), 5), threads=1)
+    line = floorline(program, run.counters)
+    assert line.cycles["reload"] == int(run.counters.reload_cycles.sum()) > 0
+    assert sum(line.cycles.values()) == int(tick_cycles(chip, run.counters).sum())
+    assert line.limit == "reload"
+    text = run_page(view_of_run(run))
+    assert "2 cores of later phases share positions" in text
 
 
 def test_the_barrier_limits():
