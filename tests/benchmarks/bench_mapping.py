@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[2]
 for _folder in ("tests", "cli", "mapper", "."):
@@ -21,26 +22,37 @@ from support import reference_networks as nets  # noqa: E402
 from neurosim_mapper.estimate import estimate  # noqa: E402
 from neurosim_mapper.pipeline import map_network  # noqa: E402
 
-SCALE = {
-    "vgg16": (nets.vgg16, (6, 6)),
-    "resnet18": (nets.resnet18, (10, 7)),
-    "million": (lambda: nets.local_sheet(64), (6, 6)),
+ROW_MAJOR = {"placer": "row-major"}
+FOLDED = {"fold": "auto"}
+# Network, chips of the Tianjic array (wide, high), options of the mapper.
+SCALE: dict[str, tuple[Any, tuple[int, int], dict[str, Any]]] = {
+    "vgg16": (nets.vgg16, (6, 6), ROW_MAJOR),
+    "resnet18": (nets.resnet18, (10, 7), ROW_MAJOR),
+    "vgg16-folded": (nets.vgg16, (1, 1), FOLDED),
+    "resnet18-folded": (nets.resnet18, (1, 1), FOLDED),
+    "million": (lambda: nets.local_sheet(64), (6, 6), ROW_MAJOR),
+    "babi": (lambda: nets.liaf_net("babi"), (1, 1), ROW_MAJOR),
+    "mnist-dvs": (lambda: nets.liaf_net("mnist-dvs"), (4, 3), ROW_MAJOR),
+    "gesture": (lambda: nets.liaf_net("gesture"), (5, 4), ROW_MAJOR),
+    "cifar10-dvs": (lambda: nets.liaf_net("cifar10-dvs"), (14, 12), ROW_MAJOR),
 }
 LIAF = ("babi", "mnist-dvs", "gesture", "cifar10-dvs")
 
 
 def map_one(name: str) -> None:
     """Map one large network and print a line: cores, chips, seconds, peak memory."""
-    build, (wide, high) = SCALE[name]
+    build, (wide, high), options = SCALE[name]
     chip = nets.tianjic_array(wide, high)
     network = build()
     start = time.perf_counter()
-    program = map_network(network, chip, placer="row-major")
-    seconds = time.perf_counter() - start
+    busy = time.process_time()
+    program = map_network(network, chip, **options)
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
-        f"{name:12} {program.mapping['neurons']:>10,} neurons {program.n_cores:>6,} cores on "
-        f"{wide} x {high} chips {seconds:6.1f} s {peak:5.2f} GB   bar: 60 s, 4 GB",
+        f"{name:16} {program.mapping['neurons']:>10,} neurons {program.n_cores:>6,} cores on "
+        f"{wide} x {high} chips in {program.n_phases} phases {seconds:6.1f} s (cpu {busy:.1f} s) "
+        f"{peak:5.2f} GB   bar: 60 s, 4 GB",
         flush=True,
     )
 

@@ -8,7 +8,10 @@ from support.chips import make_chip
 from support.placements import grid_chip, random_nets, random_traffic
 
 from neurosim.errors import DoesNotFitError, UsageError
-from neurosim_mapper.place import PLACERS, problem_of_pairs
+from neurosim_mapper.place import PLACERS, PlacementProblem, placement_report, problem_of_pairs
+from neurosim_mapper.place.by_phase import place_by_phase
+from neurosim_mapper.place.cost import placement_cost
+from neurosim_mapper.place.problem import no_pins, pair_nets
 
 CHIPS = {
     "mesh": {},
@@ -124,3 +127,24 @@ def test_a_placer_of_ten_lines():
 
     xy = places(place_backwards, problem_of_pairs(grid_chip(2, 2), 3, [0], [1], [1]))
     assert xy == [(1, 1), (0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize("name", PLACERS)
+def test_phases_share_routers_but_never_within_one(name):
+    """Thirty cores in three phases on twelve routers, one dead; pins hold in their phase."""
+    chip = make_chip(grid={"wide": 4, "high": 3}, dead_cores=[[1, 1]])
+    rng = np.random.default_rng(0)
+    source, target = rng.integers(0, 30, (2, 200))
+    nets = pair_nets(30, source, target, rng.integers(1, 9, 200))
+    phase = np.repeat(np.arange(3), 10)
+    pins = no_pins(30)
+    pins[[4, 14]] = 11  # one router, two phases
+    problem = PlacementProblem(chip, 30, nets, pins, phase=phase)
+    placed = place_by_phase(problem, PLACERS[name], np.random.default_rng(1))
+    router = problem.routers(placed)
+    assert len(set(zip(phase.tolist(), router.tolist(), strict=True))) == 30
+    assert set(router.tolist()) <= set(problem.usable.tolist())
+    assert router[[4, 14]].tolist() == [11, 11]
+    np.testing.assert_array_equal(placed.phase, phase)
+    bound = placement_report(problem, placed)["lower_bound"]
+    assert bound <= placement_cost(problem, router).distance

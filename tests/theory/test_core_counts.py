@@ -9,13 +9,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from support.chips import make_chip
-from support.reference_networks import cnn, dvs, lenet5, mlp
+from support.reference_networks import cnn, conv, dvs, lenet5, liaf_net, mlp, spiking
 
+from neurosim import load_chip, simulate
+from neurosim.errors import DoesNotFitError
 from neurosim_mapper.estimate import estimate
 from neurosim_mapper.legalize import legalize
 from neurosim_mapper.network import Network
+from neurosim_mapper.nodes import Flatten, Input, Linear
 from neurosim_mapper.partition import PARTITIONERS
+from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.quantizer import quantize
+from neurosim_mapper.reference import trace_reference
 from neurosim_mapper.schedule import schedule_layers
 
 CHIP = make_chip(
@@ -80,3 +85,35 @@ def test_the_estimate_is_close_to_the_mapping(name):
     network = BARS[name][0]()
     cores, _ = cores_and_bound(network)
     assert abs(estimate(network, CHIP)["cores"] - cores) <= max(2, cores // 10)
+
+
+def test_babi_maps_onto_one_tianjic_chip():
+    """LIAF-Net's bAbI network: 2 of 156 cores, with the numbers of the reference executor."""
+    chip = load_chip("tianjic")
+    network = quantize(liaf_net("babi"), chip)
+    program = map_network(network, chip, placer="row-major")
+    assert (program.n_cores, program.mapping["cores_available"]) == (2, 156)
+    assert program.n_phases == 1
+    x = np.random.default_rng(0).integers(0, 2, (2, 5, 44))
+    run = simulate(program, x, threads=1)
+    np.testing.assert_array_equal(run.outputs, trace_reference(network, x).outputs)
+
+
+def test_a_convolution_folds_onto_one_tianjic_chip():
+    """64 x 12 x 12 to 128 channels needs more cores than there are; outputs stay the reference's."""
+    chip = load_chip("tianjic")
+    nodes = [Input((64, 12, 12)), conv(64, 128, 3, 1, 1), spiking()]
+    network = quantize(
+        Network.sequential([*nodes, Flatten(), Linear(_last(128 * 144)), spiking()]), chip
+    )
+    with pytest.raises(DoesNotFitError, match="phases per tick fit this chip"):
+        map_network(network, chip, placer="row-major")
+    program = map_network(network, chip, placer="row-major", fold="auto")
+    assert program.n_phases == -(-program.n_cores // 156) > 1
+    x = np.random.default_rng(0).integers(0, 2, (1, 1, 64, 12, 12))
+    run = simulate(program, x, threads=1)
+    np.testing.assert_array_equal(run.outputs, trace_reference(network, x).outputs)
+
+
+def _last(n):
+    return np.random.default_rng(1).integers(-20, 21, (10, n)).astype(float)

@@ -111,24 +111,28 @@ def test_options_that_make_no_sense(options, sentence):
 
 
 _SCRIPT = """
-import sys, hashlib, io, numpy as np
+import sys, numpy as np
 from support.chips import make_chip
 from support.networks import random_network
+from support.reference_networks import mlp
 from neurosim_mapper.pipeline import map_network
 rng = np.random.default_rng(3)
 chip = make_chip(core__axons=24, core__neurons=8, noc__multicast="tree")
 program = map_network(random_network(rng, chip), chip, seed=5)
 program.save(sys.argv[1])
+small = make_chip(grid={"wide": 2, "high": 2})
+calibration = np.random.default_rng(0).random((2, 2, 100))
+map_network(mlp(100, 60, 10), small, calibration, seed=5, fold="auto").save(sys.argv[2])
 """
 
 
 def test_same_bytes_whatever_hash_seed_and_thread_count(tmp_path):
     digests = set()
     for number, threads in enumerate(("1", "2")):
-        path = tmp_path / f"{number}.nsp"
+        files = [tmp_path / f"{number}.nsp", tmp_path / f"{number}.folded.nsp"]
         paths = os.pathsep.join(str(ROOT / p) for p in (".", "mapper", "cli", "tests"))
         threading = {f"{k}_NUM_THREADS": threads for k in ("NUMBA", "OMP", "OPENBLAS", "MKL")}
         env = os.environ | threading | {"PYTHONHASHSEED": str(number + 1), "PYTHONPATH": paths}
-        subprocess.run([sys.executable, "-c", _SCRIPT, str(path)], env=env, check=True)
-        digests.add(hashlib.sha256(path.read_bytes()).hexdigest())
+        subprocess.run([sys.executable, "-c", _SCRIPT, *map(str, files)], env=env, check=True)
+        digests.add(tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files))
     assert len(digests) == 1

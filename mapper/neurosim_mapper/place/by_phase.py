@@ -71,12 +71,12 @@ def _renumbered(nets: Nets, local: I64, n_own: int) -> Nets:
     sizes = np.diff(nets.offset)
     source = np.where(nets.source == HOST, HOST, local[nets.source])
     net, target = np.repeat(np.arange(sizes.size), sizes), local[nets.target]
-    known = (target != _ABSENT) & (source[net] != _ABSENT) & (target != source[net])
+    own = (source >= 0) & (source < n_own)
+    own[net[(target >= 0) & (target < n_own)]] = True
+    known = own[net] & (target != _ABSENT) & (source[net] != _ABSENT) & (target != source[net])
     width = local.size + n_own + 1
     pairs = np.unique(net[known] * width + target[known])
     net, target = pairs // width, pairs % width
-    own = (source >= 0) & (source < n_own)
-    own[net[target < n_own]] = True
     counts = np.bincount(net, minlength=sizes.size)
     keep = own & (source != _ABSENT) & ((counts > 0) | (sizes == 0))
     chosen = keep[net]
