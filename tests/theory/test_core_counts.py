@@ -100,7 +100,7 @@ def test_babi_maps_onto_one_tianjic_chip():
 
 
 def test_a_convolution_folds_onto_one_tianjic_chip():
-    """64 x 12 x 12 to 128 channels needs more cores than there are; outputs stay the reference's."""
+    """64 x 12 x 12 to 128 channels needs more cores than there are; outputs stay exact."""
     chip = load_chip("tianjic")
     nodes = [Input((64, 12, 12)), conv(64, 128, 3, 1, 1), spiking()]
     network = quantize(
