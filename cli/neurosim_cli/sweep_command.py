@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from neurosim_mapper.sweep import Sweep
 
 SHOWN: Final = 20
+ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 EXAMPLES = """\b
 Examples:
   neurosim sweep examples/sweep_digits.yaml -o out/
@@ -47,6 +49,8 @@ def sweep(
     was, and a changed study computes only what it changed. A point that fails is recorded with
     its reason. The table, the page and the Pareto front are in OUTPUT/result.
     """
+    for name in ONE_THREAD:  # before numpy is loaded: every point is computed by one thread
+        os.environ.setdefault(name, "1")
     from neurosim.errors import InputFileError, UsageError
     from neurosim_cli.output import progress, remark, show, show_json
     from neurosim_mapper.sweep import read_study, run_study, study_schema
