@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -56,6 +57,20 @@ class Candidates:
 
 def find_candidates(geometry: Geometry, limits: CoreLimits) -> Candidates:
     """All useful shapes of a layer; `kept` is empty if none fits."""
+    products = geometry.products()
+    if products is None:
+        return _search(geometry, limits)
+    found = _search_once(products, limits)
+    return replace(found, name=geometry.name, rejected=dict(found.rejected))
+
+
+@lru_cache(maxsize=128)
+def _search_once(geometry: Geometry, limits: CoreLimits) -> Candidates:
+    """`_search`, remembered: networks repeat their layers, and pools are priced in several ways."""
+    return _search(geometry, limits)
+
+
+def _search(geometry: Geometry, limits: CoreLimits) -> Candidates:
     fitting: dict[tuple[tuple[tuple[int, int, int], ...], int], Candidate] = {}
     rejected: Counter[str] = Counter()
     considered = 0

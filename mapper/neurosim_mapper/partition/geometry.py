@@ -118,15 +118,29 @@ class ExactReach(Reach):
         return int(found), int(found) * counts[0] * counts[1] * counts[2]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Axis:
-    """One axis of a product: how many source positions the targets `a`..`b` - 1 hear."""
+    """One axis of a product: how many source positions the targets `a`..`b` - 1 hear.
+
+    Axes that hear the same positions are equal.
+    """
 
     hears: npt.NDArray[np.bool_] | None  # (n_targets, n_sources); None: `constant`, or one to one
     constant: int = 0
     per_position: int = 1
     _known: dict[tuple[int, int], int] = field(default_factory=dict, compare=False)
     _grids: dict[int, dict[int, int]] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def _key(self) -> tuple[Any, ...]:
+        heard = None if self.hears is None else (self.hears.shape, self.hears.tobytes())
+        return heard, self.constant, self.per_position
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Axis) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
     def of_grid(self, cut: tuple[int, ...]) -> tuple[int, int]:
         """(most of one run, all runs) for runs of equal size, as `cut_edges` makes them."""
@@ -223,6 +237,13 @@ class Geometry:
     def n_neurons(self) -> int:
         """Neurons of the layer."""
         return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def products(self) -> Geometry | None:
+        """The same without name and weights, equal for equal layers; None with irregular wiring."""
+        reaches = [r for r in self.reaches if isinstance(r, ProductReach)]
+        if len(reaches) < len(self.reaches):
+            return None
+        return Geometry("", self.shape, tuple(ProductReach(r.axes) for r in reaches))
 
     def classes(self, edges: Edges) -> dict[int, int]:
         """``{axons: tiles}``; tiles are told apart by their border if there is one projection."""
