@@ -23,7 +23,9 @@ def floor_plan(program: Program) -> str:
     plan = np.full((chip.high, chip.wide), _FREE)
     for x, y in chip.dead_cores:
         plan[y, x] = _DEAD
-    plan[program.cores.y, program.cores.x] = _core_letters(program)
+    for x, y, letter in zip(program.cores.x, program.cores.y, _core_letters(program), strict=True):
+        # The cores of a folded program share places.
+        plan[y, x] = letter if plan[y, x] in (_FREE, letter) else _SHARED
     left, top = 0, 0
     if chip.wide > _WIDTH:
         left, top = int(program.cores.x.min()), int(program.cores.y.min())

@@ -68,8 +68,9 @@ def layer_table(program: Mapping[str, Any]) -> Table:
 
     used, available = program["cores_used"], program["cores_available"]
     share = percent(used / available if available else 0.0)
-    folded = f", folded into {program['phases']} phases" if program["phases"] > 1 else ""
-    title = f"Fits: {used} of {available} cores{folded or f' ({share})'}"
+    title = f"Fits: {used} of {available} cores ({share})"
+    if program["phases"] > 1:
+        title = f"Fits: {used} cores in {program['phases']} phases of at most {available}"
     table = Table(title=title, title_justify="left")
     table.add_column("layer", overflow="fold", max_width=22)
     for name in ("shape", "sends", "neurons", "cores", "axons", "neur.", "syn."):
@@ -227,7 +228,7 @@ def _time_rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("ticks bound by", shares),
     ]
     if latency["reload_cycles"]:
-        rows.append(("  of these, reloading", count(latency["reload_cycles"] / samples)))
+        rows.append(("cycles spent reloading", count(latency["reload_cycles"] / samples)))
         rows.append(("bits reloaded", count(data["counts"]["reload_bits"] / samples)))
     if latency["overruns"]:
         rows.append(("overruns", f"{count(latency['overruns'])} ticks too short"))

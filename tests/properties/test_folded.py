@@ -84,7 +84,7 @@ def test_packets_and_reloads_are_conserved(seed):
     assert report.counts["reload_bits"] == bits
     assert report.energy.reload == pytest.approx(3.0 * bits)
     assert report.latency.reload_cycles == int(cycle.counters.reload_cycles.sum())
-    assert "reloading" in str(report)
+    assert "cycles spent reloading" in str(report)
 
 
 def slow_reload_bits(program, counters):

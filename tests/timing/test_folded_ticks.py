@@ -20,6 +20,7 @@ from neurosim.latency import latency
 from neurosim.program import PROGRAM_SCHEMA, load_program
 from neurosim.program_check import check_program
 from neurosim.recoding import simulate_recoded
+from neurosim.report.floor_plan import floor_plan
 from neurosim_mapper.pipeline import map_network
 
 CHIP = chain_chip(grid={"wide": 1, "high": 1})
@@ -39,6 +40,10 @@ def one_value(program):
 def test_one_core_three_phases(program):
     assert program.cores.phase.tolist() == [0, 1, 2]
     assert program.cores.x.tolist() == program.cores.y.tolist() == [0, 0, 0]
+
+
+def test_the_floor_plan_shows_that_layers_share_a_core(program):
+    assert floor_plan(program).splitlines()[1] == "*"
 
 
 def test_reloads(one_value):
