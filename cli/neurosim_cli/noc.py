@@ -260,7 +260,7 @@ Examples:
 @click.option("--cycles", type=click.IntRange(min=100), default=5000, show_default=True,
               help="Measured cycles per point.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the traffic.")
-@click.option("--plot", type=click.Path(path_type=Path), help="PNG (needs matplotlib).")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write the curves as PNG.")
 @_network_options
 def sweep(
     traffic: str,
@@ -280,11 +280,6 @@ def sweep(
 
     network = _build(chip, fields)
     patterns = [name.strip() for name in traffic.split(",") if name.strip()]
-    if plot is not None and importlib.util.find_spec("matplotlib") is None:
-        raise click.UsageError(
-            "--plot needs matplotlib, which is not installed. Install it with "
-            "pip install 'neurosim-toolchain[plots]'."
-        )
     given = _numbers(rates) if rates else None
     points: list[Point] = []
     steps = sum(len(given or default_rates(network, name)) for name in patterns)

@@ -31,7 +31,7 @@ Examples:
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of report.json.")
 @click.option("--energy", is_flag=True, help="Every term: count, unit energy, kind, source.")
 @click.option("--html", type=FILE, help="Write a self-contained page to this file.")
-@click.option("--png", type=FILE, help="Write figures into this folder (needs matplotlib).")
+@click.option("--png", type=FILE, help="Write figures for papers into this folder.")
 @click.option("--perfetto", type=FILE, help="Copy the time line of the run to this file.")
 @json_option
 def report(

@@ -1,4 +1,4 @@
-"""Figures for papers as PNG files, drawn by matplotlib (the optional extra ``plots``).
+"""Figures for papers as PNG files, drawn by matplotlib.
 
 Enters: a `RunView`, a `Comparison` or a Program. Leaves: PNG files of 300 dots per inch, as wide as
 one column of a paper.
@@ -32,7 +32,7 @@ _STEPS: Final = ((1, 0), (-1, 0), (0, 1), (0, -1))
 def run_figures(view: RunView, folder: Path) -> list[Path]:
     """Write every figure that the run has data for; returns the files.
 
-    Raises UsageError without matplotlib, or if the folder cannot be written.
+    Raises UsageError if the folder cannot be written.
     """
     drawn: dict[str, Callable[[RunView, Any], None]] = {"energy_by_part": _energy_by_part}
     if view.report.get("energy_by_layer"):
@@ -68,7 +68,7 @@ def comparison_figures(comparison: Comparison, folder: Path) -> list[Path]:
 def floor_plan_figure(program: Program, path: Path) -> Path:
     """The floor plan of a program: layers as colours, filled by the share of neurons in use.
 
-    Raises UsageError without matplotlib, or if the file cannot be written.
+    Raises UsageError if the file cannot be written.
     """
     layers = [
         np.unique(program.groups.layer[program.groups.core == core]).tolist()
@@ -80,13 +80,8 @@ def floor_plan_figure(program: Program, path: Path) -> Path:
 
 
 def _save(path: Path, draw: Callable[[Any], None]) -> Path:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError(
-            "figures need matplotlib, which is not installed. "
-            "Install it with: pip install 'neurosim-toolchain[plots]'"
-        ) from None
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(WIDTH_INCHES, 2.6), dpi=DOTS_PER_INCH, layout="constrained")
     axes = figure.subplots()
     axes.tick_params(labelsize=7)

@@ -82,7 +82,6 @@ def test_every_pattern_sweeps_on_a_shipped_chip(traffic):
 
 
 def test_sweep_draws_its_curves(tmp_path):
-    pytest.importorskip("matplotlib")
     picture = tmp_path / "curve.png"
     options = ("--width", 4, "--rates", "0.1,0.2", "--cycles", 200, "--plot", picture)
     found = call("sweep", *options, "--traffic", "uniform,transpose")

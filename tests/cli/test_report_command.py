@@ -112,21 +112,9 @@ def test_energy_and_perfetto_are_about_one_run(neurosim_command, folder):
 
 
 def test_report_png(neurosim_command, folder, tmp_path):
-    pytest.importorskip("matplotlib")
     found = neurosim_command("report", folder, "--png", "figures")
     assert found.code == 0, found.err
     assert (tmp_path / "figures" / "floor_plan.png").is_file()
-
-
-def test_figures_without_matplotlib(neurosim_command, files, folder, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    for words in (
-        ("report", folder, "--png", "figures"),
-        ("info", files / "chain.nsp", "--png", "a.png"),
-    ):
-        found = neurosim_command(*words)
-        assert found.code == 2
-        assert "pip install 'neurosim-toolchain[plots]'" in found.err
 
 
 def test_info_says_how_good_the_placement_is(neurosim_command, files):
