@@ -20,7 +20,7 @@ link      bit_hops_x      hop_x_pj_per_bit             a bit over an east-west l
 link      bit_hops_y      hop_y_pj_per_bit             a bit over a north-south link
 link      crossing_bits   chip_crossing_pj_per_bit     a bit between chips of the array
 io        io_bits         io_pj_per_bit                a bit to or from the host
-reload    reload_bits     reload_pj_per_bit            a bit of a folded program, reloaded
+io        reload_bits     reload_pj_per_bit            a bit of a folded program, reloaded
 static    chip_seconds    static_w                     idle power of all chips x time
 ========= =============== ============================ ================================
 
@@ -44,7 +44,7 @@ from neurosim.latency import seconds_total
 from neurosim.program import Program
 
 PJ_PER_J: Final = 1e12
-PARTS: Final = ("synapse", "soma", "router", "link", "io", "reload", "static")
+PARTS: Final = ("synapse", "soma", "router", "link", "io", "static")
 PRICE_LIST: Final = (
     ("synapse", "synaptic_ops", "synaptic_op_pj"),
     ("synapse", "macs", "mac_pj"),
@@ -60,7 +60,7 @@ PRICE_LIST: Final = (
     ("link", "bit_hops_y", "hop_y_pj_per_bit"),
     ("link", "crossing_bits", "chip_crossing_pj_per_bit"),
     ("io", "io_bits", "io_pj_per_bit"),
-    ("reload", "reload_bits", "reload_pj_per_bit"),
+    ("io", "reload_bits", "reload_pj_per_bit"),
     ("static", "chip_seconds", "static_w"),
 )
 """(part, counter, key of the chip's energy section) of every term."""
@@ -103,7 +103,6 @@ class Energy:
     router: float
     link: float
     io: float
-    reload: float
     static: float
     total: float
     terms: tuple[EnergyTerm, ...]
@@ -154,6 +153,7 @@ def priced_counts(program: Program, counters: Counters) -> dict[str, int | float
         "bit_hops_y": bits.y,
         "crossing_bits": bits.crossing,
         "reload_bits": int(counters.reload_bits.sum()),
+        "reload_cycles": int(counters.reload_cycles.sum()),
         "chip_seconds": seconds_total(program, counters) * program.chip.n_chips,
     }
 

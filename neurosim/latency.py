@@ -37,7 +37,6 @@ class Latency:
     overruns : ticks of fixed length that were busy for longer.
     bound : number of ticks that each resource binds: the one that needs the most cycles, of
         equals the first of compute, memory, traffic. Idle ticks are bound by nothing.
-    reload_cycles : of `cycles_total`, those in which a folded program waits for its weights.
     """
 
     cycles_total: int
@@ -46,7 +45,6 @@ class Latency:
     seconds_per_sample: float
     overruns: int
     bound: dict[str, int]
-    reload_cycles: int
 
 
 def latency(program: Program, counters: Counters) -> Latency:
@@ -59,7 +57,6 @@ def latency(program: Program, counters: Counters) -> Latency:
         seconds_per_sample=seconds_total(program, counters) / max(1, counters.n_samples),
         overruns=overruns(program.chip, counters),
         bound=bound_ticks(counters),
-        reload_cycles=int(counters.reload_cycles.sum()),
     )
 
 

@@ -35,7 +35,7 @@ def run_figures(view: RunView, folder: Path) -> list[Path]:
     Raises UsageError if the folder cannot be written.
     """
     drawn: dict[str, Callable[[RunView, Any], None]] = {"energy_by_part": _energy_by_part}
-    if view.report.get("energy_by_layer"):
+    if view.report["chip"].get("energy_by_layer"):
         drawn["energy_by_layer"] = _energy_by_layer
     if view.counters.busy_cycles.size:
         drawn["tick_time"] = _tick_time
@@ -122,7 +122,7 @@ def _energy_by_part(view: RunView, axes: Any) -> None:
 
 
 def _energy_by_layer(view: RunView, axes: Any) -> None:
-    rows = [row for row in view.report["energy_by_layer"] if row["what"] != "static"]
+    rows = [row for row in view.report["chip"]["energy_by_layer"] if row["what"] != "static"]
     names = [" + ".join(row["layers"]) or row["what"] for row in rows]
     series = {part: [row.get(part, 0.0) / view.samples / 1e3 for row in rows] for part in PARTS}
     _stacked(axes, names, series, "energy without static power (nJ)")

@@ -48,7 +48,7 @@ def run_page(view: RunView) -> str:
         report=report,
         chip=view.chip,
         headline=headline(view),
-        floorline=report.get("floorline"),
+        floorline=report["chip"].get("floorline"),
         time_shares=time_shares(report),
         binders=binder_rows(report),
         tick_chart=tick_chart(view),

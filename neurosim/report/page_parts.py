@@ -28,7 +28,6 @@ I64 = npt.NDArray[np.int64]
 MOST_CLASSES: Final = 40
 _COLUMNS: Final = 160  # of a chart over ticks or latencies
 _LINKS: Final = 10
-_RARE: Final = ("reload",)  # a part of the energy of folded programs only
 
 
 @dataclass(frozen=True)
@@ -94,16 +93,16 @@ def headline(view: RunView) -> list[Figure]:
 
 def time_shares(report: Mapping[str, Any]) -> list[tuple[str, int, float]]:
     """(cause, cycles, share) of the run's time; nothing for an older folder."""
-    if "floorline" not in report:
+    if "floorline" not in report["chip"]:
         return []
-    cycles = report["floorline"]["cycles"]
+    cycles = report["chip"]["floorline"]["cycles"]
     total = sum(cycles.values()) or 1
     return [(name, cycles[name], cycles[name] / total) for name in TIMES if cycles.get(name)]
 
 
 def binder_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Bound, place, layers, ticks, mean cycles of what binds most."""
-    if "floorline" not in report:
+    if "floorline" not in report["chip"]:
         return []
     return [
         (
@@ -113,7 +112,7 @@ def binder_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
             count(row["ticks"]),
             count(row["cycles"] / row["ticks"]),
         )
-        for row in report["floorline"]["binders"]
+        for row in report["chip"]["floorline"]["binders"]
     ]
 
 
@@ -162,7 +161,7 @@ def hot_link_rows(view: RunView) -> list[tuple[str, str, str]]:
 def part_rows(report: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     """Part, energy per inference as shown, share; the last row is the total."""
     samples, parts = max(1, report["samples"]), report["energy_pj"]
-    names = [name for name in (*PARTS, "total") if parts.get(name) or name not in _RARE]
+    names = (*PARTS, "total")
     shown = picojoules([parts[name] / samples for name in names])
     total = parts["total"] or 1.0
     return [(name, text, parts[name] / total) for name, text in zip(names, shown, strict=True)]
@@ -171,7 +170,7 @@ def part_rows(report: Mapping[str, Any]) -> list[tuple[str, str, float]]:
 def layer_chart(report: Mapping[str, Any]) -> str | None:
     """Energy per inference by layer and part, static power left out."""
     samples = max(1, report["samples"])
-    rows = [row for row in report.get("energy_by_layer", ()) if row["what"] != "static"]
+    rows = [row for row in report["chip"].get("energy_by_layer", ()) if row["what"] != "static"]
     if not rows:
         return None
     labels = [" + ".join(row["layers"]) or row["what"] for row in rows]

@@ -61,10 +61,17 @@ class Report:
     floorline: Floorline
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data with the keys of ``report.json``."""
+        """Plain JSON data with the keys of ``report.json``.
+
+        What this chip did with the energy and the time stands in its section ``chip``.
+        """
         return {
             "schema": REPORT_SCHEMA,
-            "chip": dict(self.chip),
+            "chip": {
+                **self.chip,
+                "energy_by_layer": [dict(row) for row in self.energy_by_layer],
+                "floorline": asdict(self.floorline),
+            },
             "program": dict(self.program),
             "samples": self.samples,
             "ticks": self.ticks,
@@ -74,8 +81,6 @@ class Report:
             "latency": asdict(self.latency),
             "energy_pj": self.energy.parts(),
             "power_w": self.power_w,
-            "energy_by_layer": [dict(row) for row in self.energy_by_layer],
-            "floorline": asdict(self.floorline),
         }
 
     def to_json(self) -> str:

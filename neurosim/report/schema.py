@@ -44,14 +44,15 @@ COUNTS: Final = {
     "bit_hops_y": "of these, along north-south links",
     "crossing_bits": "of these, over links between chips",
     "io_bits": "bits over the links to and from the host",
+    "reload_cycles": "cycles in which a folded program waits for its weights",
     "reload_bits": "bits between the cores of a folded program and the memory it is reloaded from",
 }
 """Keys of the section ``counts``; `neurosim.counters` defines them in full."""
 
 
 def report_schema() -> dict[str, Any]:
-    """The schema; every key is required but ``energy_by_layer`` and ``floorline``, which run
-    folders of earlier versions do not have.
+    """The schema; every key is required but ``energy_by_layer`` and ``floorline`` of the chip,
+    which run folders of earlier versions do not have.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -73,7 +74,6 @@ def report_schema() -> dict[str, Any]:
                 "energy_pj": _section(dict.fromkeys((*PARTS, "total"), _AMOUNT)),
                 "power_w": _said(_AMOUNT, "mean power: energy by time"),
             },
-            optional={"energy_by_layer": _energy_by_layer(), "floorline": _floorline()},
         ),
     }
 
@@ -118,6 +118,7 @@ def _chip() -> dict[str, Any]:
             "energy_terms": {"type": "array", "items": term},
         },
         more=True,
+        optional={"energy_by_layer": _energy_by_layer(), "floorline": _floorline()},
     )
 
 
@@ -209,6 +210,5 @@ def _latency() -> dict[str, Any]:
             "bound": _said(
                 _section(dict.fromkeys(BOUNDS, _COUNT)), "ticks that each resource binds"
             ),
-            "reload_cycles": _said(_COUNT, "of cycles_total, reloading a folded program"),
         }
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from neurosim.report.comparison import Comparison, Variant
 
 WIDTH: Final = 80
-_PARTS: Final = ("synapse", "soma", "router", "link", "io", "reload", "static", "total")
+_PARTS: Final = ("synapse", "soma", "router", "link", "io", "static", "total")
 _MOST_COLUMNS: Final = 3
 
 
@@ -55,10 +55,10 @@ def report_view(data: Mapping[str, Any]) -> Group:
         _pairs("Result", _result_rows(data)),
         _pairs("Traffic per inference", _traffic_rows(data)),
         _pairs("Time", _time_rows(data)),
-        *([floorline_table(data["floorline"])] if "floorline" in data else []),
+        *([floorline_table(data["chip"]["floorline"])] if "floorline" in data["chip"] else []),
         energy_table(data),
         Text(kinds_sentence(chip["energy_terms"])),
-        *([Text(data["floorline"]["sentence"])] if "floorline" in data else []),
+        *([Text(data["chip"]["floorline"]["sentence"])] if "floorline" in data["chip"] else []),
     )
 
 
@@ -146,24 +146,17 @@ def energy_table(data: Mapping[str, Any]) -> Table:
 
     samples = max(1, data["samples"])
     parts = data["energy_pj"]
-    rows = _parts_of([parts])
-    shown = picojoules([parts[name] / samples for name in rows])
+    shown = picojoules([parts[name] / samples for name in _PARTS])
     table = Table(title="Energy per inference", title_justify="left")
     table.add_column("part")
     table.add_column("energy", justify="right")
     table.add_column("share", justify="right")
-    for name, text in zip(rows, shown, strict=True):
+    for name, text in zip(_PARTS, shown, strict=True):
         share = parts[name] / parts["total"] if parts["total"] else 0.0
         table.add_row(name, text, percent(share), style="bold" if name == "total" else None)
     table.add_section()
     table.add_row("mean power", engineering(data["power_w"], "W"), "")
     return table
-
-
-def _parts_of(energies: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
-    """Rows of an energy table; that of reloads is for folded programs only."""
-    folded = any(parts["reload"] for parts in energies)
-    return tuple(part for part in _PARTS if folded or part != "reload")
 
 
 def kinds_sentence(terms: Sequence[Mapping[str, Any]]) -> str:
@@ -227,8 +220,9 @@ def _time_rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("time per inference", engineering(latency["seconds_per_sample"], "s")),
         ("ticks bound by", shares),
     ]
-    if latency["reload_cycles"]:
-        rows.append(("cycles spent reloading", count(latency["reload_cycles"] / samples)))
+    if data["counts"]["reload_cycles"]:
+        cycles = count(data["counts"]["reload_cycles"] / samples)
+        rows.append(("cycles spent reloading", cycles))
         rows.append(("bits reloaded", count(data["counts"]["reload_bits"] / samples)))
     if latency["overruns"]:
         rows.append(("overruns", f"{count(latency['overruns'])} ticks too short"))
@@ -291,8 +285,7 @@ def _variant_table(variants: Sequence[Variant]) -> Table:
 
 
 def _variant_rows(variants: Sequence[Variant]) -> list[tuple[str, ...]]:
-    parts = _parts_of([v.energy_pj for v in variants])
-    energies = [picojoules([v.energy_pj[part] for part in parts]) for v in variants]
+    energies = [picojoules([v.energy_pj[part] for part in _PARTS]) for v in variants]
 
     def row(name: str, values: Iterable[str]) -> tuple[str, ...]:
         return (name, *values)
@@ -316,7 +309,7 @@ def _variant_rows(variants: Sequence[Variant]) -> list[tuple[str, ...]]:
         row("time", (engineering(v.seconds, "s") for v in variants)),
         *(
             row(f"  {part}" if part != "total" else "energy", (e[i] for e in energies))
-            for i, part in enumerate(parts)
+            for i, part in enumerate(_PARTS)
         ),
         row("mean power", (engineering(v.power_w, "W") for v in variants)),
     ]

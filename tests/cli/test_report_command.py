@@ -43,7 +43,7 @@ def test_a_time_line_needs_a_folder(neurosim_command, files):
 def test_report_says_what_limits_the_run(neurosim_command, folder):
     found = neurosim_command("report", folder)
     assert "Floorline" in found.out
-    first_words = load_run_folder(folder).report["floorline"]["sentence"][:40]
+    first_words = load_run_folder(folder).report["chip"]["floorline"]["sentence"][:40]
     assert first_words in found.out
     assert narrow(found.out)
 

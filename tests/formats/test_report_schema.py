@@ -29,8 +29,6 @@ TOP = [
     "latency",
     "energy_pj",
     "power_w",
-    "energy_by_layer",
-    "floorline",
 ]
 SECTIONS = {
     "bandwidth": [
@@ -49,9 +47,8 @@ SECTIONS = {
         "seconds_per_sample",
         "overruns",
         "bound",
-        "reload_cycles",
     ],
-    "energy_pj": ["synapse", "soma", "router", "link", "io", "reload", "static", "total"],
+    "energy_pj": ["synapse", "soma", "router", "link", "io", "static", "total"],
 }
 
 

@@ -128,7 +128,7 @@ def test_a_train_of_one_packet_costs_what_the_engine_counts(seed, noc):
     )
     clock = recoded_run._RecodedClock(program, plain, make_clock(program, noc))
     counted, players = play_samples(program, x, clock, noc, threads=2)
-    mine = recoded_run._counters(counted, players)
+    mine = recoded_run._counters(counted, program, players)
     engine = neurosim.simulate(program, x, noc=noc).counters
     for name in ("core", "flow_packets", "bounds", "busy_cycles", "peak_bits", "peak_link"):
         np.testing.assert_array_equal(getattr(mine, name), getattr(engine, name), err_msg=name)

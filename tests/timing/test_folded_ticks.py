@@ -16,7 +16,6 @@ from support.chain import chain_chip, chain_network, chain_program
 import neurosim
 from neurosim.archive import read_archive, write_archive
 from neurosim.errors import InputFileError, UnsupportedError, UsageError
-from neurosim.latency import latency
 from neurosim.program import PROGRAM_SCHEMA, load_program
 from neurosim.program_check import check_program
 from neurosim.recoding import simulate_recoded
@@ -63,8 +62,10 @@ def test_busy_cycles(one_value):
 
 def test_time_and_energy(program, one_value):
     report = one_value.report()
-    assert latency(program, one_value.counters).reload_cycles == 14 * 9 + 3 * 7
-    assert report.energy.reload == 3.0 * (9 * 56 + 3 * 28)
+    assert report.counts["reload_cycles"] == 14 * 9 + 3 * 7
+    assert report.counts["reload_bits"] == 9 * 56 + 3 * 28
+    (reload,) = (term for term in report.energy.terms if term.counter == "reload_bits")
+    assert (reload.part, reload.energy_pj) == ("io", 3.0 * (9 * 56 + 3 * 28))
     assert report.program["phases"] == 3
 
 
