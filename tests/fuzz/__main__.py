@@ -2,8 +2,8 @@
 
 Every case ends in a result or in one of our own errors; anything else is a finding: another
 exception, a crash, more than ten seconds, more memory than twice the file and 200 MB. Cases are
-played in child processes with a limit of memory; a child that dies names its case. A finding is
-kept as a file and can be played again: ``--target nir --case 17 --seed 1``.
+played in child processes, whose peak of memory is read after each; a child that dies names its
+case. A finding is kept as a file and can be played again: ``--target nir --case 17 --seed 1``.
 """
 
 from __future__ import annotations
