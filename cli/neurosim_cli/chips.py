@@ -184,7 +184,8 @@ def _number(value: float | None) -> str:
 
 def _kinds(chip: Chip) -> str:
     """How many numbers of energy and timing are of each kind."""
-    quantities = [*dict(chip.energy).values(), *dict(chip.timing).values()]
+    given = [*dict(chip.energy).values(), *dict(chip.timing).values()]
+    quantities = [quantity for quantity in given if quantity is not None]
     words = {"published": "published", "derived": "derived", "assumption": "assumed"}
     counts = [
         f"{sum(quantity.kind == kind for quantity in quantities)} {word}"
