@@ -342,7 +342,7 @@ def test_a_foreign_file_needs_a_reading_and_gets_a_hint(tmp_path: Path) -> None:
         f"{path}: node '1' (LIF) is a differential equation, and the file does not say how it was "
         "stepped (time step, decay, input gain, reset). It looks like a file of snntorch (r = tau "
         "/ dt for dt = 1e-4). Choose a reading: literal, snntorch, spikingjelly, norse, sinabs, "
-        "rockpool."
+        "rockpool, liafnet."
     )
     network = read_network(path, "snntorch", reset="hard", reset_timing="same_step")
     assert network.provenance["reading"]["name"] == "snntorch"

@@ -62,6 +62,9 @@ NEURON: Final = (
     "output",
     "activation",
     "activation_of",
+    "clamp",
+    "table",
+    "table_step",
     "recurrent",
     "dt",
 )
@@ -294,7 +297,7 @@ class _Builder:
         constant, reset_value = get("constant", 0.0), get("reset_value", base.reset_value or 0.0)
         activation = None
         if section.has("activation"):
-            activation = section.text("activation", ACTIVATIONS)
+            activation = section.text("activation", (*ACTIVATIONS, "table"))
         n_max = section.data.get("max_spikes", base.max_spikes)
         if n_max is not None and (type(n_max) is not int or n_max < 1):
             raise section.fail("max_spikes", "needs a whole number above 0, or null for any.")
@@ -316,8 +319,20 @@ class _Builder:
             syn_decay=syn_decay,
             syn_update=word("syn_update"),
             activation=cast(Any, activation),
+            clamp=_clamp(section),
+            table=section.number("table") if section.has("table") else None,
+            table_step=section.scalar("table_step", 1.0),
             threshold_related=section.text("activation_of", ("U", "U - threshold"), "U") != "U",
         )
+
+
+def _clamp(section: Section) -> tuple[float, float] | None:
+    if not section.has("clamp"):
+        return None
+    limits = section.number("clamp").reshape(-1)
+    if limits.size != 2 or not section.has("activation"):
+        raise section.fail("clamp", "needs two numbers, low and high, beside an activation.")
+    return float(limits[0]), float(limits[1])
 
 
 def _gain(section: Section, decay: FloatArray, reading: Reading, membrane: bool) -> FloatArray:

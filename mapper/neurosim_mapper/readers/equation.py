@@ -37,6 +37,7 @@ class Equation:
     max_spikes : None means any number.
     output_factor : a spike counts as this value behind the neuron.
     activation : of an analog-fire neuron (LIAF), of U or, if `threshold_related`, U - threshold.
+    clamp, table, table_step : of the activation, as in `Neuron`.
     """
 
     decay: npt.ArrayLike
@@ -57,6 +58,9 @@ class Equation:
     syn_update: str = "decay_then_add"
     activation: Activation | None = None
     threshold_related: bool = False
+    clamp: tuple[float, float] | None = None
+    table: FloatArray | None = None
+    table_step: float = 1.0
 
     def chain(self) -> tuple[Scale | None, Neuron, Scale | None]:
         """Gain, soma, and factor of the output; None where they would be 1.
@@ -121,6 +125,9 @@ class Equation:
                 "output": "analog",
                 "activation": self.activation,
                 "threshold_related": self.threshold_related,
+                "clamp": self.clamp,
+                "table": self.table,
+                "table_step": self.table_step,
             }
         return found
 

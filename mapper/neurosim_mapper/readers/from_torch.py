@@ -4,7 +4,7 @@ Enters: a module (a chain, or anything with a forward of its own, also with a lo
 an input for it. Leaves: a `Network`. Layers are recognised when they are called; which value goes
 where is followed by the tensors' identity. The first call of a layer counts, so a loop over ticks
 is seen once. Whatever happens to a value outside of known layers is either known (flatten, view,
-add, indexing of axes in front) or named in an error.
+add, joining of channels, indexing of axes in front) or named in an error.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from neurosim_mapper.nodes import Flatten, Linear, Node, Shape
 from neurosim_mapper.readers.equation import without_first_bias
 from neurosim_mapper.readers.torch_neurons import equation_of, framework_of
 
+_JOIN: Final = frozenset(["cat", "concat", "concatenate"])
 _PASS: Final = frozenset(
     {"__getitem__", "select", "unbind", "unsqueeze", "squeeze", "contiguous", "clone", "detach"}
     | {"to", "float", "double", "cpu", "stack", "__get__", "dropout", "reshape", "view", "flatten"}
-    | {"unflatten", "permute", "transpose", "movedim", "split", "chunk"}
+    | {"unflatten", "permute", "transpose", "movedim", "split", "chunk", *_JOIN}
 )
 _ADD: Final = frozenset(["add", "__add__", "__radd__", "__iadd__", "add_"])
 _TOTAL: Final = {"sum": "sum", "mean": "mean"}
@@ -246,6 +247,8 @@ class _Watcher:
             if key not in self.done:
                 self.done[key] = self.builder.sum("add", value, known[1])
             return self.done[key]
+        if name in _JOIN and not (same and tail == value.shape):
+            return self.joined(name, known, tail)
         if name in _TOTAL and tail == value.shape and same:
             return self.builder.reduce(name, value, _TOTAL[name])
         if name not in _PASS or not same:
@@ -258,6 +261,23 @@ class _Watcher:
                 self.done[flat] = self.builder.add("flatten", Flatten(), value)
             return self.done[flat]
         return f"the result of {name!r}"
+
+    def joined(self, name: str, parts: list[Any], shape: Shape) -> Any:
+        """Features, or channels of equal images, one behind the other: placed, then added."""
+        from neurosim_mapper.torch.modules import embedding
+
+        total, rest = sum(part.shape[0] for part in parts), parts[0].shape[1:]
+        if shape != (total, *rest) or any(part.shape[1:] != rest for part in parts):
+            return f"the result of {name!r} along this axis"
+        key = ("cat", *(part.sources for part in parts))
+        if key not in self.done:
+            start, value = 0, None
+            for part in parts:
+                placed = self.builder.add("cat", embedding(part.shape, total, start), part)
+                value = placed if value is None else self.builder.sum("cat", value, placed)
+                start += part.shape[0]
+            self.done[key] = value
+        return self.done[key]
 
     def network(self, result: Any, readout: str | None) -> Network:
         """What the module returned, as the output."""

@@ -227,6 +227,7 @@ READINGS: Final[dict[str, Reading]] = {
             compare=">=",
             max_spikes=65536,
         ),
+        Reading("liafnet", gain="unit"),
     )
 }
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from neurosim.strict_yaml import dump_yaml
 from neurosim_mapper.readers.description_fields import BLANK
+from neurosim_mapper.readers.liafnet import HEAD, describe_liafnet, layers_of_liafnet
 from neurosim_mapper.readers.state_dict import StateDict
 
 Layer = dict[str, Any]
@@ -37,6 +38,8 @@ def groups_of(state: StateDict) -> dict[str, dict[str, tuple[int, ...]]]:
 
 def guess_framework(state: StateDict) -> str | None:
     """The framework whose neurons have these tensors; None if nothing tells."""
+    if layers_of_liafnet(state):
+        return "liafnet"
     groups = groups_of(state).values()
     for names in map(set, groups):
         if names & _SNNTORCH and "threshold" in names:
@@ -77,7 +80,10 @@ def _finite(value: Any) -> float | None:
 def template(state: StateDict, checkpoint: str) -> str:
     """YAML text of a description with ``?`` where something has to be filled in."""
     framework = guess_framework(state)
-    layers: list[Layer] = []
+    if framework == "liafnet":
+        shape, layers = describe_liafnet(state)
+        return HEAD + _text(checkpoint, framework, shape, layers)
+    layers = []
     previous: int | None = None
     for name, shapes in groups_of(state).items():
         number = int(name) if name.isdigit() else None
@@ -90,15 +96,20 @@ def template(state: StateDict, checkpoint: str) -> str:
     if layers and layers[-1]["kind"] != "neuron":
         last = str(previous + 1) if previous is not None else "last"
         layers.append(_neuron(last, {}, framework))
-    data = {
-        "neurosim_network": 1,
-        "checkpoint": checkpoint,
-        "reading": framework or BLANK,
-        "input": _input_shape(layers, state),
-        "readout": "sum",
-        "layers": layers,
-    }
-    return _HEAD + dump_yaml(data)
+    return _HEAD + _text(checkpoint, framework or BLANK, _input_shape(layers, state), layers)
+
+
+def _text(checkpoint: str, reading: str, shape: Any, layers: list[Layer]) -> str:
+    return dump_yaml(
+        {
+            "neurosim_network": 1,
+            "checkpoint": checkpoint,
+            "reading": reading,
+            "input": shape,
+            "readout": "sum",
+            "layers": layers,
+        }
+    )
 
 
 def _missing(numbers: range, framework: str | None) -> list[Layer]:

@@ -117,10 +117,32 @@ def _spikingjelly(module: Any, kind: str) -> Found:
     rate = _numbers(1 / (1 + np.exp(-_numbers(module.w)))) if kind == "ParametricLIFNode" else None
     rate = 1 / _numbers(module.tau) if rate is None else rate
     gain = rate if module.decay_input else np.asarray(1.0)
-    if kind == "LIAFNode":
+    if kind == "LIAFNode" and _applies_its_activation(module):
         settings["activation"] = activation_of(module.act)
         settings["threshold_related"] = bool(module.threshold_related)
     return Equation(1 - rate, gain, rate * rest, **settings), None
+
+
+def _applies_its_activation(module: Any) -> bool:
+    """Whether a LIAFNode puts out values: in SpikingJelly 2.0's multi-step mode it gives spikes.
+
+    Both modes are tried, without hooks; the potential is lost.
+    """
+    import torch
+
+    if getattr(module, "step_mode", "s") == "s":
+        return True
+    x = float(_numbers(module.v_threshold).max()) * torch.tensor([[-7.0, -0.5, 0.5, 7.0, 90.0]])
+    forward = type(module).forward
+    with torch.no_grad(), torch._C.DisableTorchFunction():
+        module.reset()
+        given = forward(module, x[None])[0]
+        module.reset()
+        module.step_mode = "s"
+        expected = forward(module, x)
+        module.step_mode = "m"
+        module.reset()
+        return bool(torch.allclose(given, expected))
 
 
 ACTIVATION_NAMES: Final = {
@@ -160,8 +182,6 @@ def _norse(module: Any, kind: str) -> Found:
     rate, leak = dt * _numbers(p.tau_mem_inv), _numbers(p.v_leak)
     if "Box" not in kind:
         firing["syn_decay"] = 1 - dt * _numbers(p.tau_syn_inv)
-    if not firing.get("compare") and "Box" not in kind:
-        raise UnsupportedError(f"{kind} with a synaptic state cannot be read from memory yet.")
     equation = Equation(1 - rate, rate, rate * leak, v_start=leak, **firing)
     back = getattr(module, "recurrent_weights", None)
     return equation, None if back is None else Linear(_numbers(back))
