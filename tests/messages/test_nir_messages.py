@@ -337,7 +337,7 @@ def test_readings_that_do_not_exist(tmp_path: Path) -> None:
         read_network(path, "brian")
     assert str(caught.value) == (
         "There is no reading 'brian'; known: neurosim, literal, snntorch, spikingjelly, norse, "
-        "sinabs, rockpool."
+        "sinabs, rockpool, liafnet."
     )
     with pytest.raises(UsageError, match="A reading has no choice 'speed'; known: dt, "):
         read_network(path, "literal", speed=3)
