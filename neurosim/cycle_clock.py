@@ -19,6 +19,7 @@ import numpy.typing as npt
 from neurosim.chip import PACKET_KINDS
 from neurosim.clock import Clock, CoreTimes, Player
 from neurosim.flow_ends import flow_terminals
+from neurosim.flow_links import receive_cycles
 from neurosim.network_stats import NetworkStats, latency_histogram
 from neurosim.noc.routes import Routes
 from neurosim.noc.tick import TickNetwork, TickResult
@@ -97,6 +98,7 @@ class CyclePlayer(Player):
             kind=self._ends.kind[flow],
             routes=self._routes,
             route=self._ends.tree[flow],
+            service=self._service(flow),
             feeds=np.repeat(gates.feeds, self._ends.n_targets[flow]),
             gate=gates.gate,
             gate_base=gates.base,
@@ -108,6 +110,14 @@ class CyclePlayer(Player):
         ends_at = played.gate_cycle + self._soma_cycles[gates.core]
         np.maximum.at(busy, gates.tick, ends_at)
         return busy
+
+    def _service(self, flow: I64) -> I64:
+        """Cycles that the receiver of every delivery needs: a core's own, none for the host."""
+        needed = receive_cycles(self._program.chip)
+        if not needed:
+            return np.zeros(1, np.int64)
+        to_cores = np.diff(self._program.flows.target_offset) > 0
+        return np.repeat(np.where(to_cores, needed, 0)[flow], self._ends.n_targets[flow])
 
     def _note(self, flow: I64, played: TickResult) -> None:
         """Add what the network saw to the statistics."""

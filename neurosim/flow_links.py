@@ -8,6 +8,7 @@ the host links. A way of any length is then two runs.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -129,6 +130,12 @@ def crossing_links(chip: Chip) -> I64:
     north = (y % chip.grid.high == 0) & (y > 0)
     picked = [N_DIRECTIONS * router[m] + d for d, m in enumerate((east, west, south, north))]
     return np.sort(np.concatenate(picked)).astype(np.int64)
+
+
+def receive_cycles(chip: Chip) -> int:
+    """Whole cycles that a core needs to take in a packet, 0 if it never keeps its port waiting."""
+    given = chip.timing.packet_receive_cycles
+    return 0 if given is None else math.ceil(given.value)
 
 
 def link_cycles_per_packet(chip: Chip) -> I64:

@@ -30,7 +30,7 @@ from neurosim.chip import PACKET_KINDS
 from neurosim.clock import Clock, CoreTimes, Player
 from neurosim.counters import Counters
 from neurosim.flow_ends import flow_terminals
-from neurosim.flow_links import link_cycles_per_packet
+from neurosim.flow_links import link_cycles_per_packet, receive_cycles
 from neurosim.program import FLOW_KINDS, N_DIRECTIONS, Program
 from neurosim.program_check import synapse_memory_bytes
 from neurosim.state import CYCLE_FRACTION_BITS, PacketLog, TickCosts, allocate_log
@@ -257,6 +257,7 @@ def _ways(program: Program) -> tuple[I64, I64, I64]:
     flits = np.array([chip.flits(kind) for kind in PACKET_KINDS], np.int64)
     ends = flow_terminals(program)
     inward = np.repeat(np.arange(flows.kind.size), np.diff(ends.offset))
+    to_core = np.diff(flows.target_offset)[inward] > 0
     outward = np.flatnonzero(flows.source >= 0)
     ports = N_DIRECTIONS * chip.n_cores + 2 * chip.high
     leaves = program.terminal_of_core[flows.source[outward]]
@@ -267,7 +268,7 @@ def _ways(program: Program) -> tuple[I64, I64, I64]:
     cycles = np.concatenate(
         [
             on_link[flows.kind[links], flows.link],
-            flits[flows.kind[inward]],
+            np.maximum(flits[flows.kind[inward]], np.where(to_core, receive_cycles(chip), 0)),
             flits[flows.kind[outward]],
         ]
     )

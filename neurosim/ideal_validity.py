@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from neurosim.chip import PACKET_KINDS, Chip
 from neurosim.counters import BOUNDS, Counters
+from neurosim.flow_links import receive_cycles
 from neurosim.noc.bands import DRAIN_OVER_BOUND, VALID_SHARE, link_capacity
 from neurosim.program import FLOW_KINDS, N_DIRECTIONS, Program
 
@@ -87,7 +88,8 @@ def most_cycles(program: Program, counters: Counters) -> npt.NDArray[np.float64]
     computing = bounds[..., : BOUNDS.index("traffic")].max(axis=-1)
     noc = program.chip.noc
     loaded = traffic / _capacity(program.chip) + noc.source_cycles + noc.grant_cycles
-    drain = DRAIN_OVER_BOUND * np.maximum(loaded, longest_way_cycles(program))
+    alone = np.maximum(loaded, longest_way_cycles(program)) + receive_cycles(program.chip)
+    drain = DRAIN_OVER_BOUND * alone
     phases = 2 if (program.flows.kind == FLOW_KINDS["psum"]).any() else 1
     result: npt.NDArray[np.float64] = np.where(
         traffic > 0, phases * (computing + drain), computing

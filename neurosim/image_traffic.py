@@ -13,6 +13,7 @@ from neurosim.flow_links import (
     implied_runs,
     link_cycles_per_packet,
     link_positions,
+    receive_cycles,
 )
 from neurosim.program import N_DIRECTIONS, PacketTable, Program
 
@@ -89,8 +90,6 @@ def make_traffic(program: Program) -> tuple[Traffic, Senders]:
     chip = program.chip
     used = np.zeros(len(PACKET_KINDS), np.int8)
     used[np.unique(program.flows.kind)] = 1
-    flits = np.array([[chip.flits(kind)] for kind in PACKET_KINDS], np.int64)
-    on_links = link_cycles_per_packet(chip)
     traffic = Traffic(
         link=link.astype(np.int32),
         n_router_links=int((link < N_DIRECTIONS * chip.n_cores)[link >= 0].sum()),
@@ -102,7 +101,7 @@ def make_traffic(program: Program) -> tuple[Traffic, Senders]:
         kinds=used,
         has_changes=bool(has_ways or not dense.shape[0]),
         has_direct=bool(has_ways or dense.shape[0]),
-        cycles=np.ascontiguousarray(np.where(link >= 0, on_links[:, link], flits)),
+        cycles=resource_cycles(program, link),
         bits=np.array([chip.packet_bits(kind) for kind in PACKET_KINDS], np.int64),
         x=program.cores.x.astype(np.int32),
         y=program.cores.y.astype(np.int32),
@@ -111,6 +110,17 @@ def make_traffic(program: Program) -> tuple[Traffic, Senders]:
         x_first=chip.noc_section.routing == "xy",
     )
     return traffic, senders
+
+
+def resource_cycles(program: Program, link: I64) -> I64:
+    """(3, n_resources) cycles that a packet of each kind occupies each resource of `resources`."""
+    chip, n_cores = program.chip, program.n_cores
+    cycles = link_cycles_per_packet(chip)[:, link]
+    flits = np.array([[chip.flits(kind)] for kind in PACKET_KINDS], np.int64)
+    ports = link.size - 2 * n_cores
+    cycles[:, ports : ports + n_cores] = np.maximum(flits, receive_cycles(chip))
+    cycles[:, ports + n_cores :] = flits
+    return np.ascontiguousarray(cycles)
 
 
 def _bare_flows(program: Program) -> npt.NDArray[np.bool_]:

@@ -87,7 +87,9 @@ class CoreBuilder:
         kind : what the axons receive.
         """
         block = np.asarray(weights)
-        self.need(block.ndim == 2 and block.dtype.kind in "iub", "weights", "(axons, neurons)")
+        self.need(
+            block.ndim == 2 and block.dtype.kind in "iub", "weights", "integers (axons, neurons)"
+        )
         axon, neuron = np.nonzero(block)
         if 3 * axon.size < block.size:
             weight = block[axon, neuron]

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip import PACKET_KINDS
-from neurosim.flow_links import link_cycles_per_packet
+from neurosim.image_traffic import resource_cycles
 from neurosim.program import FLOW_KINDS, MODEL_CODES, Program
 from neurosim.recoding.plan import Plan
 from neurosim.state import CORE_COUNTS, CYCLE_FRACTION_BITS, PacketLog, TickCosts
@@ -208,9 +208,7 @@ def _traffic(plan: Plan, sent: Sent, n_subticks: int) -> tuple[I64, I64, I64]:
     row = np.repeat(np.arange(flow.size), sizes)
     at = np.arange(row.size) - (np.cumsum(sizes) - sizes)[row] + ways.offset[flow][row]
     resource, kind = ways.resource[at], kind_of[flow][row]
-    flits = np.array([chip.flits(name) for name in PACKET_KINDS], np.int64)
-    on_link = link_cycles_per_packet(chip)[kind, ways.link[resource]]
-    cycles = np.where(ways.link[resource] >= 0, on_link, flits[kind]) * times[row]
+    cycles = resource_cycles(plan.priced, ways.link)[kind, resource] * times[row]
     bits = np.array([chip.packet_bits(name) for name in PACKET_KINDS], np.int64)[kind] * times[row]
     shape = (n_subticks, n)
     load = _table(shape, subtick[row], resource, cycles)

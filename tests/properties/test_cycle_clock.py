@@ -44,10 +44,18 @@ def flits_by_network(program, run):
     return seen.reshape(-1)
 
 
-@given(st.integers(0, 2**32 - 1))
-def test_the_network_model_never_changes_a_result(seed):
+def receiving(cycles):
+    """The key of a chip whose cores take so long for a packet; None: as long as its port."""
+    if cycles is None:
+        return {}
+    quantity = {"value": cycles, "source": "test value", "kind": "assumption"}
+    return {"timing__packet_receive_cycles": quantity}
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([None, None, 0.5, 9]))
+def test_the_network_model_never_changes_a_result(seed, receive):
     try:
-        program, x = mapped(seed)
+        program, x = mapped(seed, **receiving(receive))
     except (DoesNotFitError, UnsupportedError):
         return
     ideal = neurosim.simulate(program, x, noc="ideal", threads=1)
@@ -68,6 +76,27 @@ def test_it_carries_every_packet_over_the_links_of_its_route(seed):
         return
     run = neurosim.simulate(program, x, noc="cycle", threads=1)
     np.testing.assert_array_equal(flits_by_network(program, run), flits_by_program(program, run))
+
+
+def test_a_core_that_takes_long_for_a_packet_keeps_the_next_one_waiting():
+    """Eight inputs of one core, one after the other: each costs the whole time of taking it in."""
+    n = 8
+    busy, traffic = {}, {}
+    for cycles in (20, 30):
+        chip = make_chip(**receiving(cycles), core__axons=n)
+        builder = neurosim.ProgramBuilder(chip, n_inputs=n)
+        core = builder.add_core(0, 0)
+        core.set_weights(np.ones((n, 1), int))
+        core.set_liaf(theta=1000)
+        builder.connect_inputs(range(n), core, axons=range(n))
+        builder.add_layer("out", [(core, [0])])
+        program = builder.build(output="out")
+        run = neurosim.simulate(program, np.ones((1, 1, n)), noc="cycle")
+        busy[cycles] = int(run.counters.busy_cycles[0, 0])
+        traffic[cycles] = int(run.counters.bounds[0, 0, 2])
+    assert traffic == {20: 20 * n, 30: 30 * n}
+    assert busy[30] - busy[20] == 10 * n
+    assert busy[20] > 20 * n
 
 
 @pytest.mark.parametrize("multicast", ["none", "tree"])
