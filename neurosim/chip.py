@@ -308,8 +308,7 @@ class Timing(_Section):
     packet_send_cycles: Quantity
     """One packet entering the network."""
     packet_receive_cycles: Quantity | None = None
-    """Taking in one packet; meanwhile the next one waits in the network. Without it, a core takes
-    packets as fast as its port brings them."""
+    """Taking in one packet, while the next waits in the network; without it, as the port brings."""
     reload_cycles_per_bit: Quantity | None = None
     """One bit between all cores of a chip and that memory; without it, nothing can be folded."""
 

@@ -17,6 +17,7 @@ from neurosim.fixed_point import signed_limits
 from neurosim.image_crossbar import Crossbar, make_crossbar, mark_straight
 from neurosim.image_somas import soft_somas
 from neurosim.image_traffic import Traffic, make_traffic
+from neurosim.offsets import entries_of
 from neurosim.program import FLOW_KINDS, SYNAPSE_FORMATS, PacketTable, Program
 from neurosim.soma.cuba import Synaptic
 from neurosim.soma.liaf import OUTPUT_CODES, LiafColumns
@@ -370,11 +371,8 @@ def _joined_rows(
     program: Program, axon_core: I32, entry: I64, axon: I64, n: int, weight: npt.NDArray[Any]
 ) -> dict[str, npt.NDArray[Any]]:
     """Short sparse rows of each entry one after the other, with global targets."""
-    starts = program.axons.row_offset[axon]
-    sizes = program.axons.row_offset[axon + 1] - starts
-    row = np.repeat(np.arange(axon.size), sizes)
-    begin = np.cumsum(sizes) - sizes
-    source = np.arange(row.size) + (starts - begin)[row]
+    row, source = entries_of(program.axons.row_offset, axon)
+    sizes = np.bincount(row, minlength=axon.size)
     core = axon_core[axon]
     target = program.synapses.target[source] + program.cores.neuron_offset[core][row]
     dtype = np.uint16 if program.n_neurons <= 1 << 16 else np.uint32

@@ -15,6 +15,7 @@ from neurosim.flow_links import (
     link_positions,
     receive_cycles,
 )
+from neurosim.offsets import entries_of
 from neurosim.program import N_DIRECTIONS, PacketTable, Program
 
 I8 = npt.NDArray[np.int8]
@@ -251,16 +252,11 @@ def _differences(program: Program, sets: _Sets, resource_of_link: I64, n: int) -
 def runs_of(program: Program, flow: I64, resource_of_link: I64, n: int) -> tuple[I64, I64, I64]:
     """Runs of resources that each entry of `flow` loads: first, length, and the entry."""
     flows, n_cores = program.flows, program.n_cores
-    sizes = np.diff(flows.link_offset)[flow]
-    row = np.repeat(np.arange(flow.size), sizes)
-    at = np.arange(row.size) - (np.cumsum(sizes) - sizes)[row] + flows.link_offset[flow][row]
+    row, at = entries_of(flows.link_offset, flow)
     listed = resource_of_link[flows.link[at]]
     bare = np.flatnonzero(implied_flows(program)[flow])
     runs = implied_runs(program, flow[bare])
-    targets = np.diff(flows.target_offset)[flow]
-    inward = np.repeat(np.arange(flow.size), targets)
-    at = np.arange(inward.size) - (np.cumsum(targets) - targets)[inward]
-    at += flows.target_offset[flow][inward]
+    inward, at = entries_of(flows.target_offset, flow)
     outward = np.flatnonzero(flows.source[flow] >= 0)
     ports = n - 2 * n_cores
     first = [

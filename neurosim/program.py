@@ -192,6 +192,11 @@ class Program:
         """(n_cores,) router ``y * wide + x`` of each core."""
         return self.cores.y.astype(np.int64) * self.chip.wide + self.cores.x
 
+    def group_of(self, neuron: npt.NDArray[np.integer]) -> I64:
+        """Group of each of these neurons."""
+        found: I64 = np.searchsorted(self.groups.neuron_start, neuron, side="right") - 1
+        return found
+
     @property
     def n_neurons(self) -> int:
         """Neurons of all used cores, those of partial sums included."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from neurosim.recoding import SpikeCode
     from neurosim.simulator import Run
     from neurosim_mapper.mixed import Candidate, Exploration
-    from neurosim_mapper.network import Network
 
 DEFAULT_OPTIONS = ("values", "spikes", "phase:8", "ttfs:15")
 
@@ -67,17 +66,23 @@ def mix(
     shows the combinations that no other beats in bits and accuracy. Values are rounded to what a
     train can carry; the accuracies are those of the chip.
     """
-    from neurosim_cli.options import read_checkpoint, read_samples
+    from neurosim_cli.options import map_checkpoint, read_checkpoint, read_samples
     from neurosim_cli.output import progress, show, show_json
     from neurosim_mapper.mixed import explore
     from neurosim_mapper.variants import sends_values
 
     read = read_checkpoint(network, options["reading"])
     inputs = read_samples(options, read.input_shape, options["seed"])
-    run = _runner(chip, inputs, noc, threads, options)
     wanted = choices or DEFAULT_OPTIONS
     with progress("trying combinations", len(wanted) ** len(sends_values(read))) as advance:
-        found = explore(read, wanted, run, accuracy, advance)
+        found = explore(
+            read,
+            wanted,
+            lambda variant: map_checkpoint(variant, chip, options),
+            _runner(inputs, noc, threads),
+            accuracy,
+            advance,
+        )
     if as_json:
         show_json(_plain(found))
         return
@@ -86,21 +91,15 @@ def mix(
 
 
 def _runner(
-    chip: str, inputs: Inputs, noc: str, threads: int | None, options: dict[str, Any]
-) -> Callable[[Network, Mapping[str, SpikeCode]], Run]:
-    """Maps each network once, whatever codes its values then have."""
+    inputs: Inputs, noc: str, threads: int | None
+) -> Callable[[Program, Mapping[str, SpikeCode]], Run]:
+    """Simulates a program on the samples, values as they are or as spike trains."""
     from neurosim.recoding import simulate_recoded
     from neurosim.simulator import simulate
-    from neurosim_cli.options import map_checkpoint
 
-    programs: dict[tuple[str, ...], Program] = {}
+    choices: dict[str, Any] = {"noc": noc, "labels": inputs.y, "threads": threads}
 
-    def run(network: Network, codes: Mapping[str, SpikeCode]) -> Run:
-        key = network.assumptions
-        if key not in programs:
-            programs[key] = map_checkpoint(network, chip, options)
-        program = programs[key]
-        choices: dict[str, Any] = {"noc": noc, "labels": inputs.y, "threads": threads}
+    def run(program: Program, codes: Mapping[str, SpikeCode]) -> Run:
         if codes:
             return simulate_recoded(program, inputs.x, codes, **choices)
         return simulate(program, inputs.x, **choices)

@@ -73,31 +73,40 @@ def report(
 
 def _one(folder: RunFolder, html: Path | None, png: Path | None, perfetto: Path | None) -> None:
     """The files that were asked for."""
-    from neurosim.archive import write_atomically
     from neurosim.errors import UsageError
     from neurosim.report.view import view_of_folder
     from neurosim.results import PERFETTO
-    from neurosim_cli.output import remark
 
     view = view_of_folder(folder)
     if html is not None:
         from neurosim.report.page import run_page
 
-        write_atomically(html, run_page(view).encode())
-        remark(f"written: {html}")
+        _write(html, run_page(view).encode())
     if png is not None:
         from neurosim.report.figures import run_figures
 
-        for path in run_figures(view, png):
-            remark(f"written: {path}")
+        _say_written(run_figures(view, png))
     if perfetto is not None:
         if PERFETTO not in folder.manifest["files"]:
             raise UsageError(
                 f"{folder.path}: holds no time line. Run it again with: "
                 "neurosim simulate ... --perfetto -o RUN"
             )
-        write_atomically(perfetto, (folder.path / PERFETTO).read_bytes())
-        remark(f"written: {perfetto}")
+        _write(perfetto, (folder.path / PERFETTO).read_bytes())
+
+
+def _write(path: Path, content: bytes) -> None:
+    from neurosim.archive import write_atomically
+
+    write_atomically(path, content)
+    _say_written([path])
+
+
+def _say_written(paths: list[Path]) -> None:
+    from neurosim_cli.output import remark
+
+    for path in paths:
+        remark(f"written: {path}")
 
 
 def _show_one(folder: RunFolder, energy: bool, as_json: bool) -> None:
@@ -121,20 +130,17 @@ def _show_one(folder: RunFolder, energy: bool, as_json: bool) -> None:
 
 
 def _several(comparison: Comparison, html: Path | None, png: Path | None, as_json: bool) -> None:
-    from neurosim.archive import write_atomically
     from neurosim.report.terminal import comparison_view
-    from neurosim_cli.output import remark, show, show_json
+    from neurosim_cli.output import show, show_json
 
     if html is not None:
         from neurosim.report.page import comparison_page
 
-        write_atomically(html, comparison_page(comparison).encode())
-        remark(f"written: {html}")
+        _write(html, comparison_page(comparison).encode())
     if png is not None:
         from neurosim.report.figures import comparison_figures
 
-        for path in comparison_figures(comparison, png):
-            remark(f"written: {path}")
+        _say_written(comparison_figures(comparison, png))
     if as_json:
         show_json(comparison.to_dict())
     else:

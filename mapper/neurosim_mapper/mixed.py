@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from neurosim.errors import UsageError
+from neurosim.program import Program
 from neurosim.recoding.codes import SpikeCode
 from neurosim.simulator import Run
 from neurosim_mapper.network import Network
@@ -25,7 +26,8 @@ MOST_RUNS: Final = 128
 """Combinations up to which all are tried."""
 
 Choice = dict[str, str]
-Runner = Callable[[Network, Mapping[str, SpikeCode]], Run]
+Build = Callable[[Network], Program]
+Runner = Callable[[Program, Mapping[str, SpikeCode]], Run]
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Exploration:
 def explore(
     network: Network,
     options: Sequence[str],
+    build: Build,
     run: Runner,
     least_accuracy: float | None = None,
     progress: Callable[[int], None] | None = None,
@@ -74,7 +77,8 @@ def explore(
     Parameters
     ----------
     options : of ``values``, ``spikes`` and codes such as ``phase:8``.
-    run : simulates a network; the codes are by layer, and no code means plain packets.
+    build : maps a network; called once per set of layers that send spikes.
+    run : simulates what was mapped; the codes are by layer, and no code means plain packets.
     least_accuracy : by default a percentage point below that of values everywhere.
     progress : called with 1 after every combination.
 
@@ -88,7 +92,7 @@ def explore(
     for option in options:
         if option not in (VALUES, SPIKES):
             SpikeCode.parse(option)
-    search = _Search(network, layers, tuple(options), run, progress)
+    search = _Search(network, layers, tuple(options), build, run, progress)
     start = search.try_out(dict.fromkeys(layers, VALUES))
     least = start.accuracy - 0.01 if least_accuracy is None else least_accuracy
     complete = len(options) ** len(layers) <= MOST_RUNS
@@ -113,18 +117,20 @@ def frontier(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 
 
 class _Search:
-    """Combinations tried so far; networks are mapped once per set of spiking layers by `run`."""
+    """Combinations tried so far, and what was mapped for them."""
 
     def __init__(
         self,
         network: Network,
         layers: tuple[str, ...],
         options: tuple[str, ...],
+        build: Build,
         run: Runner,
         progress: Callable[[int], None] | None,
     ) -> None:
         self._network, self._layers, self._options = network, layers, options
-        self._run, self._progress = run, progress
+        self._build, self._run, self._progress = build, run, progress
+        self._programs: dict[tuple[str, ...], Program] = {}
         self.seen: dict[tuple[str, ...], Candidate] = {}
 
     def try_out(self, choice: Choice) -> Candidate:
@@ -142,9 +148,7 @@ class _Search:
         codes = {
             la: SpikeCode.parse(option) for la, option in choice.items() if option not in plain
         }
-        network = as_spikes(self._network, spiking) if spiking else self._network
-        run = self._run(network, codes)
-        report = run.report()
+        report = self._run(self._program(spiking), codes).report()
         if report.accuracy is None:
             raise UsageError(
                 "the samples have no labels y; without accuracy nothing can be chosen."
@@ -157,6 +161,12 @@ class _Search:
             energy_pj=report.energy.total / samples,
             cycles=report.latency.cycles_total / samples,
         )
+
+    def _program(self, spiking: tuple[str, ...]) -> Program:
+        if spiking not in self._programs:
+            network = as_spikes(self._network, spiking) if spiking else self._network
+            self._programs[spiking] = self._build(network)
+        return self._programs[spiking]
 
     def descend(self, start: Candidate, least: float) -> None:
         """Change one layer at a time while that saves bits at the accuracy asked for."""

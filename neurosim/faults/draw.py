@@ -29,7 +29,7 @@ def neurons_of(program: Program, fault: Fault) -> I64:
     offset = program.cores.neuron_offset
     neurons = np.arange(program.n_neurons, dtype=np.int64)
     core = core_of(program, neurons)
-    group = np.searchsorted(program.groups.neuron_start, neurons, side="right") - 1
+    group = program.group_of(neurons)
     keep = program.groups.psum_target[group] < 0
     if "core" in fault.where:
         keep &= core == fault.where["core"]

@@ -58,7 +58,7 @@ def inject(program: Program, faults: Sequence[Fault]) -> Injected:
 def _stick(program: Program, fault: Fault) -> tuple[Program, list[str]]:
     candidates = neurons_of(program, fault)
     hit = candidates[drawn(candidates.size, fault, np.random.default_rng(fault.seed))]
-    group = np.searchsorted(program.groups.neuron_start, hit, side="right") - 1
+    group = program.group_of(hit)
     if (program.groups.model[group] != MODEL_CODES["liaf"]).any():
         raise UsageError(f"fault {fault.text!r}: only LIF and LIAF neurons can be stuck.")
     analog = program.modes.output[group] == OUTPUT_CODES["analog"]

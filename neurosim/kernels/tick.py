@@ -125,12 +125,10 @@ def run_sample(
                 _list_inputs(x[k], sends_zero, fired, tally.sent_inputs)
                 if logging:
                     log_fired(log, input_outlet, fired, 0)
-                load_fired(input_outlet, traffic, fired, loads, 0)
-                if modes is not None:
-                    push_entries(input_outlet, entries, fired, waiting, 0, tick, n_ticks, merge)
-                    fill_rings(input_outlet, ring_axons, fired, rings, 0, tick, n_ticks, merge)
-                if crossbar is not None:
-                    set_bits(input_outlet, fired, bits, crossbar.first_tick, 0, tick, n_ticks)
+                _send(
+                    input_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads,
+                    waiting, rings, bits, 0, tick, n_ticks, merge,
+                )  # fmt: skip
             if modes is not None:
                 arrive_rings(ring_axons, synapses, rings, acc[0], counters[0], slot, merge)
         barrier(gate, n_workers)
@@ -163,12 +161,10 @@ def run_sample(
                 n_ticks,
             )  # fmt: skip
         _count_sent(fired, tally.sent, worker)
-        load_fired(neuron_outlet, traffic, fired, loads, worker)
-        if modes is not None:
-            push_entries(neuron_outlet, entries, fired, waiting, worker, tick, n_ticks, merge)
-            fill_rings(neuron_outlet, ring_axons, fired, rings, worker, tick, n_ticks, merge)
-        if crossbar is not None:
-            set_bits(neuron_outlet, fired, bits, crossbar.first_tick, worker, tick, n_ticks)
+        _send(
+            neuron_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads, waiting,
+            rings, bits, worker, tick, n_ticks, merge,
+        )  # fmt: skip
         load_signatures(traffic, loads, worker)
         barrier(gate, n_workers)
         if worker == 0:
@@ -180,6 +176,33 @@ def run_sample(
         if worker == n_workers - 1:
             close_traffic(traffic, loads, costs, tally.window_bits, k, tick // span[4])
         barrier(gate, n_workers)
+
+
+@kernel
+def _send(
+    outlet: Any,
+    modes: Any,
+    crossbar: Any,
+    entries: Any,
+    ring_axons: Any,
+    traffic: Any,
+    fired: Any,
+    loads: Any,
+    waiting: Any,
+    rings: Any,
+    bits: npt.NDArray[np.uint64],
+    worker: int,
+    tick: int,
+    n_ticks: int,
+    merge: bool,
+) -> None:
+    """Load the ways of everything that is listed, and have it arrive in later ticks."""
+    load_fired(outlet, traffic, fired, loads, worker)
+    if modes is not None:
+        push_entries(outlet, entries, fired, waiting, worker, tick, n_ticks, merge)
+        fill_rings(outlet, ring_axons, fired, rings, worker, tick, n_ticks, merge)
+    if crossbar is not None:
+        set_bits(outlet, fired, bits, crossbar.first_tick, worker, tick, n_ticks)
 
 
 @kernel

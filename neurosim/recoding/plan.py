@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import UnsupportedError, UsageError
-from neurosim.image_traffic import resources, runs_of
-from neurosim.program import FLOW_KINDS, MODEL_CODES, Program
+from neurosim.image_traffic import resource_cycles, resources, runs_of
+from neurosim.offsets import entries_of
+from neurosim.program import FLOW_KINDS, MODEL_CODES, N_DIRECTIONS, Program
 from neurosim.recoding.codes import Book, SpikeCode
 from neurosim.soma.liaf import ACTIVATION_CODES
 
@@ -81,6 +82,7 @@ class Ways:
     offset: I64  # (n_flows + 1,)
     resource: I64
     link: I64  # (n_resources,) number, -1 for a local port
+    cycles: I64  # (3, n_resources) of a packet of each kind
     n_router_links: int
 
 
@@ -104,26 +106,14 @@ def plan_recoding(program: Program, code: SpikeCode | Mapping[str, SpikeCode]) -
         )
     flows = _value_flows(program)
     code_of = _codes_of_groups(program, code, flows)
-    books = {
-        (code_of[group], range_): code_of[group].book(*range_)
-        for group in code_of
-        for range_ in [_range_of(program, group)]
-    }
-    width = max(book.spikes.shape[1] for book in books.values())
-    trains = np.zeros((sum(len(book.spikes) for book in books.values()), width), np.bool_)
-    starts, at = {}, 0
-    for key, book in books.items():
-        starts[key] = at
-        trains[at : at + len(book.spikes), : book.spikes.shape[1]] = book.spikes
-        at += len(book.spikes)
+    book_of = {group: mine.book(*_range_of(program, group)) for group, mine in code_of.items()}
+    trains, first_train = _stacked(book_of)
     base = np.zeros(program.n_neurons, np.int64)
     coded = np.zeros(program.n_neurons, np.bool_)
-    for group, mine in code_of.items():
+    for group, book in book_of.items():
         start, stop = program.groups.neuron_start[group], program.groups.neuron_stop[group]
-        range_ = _range_of(program, group)
-        base[start:stop] = starts[mine, range_] - range_[0]
+        base[start:stop] = first_train[group] - book.low
         coded[start:stop] = True
-    book_of = {group: books[mine, _range_of(program, group)] for group, mine in code_of.items()}
     rounded = _rounded(program, book_of)
     names = {
         program.layer_names[program.groups.layer[group]]: str(c) for group, c in code_of.items()
@@ -131,6 +121,19 @@ def plan_recoding(program: Program, code: SpikeCode | Mapping[str, SpikeCode]) -
     priced, spike_flow = _as_spikes(rounded, flows, coded)
     priced = replace(priced, mapping={**program.mapping, RECODING: names})
     return Plan(rounded, priced, spike_flow, coded, base, trains)
+
+
+def _stacked(books: Mapping[int, Book]) -> tuple[npt.NDArray[np.bool_], dict[int, int]]:
+    """The trains of all books, equal ones once; by group, the row at which its book begins."""
+    distinct = list({id(book): book for book in books.values()}.values())
+    sizes = [len(book.spikes) for book in distinct]
+    width = max(book.spikes.shape[1] for book in distinct)
+    trains = np.zeros((sum(sizes), width), np.bool_)
+    starts = {id(book): sum(sizes[:k]) for k, book in enumerate(distinct)}
+    for book in distinct:
+        first = starts[id(book)]
+        trains[first : first + len(book.spikes), : book.spikes.shape[1]] = book.spikes
+    return trains, {group: starts[id(book)] for group, book in books.items()}
 
 
 def sends_values(program: Program) -> bool:
@@ -152,7 +155,7 @@ def _codes_of_groups(
     groups = program.groups
     owner = np.repeat(np.arange(program.n_neurons), np.diff(program.packets.owner_offset))
     senders = np.unique(owner[flows[program.packets.flow]])
-    layers = groups.layer[np.searchsorted(groups.neuron_start, senders, side="right") - 1]
+    layers = groups.layer[program.group_of(senders)]
     names = [program.layer_names[layer] for layer in np.unique(layers).tolist()]
     codes = dict(code) if isinstance(code, Mapping) else dict.fromkeys(names, code)
     unknown = [name for name in codes if name not in program.layer_names]
@@ -234,12 +237,11 @@ def _as_spikes(
     old = np.unique(packets.flow[recoded])
     spike_flow = np.full(table.kind.size, -1, np.int64)
     spike_flow[old] = table.kind.size + np.arange(old.size)
-    kind = table.kind.copy()
-    kind[old] = FLOW_KINDS["spike"]
+    spikes = np.full(old.size, FLOW_KINDS["spike"], table.kind.dtype)
     link_offset, link = _appended(table.link_offset, table.link, old)
     target_offset, target = _appended(table.target_offset, table.target, old)
     doubled = table._replace(
-        kind=np.concatenate([table.kind, kind[old]]),
+        kind=np.concatenate([table.kind, spikes]),
         source=np.concatenate([table.source, table.source[old]]),
         link_offset=link_offset,
         link=link,
@@ -262,10 +264,10 @@ def _as_spikes(
 
 def _appended(offset: I64, values: I32, rows: I32) -> tuple[I64, I32]:
     """Some rows of a table of offsets once more, behind it."""
-    sizes = np.diff(offset)[rows]
-    at = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    more = values[at + np.repeat(offset[:-1][rows], sizes)]
-    return np.concatenate([offset, offset[-1] + np.cumsum(sizes)]), np.concatenate([values, more])
+    more = offset[-1] + np.cumsum(np.diff(offset)[rows])
+    return np.concatenate([offset, more]), np.concatenate(
+        [values, values[entries_of(offset, rows)[1]]]
+    )
 
 
 def _deliveries(program: Program) -> Deliveries:
@@ -293,5 +295,6 @@ def _ways(program: Program) -> Ways:
         offset=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         resource=np.repeat(first, length) + at,
         link=link,
-        n_router_links=int((link[link >= 0] < 4 * program.chip.n_cores).sum()),
+        cycles=resource_cycles(program, link),
+        n_router_links=int((link[link >= 0] < N_DIRECTIONS * program.chip.n_cores).sum()),
     )

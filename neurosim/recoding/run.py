@@ -82,6 +82,7 @@ class _RecodedPlayer(Player):
     def __init__(self, clock: _RecodedClock) -> None:
         self._plan = clock.plan
         self._inner = clock.inner.new_player()
+        self._needs_packets = clock.inner.needs_packets
         program = clock.program
         self.core: I64 = np.zeros((program.n_cores, len(CORE_COUNTS)), np.int64)
         self.flow_packets: I64 = np.zeros(clock.plan.priced.flows.kind.size, np.int64)
@@ -90,7 +91,8 @@ class _RecodedPlayer(Player):
 
     def play(self, costs: TickCosts, log: PacketLog, times: CoreTimes | None = None) -> I64:
         """Count and time the sub-ticks; the caller's ticks have no length of their own."""
-        sample: Sample = count_sample(self._plan, log, self._plan.program.depth_ticks)
+        depth = self._plan.program.depth_ticks
+        sample: Sample = count_sample(self._plan, log, depth, self._needs_packets)
         self.core += sample.core
         self.flow_packets += sample.flow_packets
         self.costs.append(sample.costs)

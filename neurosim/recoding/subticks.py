@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip import PACKET_KINDS
-from neurosim.image_traffic import resource_cycles
+from neurosim.offsets import entries_of
 from neurosim.program import FLOW_KINDS, MODEL_CODES, Program
 from neurosim.recoding.plan import Plan
-from neurosim.state import CORE_COUNTS, CYCLE_FRACTION_BITS, PacketLog, TickCosts
+from neurosim.state import CORE_COUNTS, CYCLE_FRACTION_BITS, PacketLog, TickCosts, allocate_log
 
 I64 = npt.NDArray[np.int64]
 
@@ -60,7 +60,7 @@ class Sample:
     ----------
     core : (n_cores, len(CORE_COUNTS)); `fired` is left at 0. flow_packets : (n_flows,).
     costs : TickCosts per sub-tick.
-    log : for the cycle-level network.
+    log : for the cycle-level network; empty if nobody asked for it.
     """
 
     core: I64
@@ -69,7 +69,7 @@ class Sample:
     log: PacketLog
 
 
-def count_sample(plan: Plan, log: PacketLog, depth_ticks: int) -> Sample:
+def count_sample(plan: Plan, log: PacketLog, depth_ticks: int, needs_packets: bool) -> Sample:
     """Turn the packets of a sample into spike trains and count them."""
     program, n_ticks = plan.priced, log.tick_offset.size - 1
     sent = _expand(plan, log)
@@ -79,7 +79,7 @@ def count_sample(plan: Plan, log: PacketLog, depth_ticks: int) -> Sample:
         core=_core_counts(program, work, sent),
         flow_packets=flow_packets.astype(np.int64),
         costs=_costs(plan, work, sent),
-        log=_log(plan, work, sent, n_ticks - depth_ticks),
+        log=_log(plan, work, sent, n_ticks - depth_ticks) if needs_packets else allocate_log(0, 0),
     )
 
 
@@ -128,10 +128,7 @@ def _work(plan: Plan, sent: Sent, n_chip_ticks: int, n_ticks: int) -> Work:
 def _arrivals(plan: Plan, sent: Sent, n_ticks: int) -> tuple[I64, I64]:
     """Sub-tick and axon of every event: several packets for one axon and sub-tick are one."""
     deliveries, n_axons = plan.deliveries, plan.program.n_axons
-    sizes = np.diff(deliveries.offset)[sent.table_row]
-    packet = np.repeat(np.arange(sizes.size), sizes)
-    at = np.arange(packet.size) - (np.cumsum(sizes) - sizes)[packet]
-    at += deliveries.offset[sent.table_row][packet]
+    packet, at = entries_of(deliveries.offset, sent.table_row)
     axon, delay = deliveries.axon[at], deliveries.delay[at]
     in_time = sent.tick[packet] + delay < plan.program.axons.first_tick[axon] + n_ticks
     coded, s = sent.is_coded[packet], plan.n_subticks
@@ -204,11 +201,9 @@ def _traffic(plan: Plan, sent: Sent, n_subticks: int) -> tuple[I64, I64, I64]:
     n_flows, n = kind_of.size, ways.link.size
     keys, times = np.unique(sent.subtick * n_flows + sent.flow, return_counts=True)
     subtick, flow = np.divmod(keys, n_flows)
-    sizes = np.diff(ways.offset)[flow]
-    row = np.repeat(np.arange(flow.size), sizes)
-    at = np.arange(row.size) - (np.cumsum(sizes) - sizes)[row] + ways.offset[flow][row]
+    row, at = entries_of(ways.offset, flow)
     resource, kind = ways.resource[at], kind_of[flow][row]
-    cycles = resource_cycles(plan.priced, ways.link)[kind, resource] * times[row]
+    cycles = ways.cycles[kind, resource] * times[row]
     bits = np.array([chip.packet_bits(name) for name in PACKET_KINDS], np.int64)[kind] * times[row]
     shape = (n_subticks, n)
     load = _table(shape, subtick[row], resource, cycles)
@@ -226,7 +221,7 @@ def _log(plan: Plan, work: Work, sent: Sent, n_ticks: int) -> PacketLog:
     source = program.flows.source[sent.flow].astype(np.int64)
     inside = source >= 0
     core = np.where(inside, source, 0)
-    run = np.where(sent.neuron >= 0, _group_of(program, sent.neuron), -1 - sent.flow)
+    run = np.where(sent.neuron >= 0, program.group_of(sent.neuron), -1 - sent.flow)
     sender = np.where(inside, source, program.n_cores)
     rank, before = _ranks(sent.subtick * (program.n_cores + 1) + sender, run)
     integrated = (work.ops * t_op + work.macs * t_mac)[sent.subtick, core]
@@ -245,11 +240,6 @@ def _log(plan: Plan, work: Work, sent: Sent, n_ticks: int) -> PacketLog:
         value=np.zeros(n, np.int32),
         n_logged=np.array([n], np.int64),
     )
-
-
-def _group_of(program: Program, neuron: I64) -> I64:
-    found: I64 = np.searchsorted(program.groups.neuron_start, neuron, side="right") - 1
-    return found
 
 
 def _ranks(place: I64, run: I64) -> tuple[I64, I64]:
@@ -276,6 +266,6 @@ def _soma_places(program: Program, sent: Sent, n_ticks: int) -> tuple[I64, I64]:
     total = np.zeros((n_chip_ticks, n_groups + 1), np.int64)
     np.cumsum(active * size, axis=1, out=total[:, 1:])
     first = program.cores.group_offset[groups.core]
-    group = np.maximum(_group_of(program, sent.neuron), 0)
+    group = np.maximum(program.group_of(sent.neuron), 0)
     earlier = total[sent.tick, group] - total[sent.tick, first[group]]
     return earlier, sent.neuron - groups.neuron_start[group]

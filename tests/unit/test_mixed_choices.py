@@ -57,11 +57,16 @@ class Runner:
         return SimpleNamespace(report=lambda: report)
 
 
+def as_is(network):
+    """In place of a mapping: the runner reads the network itself."""
+    return network
+
+
 def run_search(n_hidden, **choices):
     network = chain(n_hidden)
     layers = mixed.sends_values(network)
     runner = Runner(layers)
-    return explore(network, OPTIONS, runner, **choices), runner
+    return explore(network, OPTIONS, as_is, runner, **choices), runner
 
 
 def test_all_combinations_are_tried_once_while_they_are_few():
@@ -108,10 +113,10 @@ def test_many_layers_are_changed_one_at_a_time():
 def test_nothing_to_mix_and_no_labels():
     plain = Network.sequential([Input((3,)), Linear(np.eye(3)), lif(1.0, 0.5)])
     with pytest.raises(UsageError, match="nothing to mix"):
-        explore(plain, OPTIONS, Runner(()))
+        explore(plain, OPTIONS, as_is, Runner(()))
     network = chain(1)
     unlabelled = SimpleNamespace(report=lambda: SimpleNamespace(accuracy=None))
     with pytest.raises(UsageError, match="no labels"):
-        explore(network, OPTIONS, lambda net, codes: unlabelled)
+        explore(network, OPTIONS, as_is, lambda net, codes: unlabelled)
     with pytest.raises(UsageError, match="rate:N"):
-        explore(network, ("values", "burst:3"), Runner(()))
+        explore(network, ("values", "burst:3"), as_is, Runner(()))
