@@ -9,14 +9,14 @@ import importlib
 from typing import Any
 
 _HOME = {
-    "Chip": "neurosim.chip",
-    "load_chip": "neurosim.chip_files",
-    "Program": "neurosim.program",
-    "load_program": "neurosim.program",
-    "ProgramBuilder": "neurosim.program_builder",
-    "simulate": "neurosim.simulator",
-    "simulate_chunks": "neurosim.simulator",
-    "Run": "neurosim.simulator",
+    "Chip": "neurosim.chip.model",
+    "load_chip": "neurosim.chip.files",
+    "Program": "neurosim.program.columns",
+    "load_program": "neurosim.program.columns",
+    "ProgramBuilder": "neurosim.program.builder",
+    "simulate": "neurosim.run.simulator",
+    "simulate_chunks": "neurosim.run.simulator",
+    "Run": "neurosim.run.simulator",
     "Report": "neurosim.report",
     "Noc": "neurosim.noc",
     "simulate_noc": "neurosim.noc",

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from neurosim import __version__
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.errors import InputFileError
-from neurosim.program import Program
+from neurosim.program.columns import Program
 
 _PACKAGES: Final = ("numpy", "numba", "pydantic")
 _BLOCK_BYTES: Final = 1 << 20

@@ -4,10 +4,10 @@
 manifest.json   schema, versions, seed, command, digests of inputs and of every file here
 chip.yaml       the resolved chip, complete; a chip file as any other
 report.json     `neurosim.report`, schema in `neurosim.report.schema`
-counters.npz    the columns of `neurosim.counters.Counters`; of a run with the cycle-level network
-                also those of `NetworkStats`, as network.NAME
+counters.npz    the columns of `neurosim.cost.counters.Counters`; of a run with the cycle-level
+                network also those of `NetworkStats`, as network.NAME
 trace.npz       outputs (and labels, if given); values.LAYER, membrane.LAYER of probed layers
-cores.npz       the columns of `neurosim.core_facts.CoreFacts`
+cores.npz       the columns of `neurosim.cost.core_facts.CoreFacts`
 report.html     the page of the run, `neurosim.report.page`
 trace.perfetto.json
                 if it was asked for: a time line, `neurosim.report.perfetto`
@@ -31,19 +31,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.archive import read_archive, write_archive
-from neurosim.chip import Chip
-from neurosim.chip_files import chip_from_dict, dump_chip
-from neurosim.core_facts import CoreFacts, core_facts
-from neurosim.counters import Counters
+from neurosim.chip.files import chip_from_dict, dump_chip
+from neurosim.chip.model import Chip
+from neurosim.cost.core_facts import CoreFacts, core_facts
+from neurosim.cost.counters import Counters
+from neurosim.cost.network_stats import NetworkStats
 from neurosim.errors import InputFileError
-from neurosim.folders import check_replaceable, write_folder
-from neurosim.network_stats import NetworkStats
+from neurosim.files.archive import read_archive, write_archive
+from neurosim.files.folders import check_replaceable, write_folder
+from neurosim.files.strict_yaml import parse_yaml, read_text_file
 from neurosim.provenance import bytes_digest, json_digest, program_digest, versions
-from neurosim.strict_yaml import parse_yaml, read_text_file
 
 if TYPE_CHECKING:
-    from neurosim.simulator import Run
+    from neurosim.run.simulator import Run
 
 RUN_SCHEMA: Final = "neurosim-run/1"
 COUNTERS_SCHEMA: Final = "neurosim-counters/1"

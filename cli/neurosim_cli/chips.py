@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from neurosim.chip import Chip, Source
+    from neurosim.chip.model import Chip, Source
 
 EXAMPLES = """\b
 Examples:
@@ -37,7 +37,7 @@ def chips(name: str | None, schema: bool, as_json: bool) -> None:
       derived      calculated from published numbers, as stated
       assumption   not published; the reason is given
     """
-    from neurosim.chip_files import builtin_chips, chip_schema, load_chip
+    from neurosim.chip.files import builtin_chips, chip_schema, load_chip
     from neurosim.errors import UsageError
 
     if schema:

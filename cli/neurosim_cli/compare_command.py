@@ -13,10 +13,10 @@ import click
 from neurosim_cli.options import FILE, input_options, json_option, mapping_options, run_options
 
 if TYPE_CHECKING:
-    from neurosim.program import Program
+    from neurosim.program.columns import Program
     from neurosim.recoding import SpikeCode
     from neurosim.report import Comparison
-    from neurosim.simulator import Run
+    from neurosim.run.simulator import Run
 
 COMPARISON = "comparison.json"
 NOT_RETRAINED = "the weights of {name}, not retrained for spikes"
@@ -108,7 +108,7 @@ def _jobs(
     import zipfile
 
     from neurosim.errors import UsageError
-    from neurosim.program import load_program
+    from neurosim.program.columns import load_program
     from neurosim_cli.options import map_checkpoint, read_checkpoint
     from neurosim_cli.output import progress
     from neurosim_mapper.variants import as_spikes, sends_values
@@ -154,7 +154,7 @@ def _free_name(stem: str, taken: set[str]) -> str:
 
 def _run(job: _Job, noc: str, threads: int | None, options: dict[str, Any]) -> Run:
     from neurosim.recoding import simulate_recoded
-    from neurosim.simulator import simulate
+    from neurosim.run.simulator import simulate
     from neurosim_cli.options import read_samples
     from neurosim_cli.output import progress
 
@@ -173,7 +173,7 @@ def _run(job: _Job, noc: str, threads: int | None, options: dict[str, Any]) -> R
 
 def check_comparison_folder(path: Path) -> None:
     """Raise UsageError if a comparison must not be written at `path`."""
-    from neurosim.folders import check_replaceable
+    from neurosim.files.folders import check_replaceable
     from neurosim.results import PAGE, check_run_folder, is_run_folder
 
     inner = [entry for entry in path.iterdir() if is_run_folder(entry)] if path.is_dir() else []
@@ -186,7 +186,7 @@ def write_comparison(path: Path, comparison: Comparison, runs: dict[str, Run]) -
     """The comparison and a run folder per variant, all or nothing."""
     import json
 
-    from neurosim.folders import write_folder
+    from neurosim.files.folders import write_folder
     from neurosim.report.page import comparison_page
     from neurosim.results import PAGE, run_files
     from neurosim_cli.options import command_line

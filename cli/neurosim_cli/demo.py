@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from rich.table import Table
 
-    from neurosim.inputs import Inputs
     from neurosim.report import Comparison
-    from neurosim.simulator import Run
+    from neurosim.run.inputs import Inputs
+    from neurosim.run.simulator import Run
 
 NAMES = ("digits_liaf", "digits_lif")
 CHIP = "tianjic"
@@ -64,7 +64,7 @@ def demo(output: Path, chip: str, samples: int | None, threads: int | None, as_j
     One sends 8-bit values (LIAF), the other spikes (LIF). Both are read, turned into integers,
     mapped, and simulated on the test images with the ideal and the cycle-level network.
     """
-    from neurosim import warm_up
+    from neurosim.run import warm_up
     from neurosim_cli.compare_command import check_comparison_folder, write_comparison
     from neurosim_cli.output import remark, show_json
 
@@ -104,9 +104,9 @@ def _one(
     """The whole path of one network."""
     import numpy as np
 
-    from neurosim.chip_files import load_chip
-    from neurosim.inputs import read_inputs
-    from neurosim.simulator import predict
+    from neurosim.chip.files import load_chip
+    from neurosim.run.inputs import read_inputs
+    from neurosim.run.simulator import predict
     from neurosim_cli.options import read_checkpoint
     from neurosim_cli.output import progress
     from neurosim_mapper.float_executor import run_float
@@ -138,7 +138,7 @@ def _one(
 
 
 def _simulate(program: Any, test: Inputs, noc: str, threads: int | None, advance: Any) -> Run:
-    from neurosim.simulator import simulate
+    from neurosim.run.simulator import simulate
 
     return simulate(
         program,
@@ -151,7 +151,7 @@ def _simulate(program: Any, test: Inputs, noc: str, threads: int | None, advance
 
 
 def _float_predictions(scores: npt.NDArray[Any], readout: str) -> npt.NDArray[np.int64]:
-    """Arg max of the read-out, as `neurosim.simulator.predict` does for integers."""
+    """Arg max of the read-out, as `neurosim.run.simulator.predict` does for integers."""
     total = scores[:, -1] if readout == "last" else scores.sum(axis=1)
     found: npt.NDArray[np.int64] = total.reshape(len(total), -1).argmax(axis=1)
     return found

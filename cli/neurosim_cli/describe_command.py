@@ -30,8 +30,8 @@ def describe(checkpoint: Path, output: Path | None, force: bool, as_json: bool) 
     """
     import os
 
-    from neurosim.archive import write_atomically
     from neurosim.errors import InputFileError, UsageError
+    from neurosim.files.archive import write_atomically
     from neurosim_cli.output import remark, show_json
     from neurosim_mapper.readers.state_dict import read_state_dict
     from neurosim_mapper.readers.template import describe_state, guess_framework, template

@@ -30,7 +30,7 @@ def estimate_command(checkpoint: Path, chip: str, reading: str | None, as_json: 
     Only shapes are looked at, weights may be untrained. Ends with exit code 4 if the network does
     not fit, and says what would.
     """
-    from neurosim.chip_files import load_chip
+    from neurosim.chip.files import load_chip
     from neurosim.errors import DoesNotFitError
     from neurosim_cli.options import read_checkpoint
     from neurosim_cli.output import remark, show, show_json

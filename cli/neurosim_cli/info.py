@@ -54,7 +54,7 @@ def _run_folder(path: Path, as_json: bool) -> None:
 
 
 def _program(path: Path, png: Path | None, as_json: bool) -> None:
-    from neurosim.program import load_program
+    from neurosim.program.columns import load_program
     from neurosim.report.floor_plan import floor_plan
     from neurosim.report.report import chip_facts, program_facts
     from neurosim.report.terminal import layer_table

@@ -11,7 +11,7 @@ import click
 from neurosim_cli.options import FILE, chip_option, json_option, mapping_options
 
 if TYPE_CHECKING:
-    from neurosim.program import Program
+    from neurosim.program.columns import Program
 
 EXAMPLES = """\b
 Examples:
@@ -58,7 +58,7 @@ def map_command(
     network that does not fit ends with exit code 4 and the limit that it breaks; no program is
     written then. The same call gives the same file, byte by byte.
     """
-    from neurosim.chip_files import load_chip
+    from neurosim.chip.files import load_chip
     from neurosim.errors import DoesNotFitError
     from neurosim_cli.options import map_checkpoint, read_checkpoint
     from neurosim_cli.output import progress
@@ -87,7 +87,7 @@ def map_command(
 def _write_report(path: Path | None, data: Mapping[str, Any]) -> None:
     import json
 
-    from neurosim.archive import write_atomically
+    from neurosim.files.archive import write_atomically
 
     if path is not None:
         write_atomically(path, (json.dumps(dict(data), indent=1) + "\n").encode())

@@ -13,10 +13,10 @@ from neurosim_cli.options import FILE, input_options, json_option, mapping_optio
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from neurosim.inputs import Inputs
-    from neurosim.program import Program
+    from neurosim.program.columns import Program
     from neurosim.recoding import SpikeCode
-    from neurosim.simulator import Run
+    from neurosim.run.inputs import Inputs
+    from neurosim.run.simulator import Run
     from neurosim_mapper.mixed import Candidate, Exploration
 
 DEFAULT_OPTIONS = ("values", "spikes", "phase:8", "ttfs:15")
@@ -95,7 +95,7 @@ def _runner(
 ) -> Callable[[Program, Mapping[str, SpikeCode]], Run]:
     """Simulates a program on the samples, values as they are or as spike trains."""
     from neurosim.recoding import simulate_recoded
-    from neurosim.simulator import simulate
+    from neurosim.run.simulator import simulate
 
     choices: dict[str, Any] = {"noc": noc, "labels": inputs.y, "threads": threads}
 

@@ -20,9 +20,9 @@ def network_costs(checkpoint: Path, chip: str, options: dict[str, Any]) -> dict[
     """
     from dataclasses import asdict
 
-    from neurosim.chip_files import load_chip
+    from neurosim.chip.files import load_chip
     from neurosim.errors import UsageError
-    from neurosim.inputs import read_inputs
+    from neurosim.run.inputs import read_inputs
     from neurosim_cli.options import read_checkpoint
     from neurosim_cli.output import progress
     from neurosim_mapper.layer_costs import layer_costs

@@ -342,7 +342,7 @@ def _text_plot(points: list[Point]) -> str:
 
 
 def _draw(network: Noc, points: list[Point], path: Path) -> None:
-    from neurosim.archive import write_atomically
+    from neurosim.files.archive import write_atomically
 
     figure: Any = importlib.import_module("matplotlib.figure").Figure()
     axes = figure.subplots()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from neurosim.inputs import Inputs
-    from neurosim.program import Program
+    from neurosim.program.columns import Program
+    from neurosim.run.inputs import Inputs
     from neurosim_mapper.network import Network
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -157,7 +157,7 @@ def map_checkpoint(network: Network, chip: str, options: dict[str, Any]) -> Prog
 
     calibration = network.calibration
     if options["calibration"] is not None:
-        from neurosim.inputs import read_inputs
+        from neurosim.run.inputs import read_inputs
 
         calibration = read_inputs(
             options["calibration"], network.input_shape, ticks=options.get("ticks")
@@ -190,7 +190,7 @@ _CHOICES = (
 
 def read_samples(options: dict[str, Any], input_shape: tuple[int, ...], seed: int = 0) -> Inputs:
     """Samples with the values of `input_options`."""
-    from neurosim.inputs import read_inputs
+    from neurosim.run.inputs import read_inputs
 
     inputs = read_inputs(
         options["input_path"],

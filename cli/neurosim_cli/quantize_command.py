@@ -39,8 +39,8 @@ def quantize(checkpoint: Path, chip: str, as_json: bool, **options: Any) -> None
     Nothing is mapped. Without --calibration the inputs themselves set the ranges of values; labels
     are never used for that.
     """
-    from neurosim.chip_files import load_chip
-    from neurosim.inputs import read_inputs
+    from neurosim.chip.files import load_chip
+    from neurosim.run.inputs import read_inputs
     from neurosim_cli.options import read_checkpoint, read_samples
     from neurosim_cli.output import progress, remark, show_json
     from neurosim_mapper import quantize as to_integers

@@ -96,7 +96,7 @@ def _one(folder: RunFolder, html: Path | None, png: Path | None, perfetto: Path 
 
 
 def _write(path: Path, content: bytes) -> None:
-    from neurosim.archive import write_atomically
+    from neurosim.files.archive import write_atomically
 
     write_atomically(path, content)
     _say_written([path])

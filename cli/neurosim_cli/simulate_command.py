@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from neurosim.faults import Fault
-    from neurosim.program import Program
-    from neurosim.simulator import Run
+    from neurosim.program.columns import Program
+    from neurosim.run.simulator import Run
 
 NAMED: Final = 3
 """Hits of faults that are shown; the run folder has more."""
@@ -96,13 +96,13 @@ def simulate(
     """
     from neurosim.errors import UsageError
     from neurosim.faults import parse_fault
-    from neurosim.program import load_program
+    from neurosim.program.columns import load_program
     from neurosim.provenance import file_digest
     from neurosim.report.network import network_view
     from neurosim.report.terminal import report_view
     from neurosim.results import check_run_folder, write_run_folder
-    from neurosim.simulator import simulate as run_program
-    from neurosim.strict import check_saturation
+    from neurosim.run.simulator import simulate as run_program
+    from neurosim.run.strict import check_saturation
     from neurosim_cli.options import command_line, read_samples, refuse_checkpoint
     from neurosim_cli.output import progress, remark, show, show_json
 
@@ -157,10 +157,10 @@ def _simulator(
     threads: int | None, memory_limit: int | None, dask: str | None, faults: list[Fault]
 ) -> Callable[..., Run]:
     """Who plays the samples: this machine, a cluster, or a chip with faults."""
+    from neurosim.cluster.samples import simulate_on_cluster
     from neurosim.errors import UsageError
     from neurosim.faults import simulate_faulty
-    from neurosim.sharding import simulate_on_cluster
-    from neurosim.simulator import simulate
+    from neurosim.run.simulator import simulate
 
     here = {"threads": threads, "memory_limit": memory_limit, "fault": faults or None}
     if dask is not None:

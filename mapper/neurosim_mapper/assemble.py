@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.fixed_point import ROUNDING_CODES
-from neurosim.program import (
+from neurosim.program.columns import (
     FLOW_KINDS,
     MODEL_CODES,
     SYNAPSE_FORMATS,

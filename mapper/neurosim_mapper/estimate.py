@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from neurosim.chip import Chip
-from neurosim.encoding import InputCode
+from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError
+from neurosim.run.encoding import InputCode
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import (
     Connection,

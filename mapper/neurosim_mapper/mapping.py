@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.program import FlowTable, LayerTable, PacketTable
+from neurosim.program.columns import FlowTable, LayerTable, PacketTable
 from neurosim_mapper.connections import Index
 
 I32 = npt.NDArray[np.int32]

@@ -20,9 +20,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError
-from neurosim.program_check import Violation
+from neurosim.program.check import Violation
 from neurosim_mapper.mapping import Partition
 from neurosim_mapper.phases import phases_needed
 from neurosim_mapper.quantized import QuantizedNetwork

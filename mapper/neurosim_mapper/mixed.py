@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from neurosim.errors import UsageError
-from neurosim.program import Program
+from neurosim.program.columns import Program
 from neurosim.recoding.codes import SpikeCode
-from neurosim.simulator import Run
+from neurosim.run.simulator import Run
 from neurosim_mapper.network import Network
 from neurosim_mapper.variants import as_spikes, sends_values
 

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError, UsageError
 from neurosim_mapper.mapping import Partition
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
-from neurosim.chip_files import load_chip
+from neurosim.chip.files import load_chip
+from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError, UsageError
-from neurosim.program import Program
-from neurosim.program_check import check_program
+from neurosim.program.check import check_program
+from neurosim.program.columns import Program
 from neurosim_mapper.assemble import assemble
 from neurosim_mapper.legalize import legalize
 from neurosim_mapper.mapping_report import (

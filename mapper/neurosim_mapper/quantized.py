@@ -16,9 +16,9 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.encoding import InputCode
 from neurosim.errors import InputFileError
 from neurosim.fixed_point import Rounding, signed_limits
+from neurosim.run.encoding import InputCode
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import Connection
 

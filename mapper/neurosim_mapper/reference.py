@@ -31,9 +31,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.encoding import encode_input
 from neurosim.errors import UsageError
 from neurosim.fixed_point import saturate, shift_right
+from neurosim.run.encoding import encode_input
 from neurosim_mapper.connections import IntArray
 from neurosim_mapper.quantized import INPUT, QuantizedLayer, QuantizedNetwork
 

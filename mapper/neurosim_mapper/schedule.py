@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim_mapper.mapping import Schedule
 from neurosim_mapper.quantized import INPUT, QuantizedNetwork

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from neurosim.program import LayerTable
+from neurosim.program.columns import LayerTable
 from neurosim_mapper.connections import Index
 from neurosim_mapper.mapping import NeuronGroup, Partition, Schedule, Wiring
 from neurosim_mapper.quantized import INPUT, QuantizedNetwork

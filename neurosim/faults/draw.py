@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from neurosim.errors import UsageError
 from neurosim.faults.spec import Fault
-from neurosim.program import Program
+from neurosim.program.columns import Program
 
 I64 = npt.NDArray[np.int64]
 

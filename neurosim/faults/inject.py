@@ -13,7 +13,7 @@ from neurosim.errors import UsageError
 from neurosim.faults.draw import core_of, drawn, found_any, neurons_of, place
 from neurosim.faults.spec import Fault
 from neurosim.fixed_point import signed_limits
-from neurosim.program import MODEL_CODES, SYNAPSE_FORMATS, Program
+from neurosim.program.columns import MODEL_CODES, SYNAPSE_FORMATS, Program
 from neurosim.soma.liaf import ACTIVATION_CODES, OUTPUT_CODES
 
 I64 = npt.NDArray[np.int64]

@@ -9,14 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from neurosim.cluster.samples import join_runs
 from neurosim.errors import UsageError
 from neurosim.faults.draw import drawn, found_any, neurons_of, place
 from neurosim.faults.inject import inject
 from neurosim.faults.spec import Fault
-from neurosim.program import Program
-from neurosim.sharding import join_runs
-from neurosim.simulator import Run, simulate, simulate_chunks
-from neurosim.state import State
+from neurosim.program.columns import Program
+from neurosim.run.simulator import Run, simulate, simulate_chunks
+from neurosim.run.state import State
 
 MOST_NOTED = 100
 """Hits that the provenance of a run lists; beyond, they are only counted."""

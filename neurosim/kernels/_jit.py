@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.caching import IndexDataCacheFile
 
 _numba_config: Any = numba.config
 _PACKAGE_DIR = Path(__file__).resolve().parent.parent
@@ -86,6 +87,26 @@ def _cache_dir() -> Path:
     return Path(tempfile.gettempdir()) / f"neurosim-{os.getuid() if hasattr(os, 'getuid') else 0}"
 
 
+class _ForgivingCacheFile(IndexDataCacheFile):
+    """An entry that cannot be loaded counts as none: it is compiled again and written over.
+
+    Stored kernels name the classes of their arguments by module, so entries of a version with
+    other modules, like damaged ones, fail while they are read, with almost any exception.
+    """
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            return cast(Any, super())._load_index()
+        except Exception:
+            return {}
+
+    def _load_data(self, name: str) -> Any:
+        try:
+            return cast(Any, super())._load_data(name)
+        except Exception as problem:
+            raise OSError(f"{name} cannot be loaded") from problem
+
+
 def _cached_njit(function: _F, **options: bool) -> _F:
     # Numba reads its cache folder when a function is decorated. Set for just that moment, so
     # that kernels of other libraries in the same process keep their own folder.
@@ -96,6 +117,8 @@ def _cached_njit(function: _F, **options: bool) -> _F:
         compiled = numba.njit(cache=True, nogil=True, **options)(function)
     finally:
         _numba_config.CACHE_DIR = previous
+    if not _numba_config.DISABLE_JIT:
+        compiled._cache._cache_file.__class__ = _ForgivingCacheFile
     return cast(_F, compiled)
 
 

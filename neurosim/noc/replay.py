@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.archive import write_atomically
 from neurosim.errors import InputFileError
+from neurosim.files.archive import write_atomically
 from neurosim.kernels.noc_layout import I64
 from neurosim.noc.model import Noc
 from neurosim.noc.simulate import NocResult, simulate_noc

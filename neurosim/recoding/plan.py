@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import UnsupportedError, UsageError
-from neurosim.image_traffic import resource_cycles, resources, runs_of
+from neurosim.image.traffic import resource_cycles, resources, runs_of
 from neurosim.offsets import entries_of
-from neurosim.program import FLOW_KINDS, MODEL_CODES, N_DIRECTIONS, Program
+from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, N_DIRECTIONS, Program
 from neurosim.recoding.codes import Book, SpikeCode
 from neurosim.soma.liaf import ACTIVATION_CODES
 
@@ -77,7 +77,7 @@ class Deliveries:
 
 @dataclass(frozen=True)
 class Ways:
-    """Resources (`neurosim.image_traffic`) that each flow loads."""
+    """Resources (`neurosim.image.traffic`) that each flow loads."""
 
     offset: I64  # (n_flows + 1,)
     resource: I64

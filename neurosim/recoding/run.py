@@ -9,17 +9,17 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.clock import Clock, CoreTimes, Player
-from neurosim.clocks import make_clock
-from neurosim.counters import BOUNDS, Counters
+from neurosim.clock.model import Clock, CoreTimes, Player
+from neurosim.clock.offered import make_clock
+from neurosim.cost.counters import BOUNDS, Counters
 from neurosim.errors import UsageError
-from neurosim.program import Program
+from neurosim.program.columns import Program
 from neurosim.recoding.codes import SpikeCode
 from neurosim.recoding.plan import Plan, plan_recoding
 from neurosim.recoding.subticks import Sample, count_sample
-from neurosim.simulator import NOC_MODELS, Run, play_samples
-from neurosim.state import CORE_COUNTS, PacketLog, TickCosts, allocate_log
-from neurosim.windows import one_window
+from neurosim.run.simulator import NOC_MODELS, Run, play_samples
+from neurosim.run.state import CORE_COUNTS, PacketLog, TickCosts, allocate_log
+from neurosim.run.windows import one_window
 
 I64 = npt.NDArray[np.int64]
 

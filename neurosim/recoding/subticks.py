@@ -20,11 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import PACKET_KINDS
+from neurosim.chip.model import PACKET_KINDS
 from neurosim.offsets import entries_of
-from neurosim.program import FLOW_KINDS, MODEL_CODES, Program
+from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, Program
 from neurosim.recoding.plan import Plan
-from neurosim.state import CORE_COUNTS, CYCLE_FRACTION_BITS, PacketLog, TickCosts, allocate_log
+from neurosim.run.state import CORE_COUNTS, CYCLE_FRACTION_BITS, PacketLog, TickCosts, allocate_log
 
 I64 = npt.NDArray[np.int64]
 

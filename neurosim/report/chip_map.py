@@ -12,14 +12,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.bandwidth import link_name
-from neurosim.core_facts import CoreFacts
-from neurosim.flow_links import crossing_links
-from neurosim.image import CYCLE_FRACTION_BITS
-from neurosim.latency import tick_cycles
-from neurosim.program import N_DIRECTIONS
+from neurosim.cost.bandwidth import link_name
+from neurosim.cost.core_facts import CoreFacts
+from neurosim.cost.latency import tick_cycles
+from neurosim.image.build import CYCLE_FRACTION_BITS
+from neurosim.links.flow_links import crossing_links
+from neurosim.program.columns import N_DIRECTIONS
 from neurosim.report.view import RunView
-from neurosim.state import CORE_COUNTS
+from neurosim.run.state import CORE_COUNTS
 
 I64 = npt.NDArray[np.int64]
 

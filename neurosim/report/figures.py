@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from neurosim.counters import BOUNDS
-from neurosim.energy import PARTS
+from neurosim.cost.counters import BOUNDS
+from neurosim.cost.energy import PARTS
+from neurosim.cost.floorline import bounds_per_tick
+from neurosim.cost.network_stats import LATENCY_CLASSES
 from neurosim.errors import UsageError
-from neurosim.floorline import bounds_per_tick
-from neurosim.network_stats import LATENCY_CLASSES
-from neurosim.program import N_DIRECTIONS, Program
+from neurosim.program.columns import N_DIRECTIONS, Program
 from neurosim.report.view import RunView
 
 if TYPE_CHECKING:

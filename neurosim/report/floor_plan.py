@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from neurosim.program import Program
+from neurosim.program.columns import Program
 
 LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _FREE, _DEAD, _MANY, _SHARED = ".", "x", "+", "*"

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from neurosim.hot_links import hottest_links
-from neurosim.ideal_validity import ideal_validity
-from neurosim.latency import slack_sentence
-from neurosim.network_stats import LATENCY_CLASSES, MAX_LATENCY_CYCLES, NetworkStats
+from neurosim.clock.ideal_validity import ideal_validity
+from neurosim.cost.latency import slack_sentence
+from neurosim.cost.network_stats import LATENCY_CLASSES, MAX_LATENCY_CYCLES, NetworkStats
+from neurosim.links.hot_links import hottest_links
 from neurosim.report.units import count, percent
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from neurosim.chip import Chip
-    from neurosim.counters import Counters
-    from neurosim.simulator import Run
+    from neurosim.chip.model import Chip
+    from neurosim.cost.counters import Counters
+    from neurosim.run.simulator import Run
 
 _SIDES: Final = ("+x", "-x", "+y", "-y", "local")
 

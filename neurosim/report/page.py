@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from neurosim.energy import PARTS
+from neurosim.cost.energy import PARTS
 from neurosim.report import charts
 from neurosim.report.chip_map import chip_map
 from neurosim.report.page_parts import (

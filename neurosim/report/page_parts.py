@@ -13,12 +13,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.bandwidth import link_name
-from neurosim.counters import BOUNDS
-from neurosim.energy import PARTS
-from neurosim.floorline import TIMES, bounds_per_tick
-from neurosim.network_stats import LATENCY_CLASSES
-from neurosim.program import N_DIRECTIONS
+from neurosim.cost.bandwidth import link_name
+from neurosim.cost.counters import BOUNDS
+from neurosim.cost.energy import PARTS
+from neurosim.cost.floorline import TIMES, bounds_per_tick
+from neurosim.cost.network_stats import LATENCY_CLASSES
+from neurosim.program.columns import N_DIRECTIONS
 from neurosim.report import charts
 from neurosim.report.units import count, engineering, percent, picojoules
 from neurosim.report.view import RunView

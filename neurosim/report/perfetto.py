@@ -14,17 +14,17 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.bandwidth import link_name
-from neurosim.core_facts import core_facts
-from neurosim.counters import BOUNDS
-from neurosim.floorline import bounds_per_tick
-from neurosim.hot_links import flow_names
-from neurosim.image import CYCLE_FRACTION_BITS
-from neurosim.latency import tick_cycles
-from neurosim.packet_trace import PacketTimes, trace_sample
-from neurosim.program import Program
+from neurosim.cost.bandwidth import link_name
+from neurosim.cost.core_facts import core_facts
+from neurosim.cost.counters import BOUNDS
+from neurosim.cost.floorline import bounds_per_tick
+from neurosim.cost.latency import tick_cycles
+from neurosim.cost.packet_trace import PacketTimes, trace_sample
+from neurosim.image.build import CYCLE_FRACTION_BITS
+from neurosim.links.hot_links import flow_names
+from neurosim.program.columns import Program
 from neurosim.provenance import program_name
-from neurosim.simulator import Run, simulate
+from neurosim.run.simulator import Run, simulate
 
 I64 = npt.NDArray[np.int64]
 Event = dict[str, Any]

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from neurosim.bandwidth import Bandwidth, bandwidth
-from neurosim.chip import Chip
-from neurosim.core_facts import core_facts, energy_by_layer
-from neurosim.energy import PJ_PER_J, Energy, energy, priced_counts
-from neurosim.floorline import Floorline, floorline
-from neurosim.latency import Latency, latency, seconds_total
-from neurosim.program import FLOW_KINDS, Program
+from neurosim.chip.model import Chip
+from neurosim.cost.bandwidth import Bandwidth, bandwidth
+from neurosim.cost.core_facts import core_facts, energy_by_layer
+from neurosim.cost.energy import PJ_PER_J, Energy, energy, priced_counts
+from neurosim.cost.floorline import Floorline, floorline
+from neurosim.cost.latency import Latency, latency, seconds_total
+from neurosim.program.columns import FLOW_KINDS, Program
 from neurosim.provenance import chip_digest, program_digest, program_name
 
 if TYPE_CHECKING:
-    from neurosim.simulator import Run
+    from neurosim.run.simulator import Run
 
 REPORT_SCHEMA: Final = "neurosim-report/1"
 
@@ -40,10 +40,10 @@ class Report:
     program : name, digest, cores, layers, seed, assumptions, mapping and provenance.
     samples, ticks : of the input.
     accuracy : share of samples whose prediction is their label; None without labels.
-    counts : the table of `neurosim.counters`, and the bits per axis that are priced.
+    counts : the table of `neurosim.cost.counters`, and the bits per axis that are priced.
     bandwidth, latency, energy : sections of the same name; see their modules.
     power_w : energy by time, over the whole run.
-    energy_by_layer : the energy once more, by layer; see `neurosim.core_facts`.
+    energy_by_layer : the energy once more, by layer; see `neurosim.cost.core_facts`.
     floorline : what limits the run; see its module.
     """
 

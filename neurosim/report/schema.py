@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from neurosim.counters import BOUNDS
-from neurosim.energy import PARTS
-from neurosim.floorline import TIMES
+from neurosim.cost.counters import BOUNDS
+from neurosim.cost.energy import PARTS
+from neurosim.cost.floorline import TIMES
 from neurosim.report.report import REPORT_SCHEMA
 
 _COUNT: Final = {"type": "integer", "minimum": 0}
@@ -47,7 +47,7 @@ COUNTS: Final = {
     "reload_cycles": "cycles in which a folded program waits for its weights",
     "reload_bits": "bits between the cores of a folded program and the memory it is reloaded from",
 }
-"""Keys of the section ``counts``; `neurosim.counters` defines them in full."""
+"""Keys of the section ``counts``; `neurosim.cost.counters` defines them in full."""
 
 
 def report_schema() -> dict[str, Any]:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
-from neurosim.core_facts import CoreFacts, core_facts
-from neurosim.counters import Counters
-from neurosim.network_stats import NetworkStats
+from neurosim.chip.model import Chip
+from neurosim.cost.core_facts import CoreFacts, core_facts
+from neurosim.cost.counters import Counters
+from neurosim.cost.network_stats import NetworkStats
 
 if TYPE_CHECKING:
     from neurosim.results import RunFolder
-    from neurosim.simulator import Run
+    from neurosim.run.simulator import Run
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -49,7 +49,7 @@ class RunView:
     @property
     def predictions(self) -> I64:
         """(n_samples,) class with the largest read-out."""
-        from neurosim.simulator import predict
+        from neurosim.run.simulator import predict
 
         return predict(self.outputs, str(self.report["program"]["readout"]))
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from neurosim import simulator
-from neurosim.program import Program
-from neurosim.simulator import simulate
+from neurosim.program.columns import Program
+from neurosim.run import simulator
+from neurosim.run.simulator import simulate
 from tests.benchmarks.engine_nets import recurrent_chip, recurrent_lif, recurrent_program
 from tests.benchmarks.engine_table import cpu_per_unit, marginal_seconds, print_table
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.chip import Chip
-from neurosim.chip_files import load_chip
-from neurosim.simulator import simulate
+from neurosim.chip.files import load_chip
+from neurosim.chip.model import Chip
+from neurosim.run.simulator import simulate
 from neurosim_mapper import map_network
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Conv, Flatten, Input, Linear, Node, Pool2d, liaf

@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit
 
 from neurosim import ProgramBuilder
-from neurosim.program import Program
-from neurosim.simulator import simulate
+from neurosim.program.columns import Program
+from neurosim.run.simulator import simulate
 from tests.benchmarks.engine_nets import recurrent_chip
 from tests.benchmarks.engine_table import marginal_seconds, median_seconds, print_table
 

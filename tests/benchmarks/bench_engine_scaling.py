@@ -11,10 +11,11 @@ import os
 
 import numpy as np
 
-from neurosim import ProgramBuilder, simulator
-from neurosim.program import Program
-from neurosim.simulator import simulate
-from neurosim.state import allocate_state, n_bytes
+from neurosim import ProgramBuilder
+from neurosim.program.columns import Program
+from neurosim.run import simulator
+from neurosim.run.simulator import simulate
+from neurosim.run.state import allocate_state, n_bytes
 from tests.benchmarks.engine_nets import recurrent_chip
 from tests.benchmarks.engine_table import marginal_seconds, print_table
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.program import load_program
-from neurosim.simulator import simulate
-from neurosim.state import allocate_state, n_bytes
+from neurosim.program.columns import load_program
+from neurosim.run.simulator import simulate
+from neurosim.run.state import allocate_state, n_bytes
 from tests.benchmarks.engine_nets import full_truenorth
 from tests.benchmarks.engine_table import cpu_per_unit, marginal_seconds, peak_mb, print_table
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim import ProgramBuilder
-from neurosim.chip import Chip
-from neurosim.chip_files import load_chip
-from neurosim.program import Program
+from neurosim.chip.files import load_chip
+from neurosim.chip.model import Chip
+from neurosim.program.columns import Program
 
 THRESHOLD, WEIGHT_MAX, LEAK_NUM, LEAK_SHIFT = 1000, 4, 63, 6
 

@@ -78,7 +78,7 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_map_against_refuses_and_remembers(tmp_path: Path) -> None:
-    from neurosim.program import load_program
+    from neurosim.program.columns import load_program
 
     name = FOLDER / "snntorch" / "dense_zero"
     output = tmp_path / "net.nsp"

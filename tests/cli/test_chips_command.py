@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from neurosim.chip_files import builtin_chips, chip_schema, load_chip
+from neurosim.chip.files import builtin_chips, chip_schema, load_chip
 from neurosim.errors import InputFileError, NeurosimError, UsageError
 from neurosim_cli.chips import chips
 

@@ -8,10 +8,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from neurosim.program import load_program
+from neurosim.program.columns import load_program
 from neurosim.report import report_schema
 from neurosim.results import load_run_folder
-from neurosim.simulator import simulate
+from neurosim.run.simulator import simulate
 
 SAMPLES = 6
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from neurosim.energy import PRICE_LIST
+from neurosim.cost.energy import PRICE_LIST
 from neurosim.results import load_run_folder
 
 

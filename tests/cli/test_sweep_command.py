@@ -36,7 +36,7 @@ def test_schema_and_usage(neurosim_command):
 
 
 def test_nobody_at_the_other_end(neurosim_command, tmp_path, monkeypatch):
-    monkeypatch.setattr("neurosim.cluster.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("neurosim.cluster.calls.CONNECT_SECONDS", 1)
     write_study(tmp_path)
     found = neurosim_command("sweep", "study.yaml", "-o", "out", "--dask", "tcp://127.0.0.1:9")
     assert found.code == 2

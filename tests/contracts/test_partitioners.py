@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from support.chips import make_chip, random_chip
 from support.networks import random_dense, random_layer, random_network
 
-from neurosim.encoding import InputCode
 from neurosim.errors import DoesNotFitError, UnsupportedError
+from neurosim.run.encoding import InputCode
 from neurosim_mapper.connections import DenseConnection
 from neurosim_mapper.partition import PARTITIONERS
 from neurosim_mapper.partition.limits import CoreLimits

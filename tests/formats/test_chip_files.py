@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.chip import SOURCED_SECTIONS, Chip
-from neurosim.chip_files import (
+from neurosim.chip.files import (
     builtin_chips,
     chip_from_dict,
     chip_schema,
     dump_chip,
     load_chip,
 )
+from neurosim.chip.model import SOURCED_SECTIONS, Chip
 from neurosim.errors import InputFileError
-from neurosim.strict_yaml import dump_yaml, parse_yaml, resolve
+from neurosim.files.strict_yaml import dump_yaml, parse_yaml, resolve
 
 CONFIGS = Path(__file__).parents[2] / "chip_configs"
 

@@ -9,7 +9,7 @@ import pytest
 from support.chain import chain_program, chain_run
 
 from neurosim.errors import InputFileError
-from neurosim.program import load_program
+from neurosim.program.columns import load_program
 from neurosim.results import MANIFEST, REQUIRED, load_run_folder, run_files
 
 N_FLIPS = 300

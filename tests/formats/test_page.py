@@ -12,7 +12,7 @@ import pytest
 from support.chain import chain_chip, chain_program, chain_run
 
 import neurosim
-from neurosim.core_facts import CoreFacts
+from neurosim.cost.core_facts import CoreFacts
 from neurosim.report import compare_runs
 from neurosim.report.page import comparison_page, run_page
 from neurosim.report.view import view_of_folder, view_of_run

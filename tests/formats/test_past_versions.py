@@ -10,10 +10,10 @@ import pytest
 from support.chain import DEPTH, chain_chip, chain_network
 
 import neurosim
-from neurosim.archive import write_archive
-from neurosim.chip_files import load_chip
+from neurosim.chip.files import load_chip
 from neurosim.errors import InputFileError
-from neurosim.program import PROGRAM_SCHEMA, load_program
+from neurosim.files.archive import write_archive
+from neurosim.program.columns import PROGRAM_SCHEMA, load_program
 from neurosim.results import RUN_SCHEMA, load_run_folder
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.sweep import read_study

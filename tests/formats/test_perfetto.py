@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support.chain import chain_chip, chain_program, chain_run
 
-from neurosim.latency import seconds_total
-from neurosim.packet_trace import trace_sample
+from neurosim.cost.latency import seconds_total
+from neurosim.cost.packet_trace import trace_sample
 from neurosim.report import perfetto
 from neurosim.report.perfetto import CORES, LINKS, PACKETS, TICKS, perfetto_trace
 

@@ -12,7 +12,7 @@ from support.chips import make_chip
 from support.networks import random_input, random_network
 
 import neurosim
-from neurosim.energy import PARTS
+from neurosim.cost.energy import PARTS
 from neurosim.report import Report, make_report, report_schema
 from neurosim.report.schema import COUNTS
 from neurosim_mapper.pipeline import map_network

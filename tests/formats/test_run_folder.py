@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from support.chain import chain_run
 
-from neurosim.chip_files import load_chip
-from neurosim.core_facts import core_facts
+from neurosim.chip.files import load_chip
+from neurosim.cost.core_facts import core_facts
 from neurosim.errors import InputFileError, UsageError
 from neurosim.results import (
     CORES,

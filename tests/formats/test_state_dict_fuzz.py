@@ -18,7 +18,7 @@ import pytest
 from support.frameworks import FOLDER, description
 
 from neurosim.errors import InputFileError, NeurosimError
-from neurosim.strict_yaml import dump_yaml
+from neurosim.files.strict_yaml import dump_yaml
 from neurosim_mapper.readers import read_network
 from neurosim_mapper.readers.state_dict import read_state_dict
 

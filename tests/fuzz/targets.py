@@ -18,7 +18,7 @@ from support.frameworks import FOLDER, description
 from support.sweeps import write_study
 
 from neurosim.errors import NeurosimError
-from neurosim.strict_yaml import dump_yaml
+from neurosim.files.strict_yaml import dump_yaml
 from neurosim_mapper.data.events import Events, ReadOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,19 +69,19 @@ def _read_state_dict(path: Path) -> None:
 
 
 def _read_inputs(path: Path) -> None:
-    from neurosim.inputs import read_inputs
+    from neurosim.run.inputs import read_inputs
 
     read_inputs(path, (64,))
 
 
 def _read_program(path: Path) -> None:
-    from neurosim.program import load_program
+    from neurosim.program.columns import load_program
 
     load_program(path)
 
 
 def _read_chip(path: Path) -> None:
-    from neurosim.chip_files import load_chip
+    from neurosim.chip.files import load_chip
 
     load_chip(path)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neurosim.chip_files import load_chip
+from neurosim.chip.files import load_chip
 from neurosim.errors import InputFileError, UsageError
 
 HEAD = "schema: neurosim-chip/1\nextends: tiny_2x2\nname: mine\ndescription: a test\n"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neurosim.errors import InputFileError, UsageError
-from neurosim.inputs import read_inputs, spread_over_ticks
+from neurosim.run.inputs import read_inputs, spread_over_ticks
 
 
 def save(path, **arrays):

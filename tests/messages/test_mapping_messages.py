@@ -10,8 +10,8 @@ import pytest
 from support.chips import make_chip
 from support.networks import random_dense, random_layer
 
-from neurosim.encoding import InputCode
 from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
+from neurosim.run.encoding import InputCode
 from neurosim_mapper.connections import DenseConnection
 from neurosim_mapper.mapping_report import smallest_array, too_many_cores
 from neurosim_mapper.pipeline import map_network

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurosim.chip_files import load_chip
+from neurosim.chip.files import load_chip
 from neurosim.errors import DoesNotFitError, InputFileError, UnsupportedError, UsageError
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import (

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from neurosim.errors import InputFileError
-from neurosim.strict_yaml import parse_yaml
+from neurosim.files.strict_yaml import parse_yaml
 from neurosim_mapper.sweep import read_study, study_schema
 
 HEAD = """\

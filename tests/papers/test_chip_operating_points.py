@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from neurosim.chip import Chip
-from neurosim.chip_files import load_chip
+from neurosim.chip.files import load_chip
+from neurosim.chip.model import Chip
 
 
 def _mean_hops(side: int) -> float:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from neurosim import ProgramBuilder, load_chip, simulate
-from neurosim.counters import totals
-from neurosim.encoding import InputCode
-from neurosim.energy import energy
-from neurosim.latency import seconds_total
+from neurosim.cost.counters import totals
+from neurosim.cost.energy import energy
+from neurosim.cost.latency import seconds_total
+from neurosim.run.encoding import InputCode
 
 SIDE, N_TICKS = 4, 200
 

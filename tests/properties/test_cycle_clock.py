@@ -12,11 +12,11 @@ from support.chips import make_chip, random_chip
 from support.networks import random_input, random_network
 
 import neurosim
-from neurosim.chip import PACKET_KINDS
-from neurosim.counters import link_packets
+from neurosim.chip.model import PACKET_KINDS
+from neurosim.clock.ideal_validity import most_cycles
+from neurosim.cost.counters import link_packets
 from neurosim.errors import DoesNotFitError, UnsupportedError
-from neurosim.ideal_validity import most_cycles
-from neurosim.program import N_DIRECTIONS
+from neurosim.program.columns import N_DIRECTIONS
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.route.dimension_order import dead_link_numbers
 

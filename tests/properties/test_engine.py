@@ -12,11 +12,12 @@ from support.chips import make_chip, random_chip
 from support.networks import random_input, random_network
 
 import neurosim
-from neurosim import ProgramBuilder, simulator
-from neurosim.counters import totals
+from neurosim import ProgramBuilder
+from neurosim.cost.counters import totals
 from neurosim.errors import DoesNotFitError, InputFileError, UnsupportedError, UsageError
-from neurosim.memory import estimate_memory
 from neurosim.results import run_files
+from neurosim.run import simulator
+from neurosim.run.memory import estimate_memory
 from neurosim_mapper.pipeline import map_network
 
 pytestmark = pytest.mark.exactness

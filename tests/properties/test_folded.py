@@ -14,12 +14,12 @@ from support.networks import random_input, random_network
 from support.reference_networks import cnn
 
 import neurosim
-from neurosim.chip import PACKET_KINDS
-from neurosim.counters import link_packets
+from neurosim.chip.model import PACKET_KINDS
+from neurosim.clock.folded import reloads_of_cores
+from neurosim.cost.counters import link_packets
 from neurosim.errors import DoesNotFitError, UnsupportedError
-from neurosim.folded_clock import reloads_of_cores
-from neurosim.program import FLOW_KINDS, N_DIRECTIONS
-from neurosim.program_check import synapse_memory_bytes
+from neurosim.program.check import synapse_memory_bytes
+from neurosim.program.columns import FLOW_KINDS, N_DIRECTIONS
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.quantizer import quantize
 from neurosim_mapper.reference import trace_reference

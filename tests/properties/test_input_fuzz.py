@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from support.chain import chain_run
 
 from neurosim.errors import NeurosimError
-from neurosim.inputs import read_inputs
 from neurosim.results import MANIFEST, REQUIRED, load_run_folder, run_files
+from neurosim.run.inputs import read_inputs
 
 FUZZ = settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

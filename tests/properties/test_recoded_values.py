@@ -12,13 +12,13 @@ from support.chips import make_chip, random_chip
 from support.networks import random_input, random_network
 
 import neurosim
-from neurosim.clocks import make_clock
+from neurosim.clock.offered import make_clock
 from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
-from neurosim.program import FLOW_KINDS
+from neurosim.program.columns import FLOW_KINDS
 from neurosim.recoding import SpikeCode, simulate_recoded
 from neurosim.recoding import run as recoded_run
 from neurosim.recoding.plan import plan_recoding
-from neurosim.simulator import play_samples
+from neurosim.run.simulator import play_samples
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.reference import run_reference
 

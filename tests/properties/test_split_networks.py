@@ -15,8 +15,8 @@ from support.chips import make_chip, random_chip
 from support.networks import random_dense, random_input, random_layer, random_network
 
 import neurosim
-from neurosim.encoding import InputCode
 from neurosim.errors import DoesNotFitError, UnsupportedError
+from neurosim.run.encoding import InputCode
 from neurosim_mapper.connections import (
     ConvConnection,
     DenseConnection,

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="the layers are PyTorch modules (ext
 
 from torch import nn  # noqa: E402
 
-from neurosim.chip_files import load_chip  # noqa: E402
+from neurosim.chip.files import load_chip  # noqa: E402
 from neurosim_mapper.float_executor import run_float  # noqa: E402
 from neurosim_mapper.nodes import ACTIVATIONS  # noqa: E402
 from neurosim_mapper.quantizer import quantize  # noqa: E402

@@ -11,8 +11,8 @@ from support.chips import make_chip, random_chip
 from support.networks import random_input, random_network
 
 import neurosim
-from neurosim.bandwidth import bandwidth, bits_by_axis, link_name, n_router_links
-from neurosim.counters import link_bits, totals
+from neurosim.cost.bandwidth import bandwidth, bits_by_axis, link_name, n_router_links
+from neurosim.cost.counters import link_bits, totals
 from neurosim.errors import DoesNotFitError, InputFileError
 from neurosim_mapper.legalize import legalize
 from neurosim_mapper.pipeline import map_network

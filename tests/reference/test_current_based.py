@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from support.chips import make_chip
 
 import neurosim
-from neurosim.archive import read_archive, write_archive
-from neurosim.chip_files import load_chip
+from neurosim.chip.files import load_chip
 from neurosim.errors import DoesNotFitError, InputFileError, UnsupportedError
-from neurosim.program import PROGRAM_SCHEMA
-from neurosim.program_builder import event_input
+from neurosim.files.archive import read_archive, write_archive
+from neurosim.program.builder import event_input
+from neurosim.program.columns import PROGRAM_SCHEMA
 from neurosim_mapper import Input, Linear, Network, Neuron, map_network, quantize
 from neurosim_mapper.float_executor import run_float
 from neurosim_mapper.quantizer.ranges import current_bounds

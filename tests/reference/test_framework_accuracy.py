@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support.frameworks import FOLDER, NAMES, description, shared_samples
 
-from neurosim.chip_files import load_chip
-from neurosim.strict_yaml import dump_yaml
+from neurosim.chip.files import load_chip
+from neurosim.files.strict_yaml import dump_yaml
 from neurosim_mapper import quantize, read_network, run_float, run_reference
 
 CHIP = load_chip("loihi")

@@ -10,7 +10,7 @@ import pytest
 from support.frameworks import FOLDER, NAMES, description, shared_samples, sidecar
 
 from neurosim.errors import InputFileError, UnsupportedError
-from neurosim.strict_yaml import dump_yaml
+from neurosim.files.strict_yaml import dump_yaml
 from neurosim_mapper.float_executor import trace_float
 from neurosim_mapper.network import Network
 from neurosim_mapper.readers import read_network

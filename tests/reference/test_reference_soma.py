@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.encoding import InputCode
 from neurosim.errors import InputFileError, UsageError
+from neurosim.run.encoding import InputCode
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import DenseConnection, DiagonalConnection
 from neurosim_mapper.quantized import (

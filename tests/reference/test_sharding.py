@@ -10,9 +10,9 @@ from support.chain import chain_program
 from support.sweeps import write_study
 
 import neurosim
+from neurosim.cluster.samples import join_runs, simulate_on_cluster
 from neurosim.errors import UsageError
 from neurosim.results import run_files
-from neurosim.sharding import join_runs, simulate_on_cluster
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.readers import read_network
 

@@ -9,7 +9,7 @@ from support.chips import make_chip
 
 import neurosim
 from neurosim.errors import SimulationFaultError
-from neurosim.strict import check_saturation
+from neurosim.run.strict import check_saturation
 
 BITS = 10
 HIGH = (1 << (BITS - 1)) - 1

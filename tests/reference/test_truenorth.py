@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from support.chips import make_chip
 
 import neurosim
-from neurosim import ProgramBuilder, simulator
-from neurosim.program_builder import event_input
+from neurosim import ProgramBuilder
+from neurosim.program.builder import event_input
+from neurosim.run import simulator
 
 pytestmark = pytest.mark.exactness
 
@@ -190,7 +191,7 @@ def test_every_mode_equals_the_slow_model(seed):
     spikes, potentials, counts = play_slowly(slow, ways, inputs, x)
     np.testing.assert_array_equal(run.outputs[0], spikes)
     np.testing.assert_array_equal(run.membrane["all"][0], potentials)
-    totals = neurosim.counters.totals(program, run.counters)
+    totals = neurosim.cost.counters.totals(program, run.counters)
     assert {name: totals[name] for name in counts} == counts
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.chip import PACKET_KINDS
-from neurosim.program import SYNAPSE_FORMATS, Program
+from neurosim.chip.model import PACKET_KINDS
+from neurosim.program.columns import SYNAPSE_FORMATS, Program
 from neurosim_mapper.reference import ReferenceTrace
 
 STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
@@ -22,7 +22,7 @@ Link = tuple[Any, ...]  # (x, y, direction), ("in", row) or ("out", row)
 
 @dataclass
 class Counted:
-    """Totals under the names of `neurosim.counters`, and loads of links per sample and tick."""
+    """Totals under the names of `Counters`, and loads of links per sample and tick."""
 
     total: Counter[str] = field(default_factory=Counter)
     link_bits: dict[tuple[int, int], Counter[Link]] = field(
@@ -204,7 +204,7 @@ def _walk(chip, start, stop):
 
 
 def link_number(chip, link):
-    """The number of a link, as in `neurosim.program`."""
+    """The number of a link, as in `neurosim.program.columns`."""
     if link[0] == "in":
         return 4 * chip.n_cores + link[1]
     if link[0] == "out":

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 import neurosim
-from neurosim.chip import Chip
-from neurosim.encoding import InputCode
-from neurosim.program import Program
-from neurosim.simulator import Run
+from neurosim.chip.model import Chip
+from neurosim.program.columns import Program
+from neurosim.run.encoding import InputCode
+from neurosim.run.simulator import Run
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import DenseConnection
 from neurosim_mapper.pipeline import map_network

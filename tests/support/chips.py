@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 
 
 def _q(value: float) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurosim.program import load_program
+from neurosim.program.columns import load_program
 from neurosim.provenance import program_digest
 from neurosim.results import load_run_folder
 from support.sweeps import write_study

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.chip import Chip
-from neurosim.encoding import InputCode
+from neurosim.chip.model import Chip
 from neurosim.fixed_point import signed_limits
+from neurosim.run.encoding import InputCode
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import ConvConnection, DenseConnection
 from neurosim_mapper.quantized import (

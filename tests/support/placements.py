@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim_mapper.place import PlacementProblem, problem_of_pairs
 from neurosim_mapper.place.cost import placement_cost
 from neurosim_mapper.place.problem import HOST, Nets, no_pins

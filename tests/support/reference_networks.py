@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.chip import Chip
-from neurosim.chip_files import load_chip
-from neurosim.encoding import InputCode
+from neurosim.chip.files import load_chip
+from neurosim.chip.model import Chip
+from neurosim.run.encoding import InputCode
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import SparseConnection
 from neurosim_mapper.network import Network

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.strict_yaml import dump_yaml
+from neurosim.files.strict_yaml import dump_yaml
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Input, Linear, liaf, lif
 from neurosim_mapper.readers import write_network

@@ -14,10 +14,10 @@ import pytest
 from support.chain import chain_chip, chain_network, chain_program
 
 import neurosim
-from neurosim.archive import read_archive, write_archive
 from neurosim.errors import InputFileError, UnsupportedError, UsageError
-from neurosim.program import PROGRAM_SCHEMA, load_program
-from neurosim.program_check import check_program
+from neurosim.files.archive import read_archive, write_archive
+from neurosim.program.check import check_program
+from neurosim.program.columns import PROGRAM_SCHEMA, load_program
 from neurosim.recoding import simulate_recoded
 from neurosim.report.floor_plan import floor_plan
 from neurosim_mapper.pipeline import map_network

@@ -7,8 +7,8 @@ import pytest
 from support.chain import chain_chip, chain_run
 from support.chips import make_chip
 
-from neurosim.bandwidth import bandwidth, bits_by_axis, link_name, n_router_links
-from neurosim.counters import totals
+from neurosim.cost.bandwidth import bandwidth, bits_by_axis, link_name, n_router_links
+from neurosim.cost.counters import totals
 
 HEADER, PAYLOAD = 9 + 9 + 8, 8
 BITS = HEADER + PAYLOAD

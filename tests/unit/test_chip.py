@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from neurosim.chip import Chip
-from neurosim.chip_files import chip_from_dict, load_chip
+from neurosim.chip.files import chip_from_dict, load_chip
+from neurosim.chip.model import Chip
 from neurosim.errors import InputFileError
 
 

@@ -12,7 +12,7 @@ from support.chips import random_chip
 from support.networks import random_input, random_network
 
 import neurosim
-from neurosim.core_facts import (
+from neurosim.cost.core_facts import (
     HOST,
     IDLE,
     core_facts,
@@ -20,7 +20,7 @@ from neurosim.core_facts import (
     flow_hops,
     priced_shares,
 )
-from neurosim.energy import PARTS, energy, priced_counts
+from neurosim.cost.energy import PARTS, energy, priced_counts
 from neurosim.errors import DoesNotFitError, InputFileError
 from neurosim_mapper.pipeline import map_network
 

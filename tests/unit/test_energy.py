@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.chain import chain_chip, chain_run
 
-from neurosim.energy import PARTS, PRICE_LIST, energy, power_w
-from neurosim.latency import seconds_total
+from neurosim.cost.energy import PARTS, PRICE_LIST, energy, power_w
+from neurosim.cost.latency import seconds_total
 
 N = 6  # values of the host: 2 samples x 3 ticks
 BITS = 9 + 9 + 8 + 8  # header and payload of a value packet of the test chip

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from support.chain import chain_chip, chain_network, chain_program, chain_run
 
-from neurosim.counters import BOUNDS
-from neurosim.floorline import TIMES, floorline
-from neurosim.latency import tick_cycles
+from neurosim.cost.counters import BOUNDS
+from neurosim.cost.floorline import TIMES, floorline
+from neurosim.cost.latency import tick_cycles
 from neurosim.report.page import run_page
 from neurosim.report.view import view_of_run
-from neurosim.simulator import simulate
+from neurosim.run.simulator import simulate
 from neurosim_mapper.pipeline import map_network
 
 

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from neurosim import folders
 from neurosim.errors import UsageError
-from neurosim.folders import check_replaceable, write_folder
+from neurosim.files import folders
+from neurosim.files.folders import check_replaceable, write_folder
 
 KNOWN = ("mark", "a", "inner")
 

@@ -7,8 +7,8 @@ from support.chips import make_chip
 from support.networks import random_input, random_network
 
 import neurosim
-from neurosim.chip import PACKET_KINDS
-from neurosim.hot_links import flow_names, hottest_links
+from neurosim.chip.model import PACKET_KINDS
+from neurosim.links.hot_links import flow_names, hottest_links
 from neurosim_mapper.pipeline import map_network
 
 

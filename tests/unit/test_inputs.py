@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neurosim.errors import InputFileError, UsageError
-from neurosim.inputs import Inputs, read_inputs, spread_over_ticks
+from neurosim.run.inputs import Inputs, read_inputs, spread_over_ticks
 
 
 @pytest.fixture

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 import neurosim
 from neurosim.kernels._jit import source_digest
@@ -40,3 +45,33 @@ def test_kernels_import_modules_in_the_form_that_the_digest_follows() -> None:
     blind = re.compile(r"^from neurosim(\.kernels|\.soma)? import|^ +from neurosim", re.M)
     for path in [*package.glob("kernels/*.py"), *package.glob("soma/*.py")]:
         assert not blind.search(path.read_text()), path.name
+
+
+_TWICE = """
+from neurosim.kernels._jit import kernel
+
+@kernel
+def twice(x):
+    return x + x
+
+print(twice(21))
+"""
+
+
+def _run(script: Path, cache: Path) -> str:
+    env = {**os.environ, "NEUROSIM_CACHE_DIR": str(cache)}
+    env.pop("NUMBA_DISABLE_JIT", None)
+    command = [sys.executable, str(script)]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+def test_a_damaged_entry_is_compiled_again(tmp_path: Path, suffix: str) -> None:
+    script, cache = tmp_path / "twice.py", tmp_path / "cache"
+    script.write_text(_TWICE)
+    assert _run(script, cache) == "42\n"
+    for file in cache.rglob(f"*{suffix}"):
+        # The index starts with numba's version; what follows it is cut off.
+        file.write_bytes(file.read_bytes()[:40])
+    assert _run(script, cache) == "42\n"
+    assert all(len(file.read_bytes()) > 40 for file in cache.rglob(f"*{suffix}"))

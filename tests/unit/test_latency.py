@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support.chain import DEPTH, chain_chip, chain_program, chain_run
 
-from neurosim.counters import Counters
-from neurosim.latency import (
+from neurosim.cost.counters import Counters
+from neurosim.cost.latency import (
     bound_ticks,
     latency,
     period_cycles,

@@ -7,8 +7,8 @@ import pytest
 from support.chips import make_chip
 
 from neurosim import ProgramBuilder
-from neurosim.memory import estimate_memory
-from neurosim.state import allocate_state, allocate_tally
+from neurosim.run.memory import estimate_memory
+from neurosim.run.state import allocate_state, allocate_tally
 
 SIZE = 256
 

@@ -9,9 +9,9 @@ import pytest
 from support.chain import chain_chip, chain_program, chain_run
 
 import neurosim
-from neurosim.counters import BOUNDS
-from neurosim.ideal_validity import ideal_validity, longest_way_cycles
-from neurosim.network_stats import LATENCY_CLASSES
+from neurosim.clock.ideal_validity import ideal_validity, longest_way_cycles
+from neurosim.cost.counters import BOUNDS
+from neurosim.cost.network_stats import LATENCY_CLASSES
 from neurosim.noc.bands import DRAIN_OVER_BOUND
 from neurosim.report.network import network_view
 from neurosim.report.terminal import text_of

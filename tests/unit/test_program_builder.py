@@ -10,10 +10,10 @@ from support.chips import make_chip
 
 import neurosim
 from neurosim import ProgramBuilder
-from neurosim.counters import totals
-from neurosim.encoding import InputCode
+from neurosim.cost.counters import totals
 from neurosim.errors import DoesNotFitError, UsageError
-from neurosim.program import load_program
+from neurosim.program.columns import load_program
+from neurosim.run.encoding import InputCode
 
 
 def two_cores(chip=None):

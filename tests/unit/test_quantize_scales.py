@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.encoding import InputCode
+from neurosim.run.encoding import InputCode
 from neurosim_mapper.float_executor import run_float, trace_float
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Conv, Flatten, Input, Linear, Neuron, Pool2d, liaf, lif

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.chips import make_chip
 
-from neurosim.chip_files import load_chip
+from neurosim.chip.files import load_chip
 from neurosim.errors import InputFileError
 from neurosim_mapper.float_executor import run_float
 from neurosim_mapper.network import Network

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.sweeps import N_POINTS, write_study
 
-from neurosim.chip_files import chip_with, load_chip
+from neurosim.chip.files import chip_with, load_chip
 from neurosim.errors import InputFileError, UsageError
 from neurosim_mapper.sweep import read_study, run_study
 from neurosim_mapper.sweep.metrics import pareto_front

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurosim.chip_files import load_chip
+from neurosim.chip.files import load_chip
 from neurosim.errors import InputFileError
 from neurosim_mapper import (
     Input,

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="the models are PyTorch modules (ext
 
 from torch import nn  # noqa: E402
 
-from neurosim.chip_files import load_chip  # noqa: E402
+from neurosim.chip.files import load_chip  # noqa: E402
 from neurosim.errors import InputFileError, UnsupportedError, UsageError  # noqa: E402
 from neurosim_mapper.float_executor import run_float  # noqa: E402
 from neurosim_mapper.network import Network  # noqa: E402

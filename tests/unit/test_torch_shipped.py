@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import neurosim
-from neurosim.chip_files import load_chip
-from neurosim.simulator import predict
+from neurosim.chip.files import load_chip
+from neurosim.run.simulator import predict
 from neurosim_mapper.data import (
     FrameOptions,
     build_vocabulary,

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from support.chain import chain_chip, chain_program, chain_run
 
-from neurosim import windows
-from neurosim.counters import link_bits
-from neurosim.image import CYCLE_FRACTION_BITS
-from neurosim.simulator import simulate
-from neurosim.state import CORE_COUNTS
-from neurosim.windows import plan_windows
+from neurosim.cost.counters import link_bits
+from neurosim.image.build import CYCLE_FRACTION_BITS
+from neurosim.run import windows
+from neurosim.run.simulator import simulate
+from neurosim.run.state import CORE_COUNTS
+from neurosim.run.windows import plan_windows
 
 
 def _core_time(run):

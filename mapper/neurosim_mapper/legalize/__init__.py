@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim_mapper.legalize.axon_types import slice_weights
 from neurosim_mapper.legalize.delays import relay_long_delays
 from neurosim_mapper.legalize.fan_in import sum_by_tree

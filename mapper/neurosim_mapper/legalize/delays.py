@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim_mapper.connections import DiagonalConnection
 from neurosim_mapper.legalize.relays import (
     free_name,

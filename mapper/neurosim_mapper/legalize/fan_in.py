@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError
 from neurosim_mapper.connections import Connection, DiagonalConnection, Index, IntArray
 from neurosim_mapper.legalize.relays import (

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.fixed_point import signed_limits
 from neurosim_mapper.connections import (
     Connection,

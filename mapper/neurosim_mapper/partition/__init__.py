@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim_mapper.mapping import Partition, Schedule
 from neurosim_mapper.partition.by_tiles import partition_tiles
 from neurosim_mapper.quantized import QuantizedNetwork

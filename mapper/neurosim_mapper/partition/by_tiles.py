@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError
 from neurosim_mapper.mapping import Partition, Schedule
 from neurosim_mapper.partition.candidates import Candidate, Candidates, find_candidates

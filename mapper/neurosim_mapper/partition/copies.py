@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError
 from neurosim_mapper.connections import Index
 from neurosim_mapper.mapping import Partition, Schedule

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 
 LIMIT_NAMES = ("core.axons", "core.neurons", "core.synapses", "core.synapse_memory_bytes")
 

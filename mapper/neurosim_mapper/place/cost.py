@@ -21,8 +21,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
-from neurosim.program import N_DIRECTIONS
+from neurosim.chip.model import Chip
+from neurosim.program.columns import N_DIRECTIONS
 from neurosim_mapper.place.problem import (
     CROSSING_COST,
     HOST,

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.errors import UsageError
 from neurosim_mapper.mapping import Partition, Wiring
 from neurosim_mapper.place.problem import (

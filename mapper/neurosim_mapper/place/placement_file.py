@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from neurosim.archive import write_atomically
 from neurosim.errors import InputFileError, UsageError
-from neurosim.program import Program
+from neurosim.files.archive import write_atomically
+from neurosim.program.columns import Program
 from neurosim_mapper.mapping import Placement
 from neurosim_mapper.place.problem import PlacementProblem
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError, UsageError
 from neurosim_mapper.mapping import Placement
 from neurosim_mapper.route.dimension_order import dead_link_numbers

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim_mapper.quantized import INPUT, QuantizedNetwork
 from neurosim_mapper.reference import trace_reference
 

@@ -8,9 +8,9 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
-from neurosim.encoding import InputCode
+from neurosim.chip.model import Chip
 from neurosim.errors import UnsupportedError
+from neurosim.run.encoding import InputCode
 from neurosim_mapper.fold import FoldedLayer, FoldedNetwork, fold
 from neurosim_mapper.network import Network
 from neurosim_mapper.quantized import INPUT, QuantizedLayer, QuantizedNetwork

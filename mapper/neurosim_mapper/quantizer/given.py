@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from neurosim.chip import Chip
-from neurosim.encoding import InputCode
+from neurosim.chip.model import Chip
 from neurosim.errors import InputFileError
+from neurosim.run.encoding import InputCode
 from neurosim_mapper.fold import FoldedLayer, FoldedNetwork
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import FloatArray

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
-from neurosim.encoding import InputCode
+from neurosim.chip.model import Chip
 from neurosim.errors import UnsupportedError
+from neurosim.run.encoding import InputCode
 from neurosim_mapper.fold import FoldedNetwork
 from neurosim_mapper.quantizer.options import InputKind
 

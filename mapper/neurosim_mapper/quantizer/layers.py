@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim.fixed_point import signed_limits
 from neurosim.soma.liaf import LiafColumns

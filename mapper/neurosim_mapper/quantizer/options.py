@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from neurosim.chip import Chip
+from neurosim.chip.model import Chip
 from neurosim.errors import UsageError
 
 RangeMethod = Literal["minmax", "percentile", "mse"]

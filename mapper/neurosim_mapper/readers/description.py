@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from neurosim.errors import InputFileError, UsageError
-from neurosim.strict_yaml import parse_yaml, read_text_file
+from neurosim.files.strict_yaml import parse_yaml, read_text_file
 from neurosim_mapper.network import Edge, Network
 from neurosim_mapper.nodes import (
     ACTIVATIONS,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from neurosim.errors import InputFileError
-from neurosim.strict_yaml import Document, KeyPath
+from neurosim.files.strict_yaml import Document, KeyPath
 from neurosim_mapper.nodes import FloatArray, Shape
 from neurosim_mapper.readers.state_dict import StateDict
 

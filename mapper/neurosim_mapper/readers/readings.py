@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
 from neurosim.errors import UsageError
-from neurosim.strict_yaml import resolve
+from neurosim.files.strict_yaml import resolve
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "decay": ("euler", "exp", "none"),

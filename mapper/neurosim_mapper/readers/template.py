@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from neurosim.strict_yaml import dump_yaml
+from neurosim.files.strict_yaml import dump_yaml
 from neurosim_mapper.readers.description_fields import BLANK
 from neurosim_mapper.readers.liafnet import HEAD, describe_liafnet, layers_of_liafnet
 from neurosim_mapper.readers.state_dict import StateDict

@@ -2,7 +2,7 @@
 
 Deadlock-free on a mesh because no packet ever turns back to the first axis (Dally and Seitz 1987).
 On a torus every axis takes the shorter way round, the positive one when both are equal. Around dead
-links of a mesh lead the ways of `neurosim.detours`.
+links of a mesh lead the ways of `neurosim.links.detours`.
 
 `flow_links` does all flows of a network at once; `DimensionOrder` is the same for a single path,
 in plain Python, and the slow twin that tests hold the compiled code against.
@@ -16,11 +16,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.chip import Chip
-from neurosim.detours import detour_links, needs_detours
+from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError
+from neurosim.links.detours import detour_links, needs_detours
 from neurosim.noc.model import MAX_TABLE_ROUTERS
-from neurosim.program import N_DIRECTIONS
+from neurosim.program.columns import N_DIRECTIONS
 from neurosim_mapper.route._tree_kernel import walk_flows
 
 XY = tuple[int, int]
@@ -93,7 +93,7 @@ def dead_link_error(chip: Chip, link: int) -> DoesNotFitError:
 
 
 class DimensionOrder:
-    """Paths over the links of one chip, numbered as in `neurosim.program`."""
+    """Paths over the links of one chip, numbered as in `neurosim.program.columns`."""
 
     def __init__(self, chip: Chip) -> None:
         self._chip = chip

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurosim.chip import Chip
-from neurosim.program import FLOW_KINDS, FlowTable, PacketTable
+from neurosim.chip.model import Chip
+from neurosim.program.columns import FLOW_KINDS, FlowTable, PacketTable
 from neurosim_mapper.connections import Index
 from neurosim_mapper.mapping import Partition, Placement, Routes, Wiring
 from neurosim_mapper.quantized import INPUT, QuantizedNetwork

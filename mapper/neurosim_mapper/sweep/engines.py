@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from neurosim.cluster import connected, spread
+from neurosim.cluster.calls import connected, spread
 from neurosim_mapper.sweep.task import PACKAGES, Outcome, Task, evaluate
 
 Numbered = tuple[int, Task]

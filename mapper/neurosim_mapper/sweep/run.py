@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from neurosim.errors import NeurosimError, UsageError
-from neurosim.folders import check_replaceable, write_folder
+from neurosim.files.folders import check_replaceable, write_folder
 from neurosim_mapper.sweep.engines import Engine, Numbered, dask_engine, local_engine
 from neurosim_mapper.sweep.page import sweep_page
 from neurosim_mapper.sweep.store import Store

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from neurosim.archive import write_atomically
+from neurosim.files.archive import write_atomically
 from neurosim.provenance import json_digest
 from neurosim_mapper.sweep.task import Outcome
 

@@ -17,10 +17,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from neurosim.chip_files import key_problem
-from neurosim.chip_messages import report, shown
+from neurosim.chip.files import key_problem
+from neurosim.chip.messages import report, shown
 from neurosim.errors import InputFileError
-from neurosim.strict_yaml import KeyPath, Problem, parse_yaml, read_text_file
+from neurosim.files.strict_yaml import KeyPath, Problem, parse_yaml, read_text_file
 from neurosim_mapper.sweep.metrics import METRICS, OBJECTIVES
 from neurosim_mapper.sweep.settings import FILES, Settings
 

@@ -12,11 +12,11 @@ from typing import Any, Final, Literal, TypeVar
 
 import numpy.typing as npt
 
-from neurosim.chip import Chip
-from neurosim.chip_files import chip_with, load_chip
+from neurosim.chip.files import chip_with, load_chip
+from neurosim.chip.model import Chip
 from neurosim.errors import NeurosimError, UsageError
-from neurosim.inputs import Inputs, read_inputs
 from neurosim.provenance import chip_digest, code_digest, file_digest, json_digest
+from neurosim.run.inputs import Inputs, read_inputs
 from neurosim_mapper.network import Network
 from neurosim_mapper.readers import read_network
 from neurosim_mapper.sweep.metrics import metrics_of
@@ -85,7 +85,7 @@ def coded(network: Network, coding: str) -> Network:
 
 def _figures(task: Task) -> dict[str, Any]:
     from neurosim.recoding import simulate_recoded
-    from neurosim.simulator import simulate
+    from neurosim.run.simulator import simulate
     from neurosim_mapper.pipeline import map_network
 
     settings = task.point.settings

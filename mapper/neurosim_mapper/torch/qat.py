@@ -17,10 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from neurosim.chip import Chip
-from neurosim.chip_files import load_chip
-from neurosim.encoding import encode_input
+from neurosim.chip.files import load_chip
+from neurosim.chip.model import Chip
 from neurosim.errors import UnsupportedError
+from neurosim.run.encoding import encode_input
 from neurosim_mapper.fold import FoldedLayer, fold
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Neuron, Pool2d, Scale

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from neurosim.chip import Chip
-from neurosim.chip_files import load_chip
+from neurosim.chip.files import load_chip
+from neurosim.chip.model import Chip
 from neurosim_mapper.float_executor import run_float
 from neurosim_mapper.network import Network
 from neurosim_mapper.quantizer import quantize
@@ -149,8 +149,8 @@ def measure(
     **options : of `quantize`.
     """
     # The simulator is compiled when it is imported; training alone does not need it.
-    from neurosim.counters import totals
-    from neurosim.simulator import predict, simulate
+    from neurosim.cost.counters import totals
+    from neurosim.run.simulator import predict, simulate
     from neurosim_mapper.pipeline import map_network
 
     target, inputs, labels = load_chip(chip), np.asarray(x), np.asarray(y)

@@ -1,0 +1,1 @@
+"""The chip: its model, its YAML files, every problem of a file in one report."""

@@ -1,0 +1,1 @@
+"""How many cycles every tick is busy, by the model of the network."""

@@ -1,0 +1,1 @@
+"""Calls, and the samples of a run, spread over a Dask cluster."""

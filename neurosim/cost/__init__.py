@@ -1,0 +1,1 @@
+"""What was counted, and what follows from it: energy, latency, bandwidth, limits."""

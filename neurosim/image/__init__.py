@@ -1,0 +1,1 @@
+"""What kernels read: the Program, cast and rearranged once."""

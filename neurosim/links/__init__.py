@@ -1,0 +1,1 @@
+"""Ways over links, round dead ones, where they end, and which are hot."""

@@ -1,0 +1,360 @@
+"""The judge of a Program: every rule of the chip that it breaks, by name.
+
+Enters: a Program, from the mapper, from a file, or hand-made. Leaves: a list of `Violation`, empty
+when the chip could load it. What the compiled simulator relies on (ids in range, sums that fit
+32 bits) is checked here, so that no kernel has to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.fixed_point import signed_limits
+from neurosim.links.flow_links import implied_flows
+from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, Program
+from neurosim.program.input_bounds import crossbar_block, input_bounds
+from neurosim.program.place_check import check_phases, check_places, phase_columns
+from neurosim.program.violation import Violation as Violation
+from neurosim.soma.liaf import OUTPUT_CODES
+from neurosim.soma.truenorth import N_TYPES
+
+
+def check_program(program: Program) -> list[Violation]:
+    """Every violation, at most one per rule and core."""
+    structure = list(_check_structure(program))
+    if structure:
+        return structure
+    return [violation for rule in _RULES for violation in rule(program)]
+
+
+def synapse_memory_bytes(program: Program) -> npt.NDArray[np.int64]:
+    """Per core, the memory of its synapse block: axons x neurons cells (a crossbar).
+
+    A cell holds a weight, or one bit where the weights belong to neurons and axon types.
+    """
+    cells = np.diff(program.cores.axon_offset) * np.diff(program.cores.neuron_offset)
+    bits = round(program.chip.synapse_bytes * 8)
+    return -(-cells * bits // 8)
+
+
+# --- structure: what makes the columns one consistent program ----------------------------------
+
+
+def _check_structure(program: Program) -> Iterator[Violation]:
+    cores, packets, flows = program.cores, program.packets, program.flows
+    n, a, c = program.n_neurons, program.n_axons, program.n_cores
+    n_inputs = int(np.prod(program.input_shape))
+    n_flows, n_groups = flows.kind.size, program.groups.core.size
+    yield from _offsets("cores.axon_offset", cores.axon_offset, c, a)
+    yield from _offsets("cores.neuron_offset", cores.neuron_offset, c, n)
+    yield from _offsets("cores.group_offset", cores.group_offset, c, n_groups)
+    yield from _offsets(
+        "axons.row_offset", program.axons.row_offset, a, program.synapses.target.size
+    )
+    yield from _offsets("flows.link_offset", flows.link_offset, n_flows, flows.link.size)
+    yield from _offsets("flows.target_offset", flows.target_offset, n_flows, flows.target.size)
+    yield from _offsets(
+        "layers.offset", program.layers.offset, len(program.layer_names), program.layers.neuron.size
+    )
+    for name, table, owners in (
+        ("packets", packets, n),
+        ("input_packets", program.input_packets, n_inputs),
+    ):
+        yield from _offsets(f"{name}.owner_offset", table.owner_offset, owners, table.flow.size)
+        yield from _offsets(
+            f"{name}.delivery_offset", table.delivery_offset, table.flow.size, table.axon.size
+        )
+        yield from _ids(f"{name}.flow", table.flow, 0, n_flows)
+        yield from _ids(f"{name}.axon", table.axon, 0, a)
+        yield from _ids(f"{name}.delay", table.delay, 0 if table is not packets else 1, 1 << 20)
+    yield from _ids("flows.link", flows.link, 0, program.n_links)
+    yield from _ids("flows.source", flows.source, -1, c)
+    yield from _ids("flows.target", flows.target, 0, c)
+    yield from _ids("groups.psum_target", program.groups.psum_target, -1, n)
+    yield from _ids("groups.psum_flow", program.groups.psum_flow, -1, n_flows)
+    yield from _ids("layers.neuron", program.layers.neuron, 0, n)
+    yield from _ids("modes.lut", program.modes.lut, -1, len(program.luts))
+    yield from _ids("output_layer", np.array([program.output_layer]), 0, len(program.layer_names))
+    yield from _ids(
+        "truenorth_neurons.parameters",
+        program.truenorth_neurons.parameters,
+        0,
+        program.truenorth.leak.size,
+    )
+    yield from phase_columns(program)
+    yield from _blocks_lie_inside(program)
+    yield from _models_fit(program)
+    if program.chip.noc_section.topology == "torus" and implied_flows(program).any():
+        yield Violation("structure", "flows.link", "links for every flow of a torus", "none listed")
+
+
+def _models_fit(program: Program) -> Iterator[Violation]:
+    """Crossbars have TrueNorth neurons, in one group per core; all others have LIAF columns."""
+    groups, cores = program.groups, program.cores
+    n, hard = program.n_neurons, groups.model == MODEL_CODES["truenorth"]
+    cuba = groups.model == MODEL_CODES["cuba"]
+    crossbar = cores.synapse_format == SYNAPSE_FORMATS["crossbar"]
+    if (crossbar[groups.core] != hard).any():
+        yield Violation("structure", "groups.model", "truenorth on crossbar cores only", "another")
+    if (np.diff(cores.group_offset)[crossbar] != 1).any():
+        yield Violation("structure", "cores.group_offset", "several groups", "1 on a crossbar core")
+    if program.synapses.crossbar.size < _crossbar_words(program)[crossbar].sum():
+        return
+    for name, size, needed in (
+        ("neurons.theta", program.neurons.theta.size, n if not hard.all() else 0),
+        ("cuba.alpha_syn", program.cuba.alpha_syn.size, n if cuba.any() else 0),
+        ("truenorth_neurons", program.truenorth_neurons.v_start.size, n if hard.any() else 0),
+        ("axons.type", program.axons.type.size, program.n_axons if hard.any() else 0),
+    ):
+        if size != needed:
+            yield Violation("structure", name, f"{needed} rows", f"{size} rows")
+    if hard.any() and not _counts_agree(program, crossbar):
+        yield Violation("structure", "axons.synapses", "the bits of every row", "another number")
+    if program.axons.type.size and program.axons.type.max() >= N_TYPES:
+        yield Violation("structure", "axons.type", f"{program.axons.type.max()}", f"{N_TYPES - 1}")
+
+
+def _crossbar_words(program: Program) -> npt.NDArray[np.int64]:
+    """Per core, words that a crossbar of its size has."""
+    neurons = np.diff(program.cores.neuron_offset)
+    words: npt.NDArray[np.int64] = np.diff(program.cores.axon_offset) * -(-neurons // 64)
+    return words
+
+
+def _counts_agree(program: Program, crossbar: npt.NDArray[np.bool_]) -> bool:
+    """Whether `axons.synapses` of crossbar cores are the bits of their rows."""
+    cores = program.cores
+    for core in np.flatnonzero(crossbar):
+        a0, a1 = cores.axon_offset[core : core + 2]
+        block = crossbar_block(program, int(core))
+        if (block.sum(axis=1) != program.axons.synapses[a0:a1]).any():
+            return False
+    return True
+
+
+def _offsets(name: str, offset: npt.NDArray[Any], n_rows: int, end: int) -> Iterator[Violation]:
+    good = offset.size == n_rows + 1 and offset[0] == 0 and offset[-1] == end
+    if not (good and (np.diff(offset) >= 0).all()):
+        yield Violation(
+            "structure",
+            name,
+            f"{n_rows + 1} ascending offsets from 0 to {end}",
+            f"{offset.size} offsets, last {offset[-1] if offset.size else None}",
+        )
+
+
+def _ids(name: str, ids: npt.NDArray[Any], low: int, stop: int) -> Iterator[Violation]:
+    if ids.size and (ids.min() < low or ids.max() >= stop):
+        yield Violation(
+            "structure", name, f"ids from {ids.min()} to {ids.max()}", f"{low}..{stop - 1}"
+        )
+
+
+def _blocks_lie_inside(program: Program) -> Iterator[Violation]:
+    cores = program.cores
+    neurons = np.diff(cores.neuron_offset)
+    cells = np.diff(cores.axon_offset) * neurons
+    dense = cores.synapse_format == SYNAPSE_FORMATS["dense"]
+    ends = (cores.dense_offset + cells)[dense]
+    if ends.size and (ends.max() > program.synapses.dense.size or cores.dense_offset.min() < 0):
+        yield Violation(
+            "structure",
+            "cores.dense_offset",
+            f"{ends.max()} weights",
+            f"{program.synapses.dense.size} stored",
+        )
+    stop_of_axon = np.repeat(neurons.astype(np.int32), np.diff(cores.axon_offset))
+    stop = np.repeat(stop_of_axon, np.diff(program.axons.row_offset))
+    if (program.synapses.target >= stop).any():
+        yield Violation(
+            "structure", "synapses.target", "neurons of the same core", "a target outside"
+        )
+
+
+# --- rules: what the chip demands ---------------------------------------------------------------
+
+
+def _per_core(
+    program: Program, rule: str, needed: npt.NDArray[Any], limit: int, unit: str
+) -> Iterator[Violation]:
+    for core in np.flatnonzero(needed > limit):
+        where = f"core {core} at ({program.cores.x[core]}, {program.cores.y[core]})"
+        yield Violation(rule, where, f"{needed[core]} {unit}", f"{limit}")
+
+
+def _core_limits(program: Program) -> Iterator[Violation]:
+    core = program.chip.core
+    yield from _per_core(
+        program, "core.axons", np.diff(program.cores.axon_offset), core.axons, "axons"
+    )
+    yield from _per_core(
+        program, "core.neurons", np.diff(program.cores.neuron_offset), core.neurons, "neurons"
+    )
+    synapses = np.bincount(
+        np.repeat(np.arange(program.n_cores), np.diff(program.cores.axon_offset)),
+        program.axons.synapses,
+        program.n_cores,
+    ).astype(np.int64)
+    yield from _per_core(program, "core.synapses", synapses, core.synapses, "synapses")
+    yield from _per_core(
+        program,
+        "core.synapse_memory_bytes",
+        synapse_memory_bytes(program),
+        core.synapse_memory_bytes,
+        "bytes",
+    )
+
+
+def _weights(program: Program) -> Iterator[Violation]:
+    low, high = signed_limits(program.chip.core.weight_bits)
+    for pool in (program.synapses.dense, program.synapses.weight):
+        if pool.size and (pool.min() < low or pool.max() > high):
+            yield Violation(
+                "core.weight_bits", "the weights", f"{pool.min()}..{pool.max()}", f"{low}..{high}"
+            )
+
+
+def _soma(program: Program) -> Iterator[Violation]:
+    core = program.chip.core
+    for model in ("liaf", "cuba", "truenorth"):
+        used = (program.groups.model == MODEL_CODES[model]).any()
+        if used and model not in core.soma_models:
+            yield Violation("core.soma_models", "the program", model, ", ".join(core.soma_models))
+    yield from _truenorth_ranges(program)
+    low, high = signed_limits(core.membrane_bits)
+    columns = program.neurons
+    for name in ("bias", "v_reset", "beta", "v_start", "floor", "rho", "rho_post"):
+        values = getattr(columns, name)
+        if values.size and (values.min() < low or values.max() > high):
+            yield Violation(
+                "core.membrane_bits",
+                f"neurons.{name}",
+                f"{values.min()}..{values.max()}",
+                f"{low}..{high}",
+            )
+    if columns.theta.size and (columns.theta.min() < low or columns.theta.max() > high + 1):
+        yield Violation(
+            "core.membrane_bits",
+            "neurons.theta",
+            f"{columns.theta.min()}..{columns.theta.max()}",
+            f"{low}..{high + 1}",
+        )
+    limit = 1 << core.decay_bits
+    for name, decay in (
+        ("neurons.alpha_num", columns.alpha_num),
+        ("cuba.alpha_syn", program.cuba.alpha_syn),
+    ):
+        most = np.abs(decay.astype(np.int64)).max(initial=0)
+        if most > limit:
+            yield Violation("core.decay_bits", name, f"{most}", f"{limit}")
+    yield from _limited("core.max_weight_shift", program.modes.weight_shift, core.max_weight_shift)
+    yield from _limited("core.decay_bits", program.modes.alpha_shift, core.decay_bits)
+
+
+def _truenorth_ranges(program: Program) -> Iterator[Violation]:
+    core, sets = program.chip.core, program.truenorth
+    _, high = signed_limits(core.membrane_bits)
+    weights = signed_limits(core.weight_bits)
+    membrane = (-high - 1, high)
+    ranges = {
+        "weight": ("core.weight_bits", *weights),
+        "leak": ("core.weight_bits", *weights),
+        "threshold": ("core.membrane_bits", 0, high),
+        "negative_threshold": ("core.membrane_bits", 0, high),
+        "threshold_mask": ("core.membrane_bits", 0, high),
+        "reset_value": ("core.membrane_bits", -high, high),
+        "reset_mode": ("structure", 0, 2),
+    }
+    for name, (rule, least, most) in ranges.items():
+        yield from _range(rule, f"truenorth.{name}", getattr(sets, name), least, most)
+    start = program.truenorth_neurons.v_start
+    yield from _range("core.membrane_bits", "truenorth_neurons.v_start", start, *membrane)
+
+
+def _range(
+    rule: str, where: str, values: npt.NDArray[Any], least: int, most: int
+) -> Iterator[Violation]:
+    if values.size and (values.min() < least or values.max() > most):
+        yield Violation(rule, where, f"{values.min()}..{values.max()}", f"{least}..{most}")
+
+
+def _limited(rule: str, values: npt.NDArray[Any], limit: int) -> Iterator[Violation]:
+    if values.size and values.max() > limit:
+        yield Violation(rule, "a group", f"{values.max()}", f"{limit}")
+
+
+def _sums(program: Program) -> Iterator[Violation]:
+    """Sums of one core fit the accumulator; an owner may add one bit per doubling of fragments."""
+    low, high = input_bounds(program)
+    bits = program.chip.core.accumulator_bits
+    least, most = signed_limits(bits)
+    bad = np.flatnonzero((low < least) | (high > most))
+    if bad.size:
+        core = int(np.searchsorted(program.cores.neuron_offset, bad[0], side="right") - 1)
+        yield Violation(
+            "core.accumulator_bits",
+            f"neuron {bad[0]} of core {core}",
+            f"sums from {low[bad[0]]} to {high[bad[0]]}",
+            f"{bits} bits, {least}..{most}",
+        )
+
+
+def _packets(program: Program) -> Iterator[Violation]:
+    core = program.chip.core
+    if program.packets.delay.size and program.packets.delay.max() > core.max_delay_ticks:
+        yield Violation(
+            "core.max_delay_ticks",
+            "packets.delay",
+            f"{program.packets.delay.max()} ticks",
+            f"{core.max_delay_ticks}",
+        )
+    sent = np.diff(program.packets.owner_offset)
+    if (
+        core.destinations_per_neuron is not None
+        and sent.size
+        and sent.max() > core.destinations_per_neuron
+    ):
+        yield Violation(
+            "core.destinations_per_neuron",
+            f"neuron {int(sent.argmax())}",
+            f"{sent.max()} destinations",
+            f"{core.destinations_per_neuron}",
+        )
+    used = {kind for kind, code in FLOW_KINDS.items() if (program.axons.kind == code).any()}
+    for kind in sorted(used - set(core.input_kinds)):
+        yield Violation(
+            "core.input_kinds", "an axon", f"{kind} packets", ", ".join(core.input_kinds)
+        )
+    sent_kinds = {
+        k
+        for k, code in OUTPUT_CODES.items()
+        if (program.modes.output[_somas(program)] == code).any()
+    }
+    for kind in sorted(sent_kinds - set(core.output_kinds)):
+        yield Violation(
+            "core.output_kinds", "a layer", f"{kind} packets", ", ".join(core.output_kinds)
+        )
+    if core.fan_in_extension != "psum_hw" and not _somas(program).all():
+        yield Violation(
+            "core.fan_in_extension", "a fan-in fragment", "psum_hw", core.fan_in_extension
+        )
+
+
+def _somas(program: Program) -> npt.NDArray[np.bool_]:
+    somas: npt.NDArray[np.bool_] = program.groups.psum_target < 0
+    return somas
+
+
+_RULES: Final[tuple[Callable[[Program], Iterator[Violation]], ...]] = (
+    _core_limits,
+    check_places,
+    check_phases,
+    _weights,
+    _soma,
+    _sums,
+    _packets,
+)

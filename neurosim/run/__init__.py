@@ -1,0 +1,1 @@
+"""Inference: samples over threads, the state of a sample, what a run leaves."""

@@ -1,0 +1,319 @@
+"""What changes while samples run: arrays allocated once, cast once, and their size in bytes.
+
+`State` is what the samples of a job change as they run, `Tally` what is counted, `TickCosts` the
+bounds of every tick, `PacketLog` the packets for the cycle-level network. All are NamedTuples of
+arrays over all cores. The read-only side is `neurosim.image.build`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.image.build import CYCLE_FRACTION_BITS as CYCLE_FRACTION_BITS
+from neurosim.image.build import Image
+from neurosim.kernels.crossbar import CORES_KEPT
+from neurosim.links.flow_links import crossing_links as crossing_links
+from neurosim.soma.liaf import SomaState
+
+U8 = npt.NDArray[np.uint8]
+U64 = npt.NDArray[np.uint64]
+I8 = npt.NDArray[np.int8]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+CORE_COUNTS: Final = (
+    "axon_events",  # packets integrated: spikes and values
+    "synaptic_ops",  # spikes x connected synapses
+    "macs",  # values x connected synapses
+    "row_reads",  # rows of the synapse memory read
+    "neuron_updates",  # somas computed
+    "fired",  # neurons that sent something
+    "packets",  # packets sent
+    "psum_packets",  # of these, partial sums
+)
+
+N_KINDS: Final = 3
+
+
+class Shares(NamedTuple):
+    """What each worker updates: whole cores."""
+
+    first_group: I64  # (n_workers + 1,)
+    first_neuron: I64  # (n_workers + 1,)
+
+
+class Fired(NamedTuple):
+    """What a worker sends in this tick."""
+
+    owner: I32  # (n_workers, most senders) neuron or input element
+    core: I32  # of the neuron
+    value: I32  # of each packet
+    copies: I32  # times that each of its packets is sent
+    ready: I64  # 2**-16 cycles after the start of the tick
+    begin: I64
+    n: I64  # (n_workers, 1)
+
+
+class Waiting(NamedTuple):
+    """Entries that arrive in a later tick."""
+
+    entry: I32  # (n_workers, n_slots, n_entries)
+    value: I32
+    n: I64  # (n_workers, n_slots)
+
+
+class RingState(NamedTuple):
+    """Axons with several senders: what arrives in a later tick."""
+
+    value: I32  # (n_workers, n_slots, n_rings)
+    full: I8  # 1: something arrives
+    listed: I32  # rings with a value
+    n: I64  # (n_workers, n_slots)
+
+
+class Loads(NamedTuple):
+    """Packets of this tick."""
+
+    times: I32  # (n_workers, n_signatures) times sent
+    listed: I32  # signatures with a count
+    n: I64  # (n_workers, 1)
+    direct: I32  # (n_workers, 3 * n_resources) packets, by kind
+    change: I32  # (n_workers, 3 * (n_resources + 1)) differences of packets, by kind
+    packets: I32  # (n_resources,) scratch
+    cycles: I64  # (n_resources,) of all
+    bits: I64  # (n_resources,)
+
+
+class Bench(NamedTuple):
+    """Scratch for one crossbar core at a time; neurons in whole words of 64."""
+
+    n_active: I64  # (n_workers, cores listed ahead) active axons, -1: the core does not work
+    active: I32  # (n_workers, cores listed ahead, most axons) active axons
+    rows: I64  # likewise, their rows
+    places: I64  # (n_workers, most axons)
+    counters: U8  # (n_workers, most neurons)
+    drive: I32  # (n_workers, most neurons) sums
+    u: I32  # (n_workers, most neurons)
+    spikes: U8  # (n_workers, most neurons)
+
+
+class State(NamedTuple):
+    """What a sample changes. The first axis of most columns is the worker."""
+
+    soma: SomaState
+    acc: I32  # (n_workers, n_neurons) summed input of this tick
+    quiet: I8  # (n_groups,) 1: without input the next tick changes and sends nothing
+    stirred: I8  # (n_cores,) 1: partial sums came in this tick
+    seed: I64  # (1,) of this sample
+    gate: I64  # (1,) barrier of the workers
+    shares: Shares
+    fired: Fired
+    waiting: Waiting
+    rings: RingState
+    bits: U64  # (n_workers, n_slots, n_words) axons of crossbar cores
+    counts: I32  # (n_workers, len(CORE_COUNTS), n_cores) of this tick
+    loads: Loads
+    bench: Bench
+
+
+class Tally(NamedTuple):
+    """What is counted over the samples of one job."""
+
+    core: I64  # (len(CORE_COUNTS), n_cores)
+    sent: I64  # (n_neurons,) times that a neuron sent its packets
+    sent_inputs: I64  # (n_inputs,)
+    sent_psums: I64  # (n_groups,)
+    window_bits: I64  # (n_windows, n_resources that are links) bits in each window of ticks
+    window_compute: I64  # (n_windows, n_cores) 2**-16 cycles
+    window_memory: I64
+
+
+class TickCosts(NamedTuple):
+    """Per chip tick of one sample: the closed-form bounds, in cycles, and what sets them."""
+
+    compute: I64
+    memory: I64
+    traffic: I64
+    peak_bits: I64  # bits over the busiest router-to-router link
+    peak_link: I64  # its number, -1 without traffic
+    compute_core: I64  # the core that computes longest (of equals the first), -1 if none does
+    memory_core: I64
+    traffic_resource: I64  # resource (`image.traffic`) that is loaded longest, -1 if none is
+
+
+class Watch(NamedTuple):
+    """Neurons to record, and where; an array of 0 rows records nothing."""
+
+    neuron: I32
+    spike: I64  # its bit in `soma.spikes` (TrueNorth), -1: the output is in `soma.y`
+    y: I32  # (n_chip_ticks, n_watched)
+    v: I32
+
+
+class PacketLog(NamedTuple):
+    """Packets of one sample for the cycle-level network, tick by tick in order of sending.
+
+    With a `tick_offset` of one entry nothing is logged. `n_logged` may exceed the room: the caller
+    then allocates more and plays the sample again.
+    """
+
+    tick_offset: I64  # (n_chip_ticks + 1,) or (1,)
+    flow: I32
+    release: I64  # ready to leave, 2**-16 cycles after the start of the tick
+    begin: I64  # the sender began to compute what it sends: what waiting for partial sums delays
+    packet: I64  # row of the PacketTable of neurons (of inputs, if the host sends); -1: a sum
+    value: I32  # that it carries; 1 for a spike
+    n_logged: I64  # (1,)
+
+
+def allocate_state(image: Image, n_workers: int = 1) -> State:
+    """Arrays for one sample at a time, played by `n_workers` together.
+
+    Lists that are long only in the worst case are not touched until they are used, so the memory
+    that a machine really gives follows the activity.
+    """
+    n_neurons, n_cores = image.n_neurons, image.n_cores
+    words = _axon_words(image)
+    soft = image.columns.theta.size
+    soma = SomaState(
+        v=np.zeros(n_neurons, np.int32),
+        y=np.zeros(soft, np.int32),
+        fired=np.zeros(soft, np.int8),
+        spikes=np.zeros(0 if image.crossbar is None else image.crossbar.spike_word[-1], np.uint64),
+        current=np.zeros(image.synaptic.alpha_syn.size, np.int32),
+    )
+    return State(
+        soma=soma,
+        acc=np.zeros((n_workers, soft), np.int32),
+        quiet=np.zeros(image.groups.core.size, np.int8),
+        stirred=np.zeros(n_cores, np.int8),
+        seed=np.zeros(1, np.int64),
+        gate=np.zeros(1, np.int64),
+        shares=_shares(image, n_workers),
+        fired=_new_fired(image, n_workers),
+        waiting=_new_waiting(image, n_workers),
+        rings=_new_rings(image, n_workers),
+        bits=np.zeros((n_workers, image.n_slots, int(words[-1])), np.uint64),
+        counts=np.zeros((n_workers, len(CORE_COUNTS), n_cores), np.int32),
+        loads=_new_loads(image, n_workers),
+        bench=_new_bench(image, n_workers),
+    )
+
+
+def _axon_words(image: Image) -> I64:
+    """(n_cores + 1,) words of axon bits, of all cores before."""
+    if image.crossbar is None:
+        return np.zeros(image.n_cores + 1, np.int64)
+    return image.crossbar.axon_word
+
+
+def _new_fired(image: Image, n_workers: int) -> Fired:
+    n = max(image.n_neurons, image.input_outlet.packet_offset.size - 1)
+    shape = (n_workers, n)
+    return Fired(
+        owner=np.empty(shape, np.int32),
+        core=np.empty(shape, np.int32),
+        value=np.empty(shape, np.int32),
+        copies=np.empty(shape, np.int32),
+        ready=np.empty(shape, np.int64),
+        begin=np.empty(shape, np.int64),
+        n=np.zeros((n_workers, 1), np.int64),
+    )
+
+
+def _new_waiting(image: Image, n_workers: int) -> Waiting:
+    shape = (n_workers, image.n_slots, image.entries.delay.size)
+    return Waiting(
+        np.empty(shape, np.int32), np.empty(shape, np.int32), np.zeros(shape[:2], np.int64)
+    )
+
+
+def _new_rings(image: Image, n_workers: int) -> RingState:
+    shape = (n_workers, image.n_slots, image.rings.axon.size)
+    return RingState(
+        value=np.zeros(shape, np.int32),
+        full=np.zeros(shape, np.int8),
+        listed=np.empty(shape, np.int32),
+        n=np.zeros(shape[:2], np.int64),
+    )
+
+
+def _new_loads(image: Image, n_workers: int) -> Loads:
+    n, signatures = image.traffic.link.size, image.traffic.kind.size
+    return Loads(
+        times=np.zeros((n_workers, signatures), np.int32),
+        listed=np.zeros((n_workers, signatures), np.int32),
+        n=np.zeros((n_workers, 1), np.int64),
+        direct=np.zeros((n_workers, N_KINDS * n), np.int32),
+        change=np.zeros((n_workers, N_KINDS * (n + 1)), np.int32),
+        packets=np.zeros(n, np.int32),
+        cycles=np.zeros(n, np.int64),
+        bits=np.zeros(n, np.int64),
+    )
+
+
+def _new_bench(image: Image, n_workers: int) -> Bench:
+    axon_words = np.diff(_axon_words(image))
+    axons = 64 * int(axon_words.max(initial=0))
+    neurons = np.diff(image.synapses.neuron_offset)[axon_words > 0]
+    size = 64 * -(-int(neurons.max(initial=0)) // 64)
+    return Bench(
+        n_active=np.zeros((n_workers, CORES_KEPT), np.int64),
+        active=np.zeros((n_workers, CORES_KEPT, axons), np.int32),
+        rows=np.zeros((n_workers, CORES_KEPT, axons), np.int64),
+        places=np.zeros((n_workers, axons), np.int64),
+        counters=np.zeros((n_workers, size), np.uint8),
+        drive=np.zeros((n_workers, size), np.int32),
+        u=np.zeros((n_workers, size), np.int32),
+        spikes=np.zeros((n_workers, size), np.uint8),
+    )
+
+
+def allocate_tally(image: Image, n_windows: int = 0) -> Tally:
+    """Counters at zero; with 0 windows nothing is counted by window."""
+    n_links = image.traffic.link.size - 2 * image.n_cores
+    return Tally(
+        core=np.zeros((len(CORE_COUNTS), image.n_cores), np.int64),
+        sent=np.zeros(image.n_neurons, np.int64),
+        sent_inputs=np.zeros(image.input_outlet.packet_offset.size - 1, np.int64),
+        sent_psums=np.zeros(image.groups.core.size, np.int64),
+        window_bits=np.zeros((n_windows, n_links), np.int64),
+        window_compute=np.zeros((n_windows, image.n_cores), np.int64),
+        window_memory=np.zeros((n_windows, image.n_cores), np.int64),
+    )
+
+
+def allocate_log(n_ticks: int, room: int) -> PacketLog:
+    """Room for `room` packets over `n_ticks` chip ticks; 0 ticks: nothing is logged."""
+    return PacketLog(
+        tick_offset=np.zeros(n_ticks + 1, np.int64),
+        flow=np.zeros(room, np.int32),
+        release=np.zeros(room, np.int64),
+        begin=np.zeros(room, np.int64),
+        packet=np.zeros(room, np.int64),
+        value=np.zeros(room, np.int32),
+        n_logged=np.zeros(1, np.int64),
+    )
+
+
+def n_bytes(table: Any) -> int:
+    """Memory of a NamedTuple of arrays (and of such), views counted once."""
+    if isinstance(table, np.ndarray):
+        return int(table.nbytes) if table.base is None else 0
+    if isinstance(table, tuple):
+        return sum(n_bytes(part) for part in table)
+    return 0
+
+
+def _shares(image: Image, n_workers: int) -> Shares:
+    """Groups of each worker: whole cores, about equally many neurons."""
+    groups, n = image.groups, image.n_neurons
+    edges = np.flatnonzero(np.diff(groups.core, prepend=-1))  # first group of each core
+    starts = np.append(groups.start[edges], n)
+    edges = np.append(edges, groups.core.size)
+    at = np.searchsorted(starts, np.arange(n_workers + 1) * n // n_workers)
+    at[-1] = edges.size - 1
+    return Shares(edges[at].astype(np.int64), starts[at].astype(np.int64))

@@ -1,0 +1,90 @@
+"""Windows of ticks: how finely a run remembers when links and cores were busy.
+
+A window is one chip tick, or as many as it takes for the columns to stay below `MOST_NUMBERS`; sums
+over all windows equal the totals of the run whatever their size.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.run.state import CORE_COUNTS, Tally
+
+if TYPE_CHECKING:
+    from neurosim.cost.counters import Counters
+    from neurosim.image.build import Image
+    from neurosim.program.columns import Program
+
+I64 = npt.NDArray[np.int64]
+
+MOST_NUMBERS: Final = 1 << 20
+"""Numbers that the columns of one player have at most."""
+
+
+class WindowPlan(NamedTuple):
+    """`n` windows of `ticks` chip ticks each, the last one possibly shorter; n is 0 if the chip is
+    so large that even a single window has too many numbers.
+    """
+
+    n: int
+    ticks: int
+
+    def starts(self) -> I64:
+        """(n,) first chip tick of every window."""
+        return np.arange(self.n, dtype=np.int64) * self.ticks
+
+
+def plan_windows(image: Image, n_chip_ticks: int) -> WindowPlan:
+    """As many windows as fit."""
+    n_links = image.traffic.link.size - 2 * image.n_cores
+    most = MOST_NUMBERS // max(1, n_links + 2 * image.n_cores)
+    if most == 0 or n_chip_ticks == 0:
+        return WindowPlan(0, max(1, n_chip_ticks))
+    ticks = -(-n_chip_ticks // most)
+    return WindowPlan(-(-n_chip_ticks // ticks), ticks)
+
+
+def one_window(program: Program, counters: Counters, op_time: I64) -> dict[str, I64]:
+    """The columns by window of `Counters` as a single window, for a run that kept none.
+
+    `op_time` as in `neurosim.image.build.Image`.
+    """
+    from neurosim.cost.counters import link_bits
+
+    bits = link_bits(program, counters)
+    used = np.flatnonzero(bits)
+    count = dict(zip(CORE_COUNTS, counters.core.T, strict=True))
+    spike, mac, read, update, send = op_time
+    compute = count["synaptic_ops"] * spike + count["macs"] * mac
+    compute += count["neuron_updates"] * update + count["packets"] * send
+    return {
+        "window_start": np.zeros(1, np.int64),
+        "window_link": used,
+        "window_bits": bits[None, used],
+        "window_core_time": np.stack([compute, count["axon_events"] * read])[None],
+    }
+
+
+def add_tally(total: Tally, by_tick: Tally, ticks: int) -> None:
+    """Add a tally with a window per tick to one with windows of `ticks` ticks, in place."""
+    for name in total._fields:
+        column, added = getattr(total, name), getattr(by_tick, name)
+        if name.startswith("window_"):
+            starts = np.arange(column.shape[0]) * ticks
+            added = np.add.reduceat(added, starts, axis=0) if starts.size else added[:0]
+        column += added
+
+
+def binding_numbers(program: Program) -> I64:
+    """(n_resources,) number of what a resource of `image.traffic` is.
+
+    A link keeps its number; the local port into core c is ``program.n_links + c``, the one out of
+    it ``program.n_links + program.n_cores + c``.
+    """
+    link = program.image.traffic.link.astype(np.int64)
+    n_ports = 2 * program.n_cores
+    ports = program.n_links + np.arange(n_ports)
+    return np.concatenate([link[: link.size - n_ports], ports])
