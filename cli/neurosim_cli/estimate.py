@@ -27,8 +27,9 @@ Examples:
 def estimate_command(checkpoint: Path, chip: str, reading: str | None, as_json: bool) -> None:
     """Say what CHECKPOINT would need on a chip: cores, packets, memory.
 
-    Only shapes are looked at, weights may be untrained. Ends with exit code 4 if the network does
-    not fit, and says what would.
+    Only shapes are looked at, weights may be untrained; zeros among the many weights of a pruned
+    layer, which could save axons, are not seen. Ends with exit code 4 if the network does not fit,
+    and says what would.
     """
     from neurosim.chip.files import load_chip
     from neurosim.errors import DoesNotFitError
@@ -37,7 +38,7 @@ def estimate_command(checkpoint: Path, chip: str, reading: str | None, as_json: 
     from neurosim_mapper.estimate import estimate
 
     target = load_chip(chip)
-    facts = estimate(read_checkpoint(checkpoint, reading), target)
+    facts = estimate(read_checkpoint(checkpoint, reading, shapes_only=True), target)
     if as_json:
         show_json(facts)
     else:

@@ -130,8 +130,8 @@ def mapping_options(function: F) -> F:
     )(function)
 
 
-def read_checkpoint(path: Path, reading: str | None) -> Network:
-    """A checkpoint; its name and digest go into the provenance."""
+def read_checkpoint(path: Path, reading: str | None, shapes_only: bool = False) -> Network:
+    """A checkpoint; its name and digest go into the provenance. For `shapes_only` see there."""
     import dataclasses
     import json
 
@@ -139,7 +139,7 @@ def read_checkpoint(path: Path, reading: str | None) -> Network:
     from neurosim.provenance import file_digest
     from neurosim_mapper.readers import read_network
 
-    network = read_network(path, reading)
+    network = read_network(path, reading, shapes_only=shapes_only)
     said = {**network.provenance, "checkpoint": {"file": path.name, "sha256": file_digest(path)}}
     try:
         json.dumps(said, allow_nan=False)

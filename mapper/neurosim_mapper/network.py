@@ -164,6 +164,8 @@ def _back_edges(network: Network) -> list[Edge]:
     what comes back to it: going backwards from there, through nodes without a state, the first
     edges that leave a neuron. A loop without a neuron has no state to delay and is refused.
     """
+    if len(_topological(network, frozenset())) == len(network.nodes):
+        return []
     import networkx as nx
 
     graph = nx.DiGraph()

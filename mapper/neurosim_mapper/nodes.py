@@ -27,7 +27,7 @@ _NONE_EACH: Final[Any] = 0
 
 
 def _float_array(value: npt.ArrayLike, what: str) -> FloatArray:
-    array = np.array(value, dtype=np.float64)
+    array = np.array(value, dtype=np.float64, order="C")
     if not np.isfinite(array).all():
         bad = int(array.size - np.count_nonzero(np.isfinite(array)))
         raise InputFileError(

@@ -73,7 +73,8 @@ def packed_cores(pieces: list[tuple[int, int, int]], limits: CoreLimits) -> int:
     bins: list[list[int]] = []  # axons, neurons, how many cores
     for count, axons, neurons in order:
         left = count
-        for row in list(bins):
+        most_axons, most_neurons = limits.most_axons - axons, limits.neurons - neurons
+        for row in [r for r in bins if r[0] <= most_axons and r[1] <= most_neurons]:
             while left and _fits(limits, row[0] + axons, row[1] + neurons):
                 moved = min(left, row[2])
                 left -= moved
@@ -179,8 +180,12 @@ def _best_template(
     """
     best, at = np.inf, (0, 0)
     lone = [_per_core(c, limits) for c in (first, second)]
+    least = [(int(c.axons.min()), int(c.neurons.min())) for c in (first, second)]
     for p in range(1, _MOST_PER_CORE[0] + 1):
         for q in range(1, _MOST_PER_CORE[1] + 1):
+            fewest = [p * least[0][i] + q * least[1][i] for i in (0, 1)]
+            if fewest[0] > limits.most_axons or fewest[1] > limits.neurons:
+                break
             axons = p * first.axons[:, None] + q * second.axons[None, :]
             neurons = p * first.neurons[:, None] + q * second.neurons[None, :]
             shared = np.minimum(first.pieces[:, None] / p, second.pieces[None, :] / q)

@@ -130,6 +130,7 @@ class Axis:
     per_position: int = 1
     _known: dict[tuple[int, int], int] = field(default_factory=dict, compare=False)
     _grids: dict[int, dict[int, int]] = field(default_factory=dict, compare=False)
+    _sums: dict[int, tuple[int, int]] = field(default_factory=dict, compare=False)
 
     @cached_property
     def _key(self) -> tuple[Any, ...]:
@@ -144,8 +145,12 @@ class Axis:
 
     def of_grid(self, cut: tuple[int, ...]) -> tuple[int, int]:
         """(most of one run, all runs) for runs of equal size, as `cut_edges` makes them."""
-        counts = self.counts(cut)
-        return max(counts), sum(heard * runs for heard, runs in counts.items())
+        found = self._sums.get(len(cut))
+        if found is None:
+            counts = self.counts(cut)
+            found = max(counts), sum(heard * runs for heard, runs in counts.items())
+            self._sums[len(cut)] = found
+        return found
 
     def counts(self, cut: tuple[int, ...]) -> dict[int, int]:
         """``{sources: runs that hear so many}``."""
@@ -160,11 +165,31 @@ class Axis:
         """Distinct sources of a run of targets."""
         if self.hears is None:
             return self.constant or (b - a)
+        if self._ends is not None:
+            begun, ended = self._ends
+            return (begun[b] - ended[a]) * self.per_position
         found = self._known.get((a, b))
         if found is None:
             found = int(self.hears[a:b].any(axis=0).sum()) * self.per_position
             self._known[a, b] = found
         return found
+
+    @cached_property
+    def _ends(self) -> tuple[list[int], list[int]] | None:
+        """Sources that targets before `t` are the first, the last to hear; each (n_targets + 1,).
+
+        None unless every source is heard by consecutive targets: then the difference says how many
+        a run hears.
+        """
+        assert self.hears is not None
+        n = self.hears.shape[0]
+        heard = self.hears[:, self.hears.any(axis=0)]
+        first = heard.argmax(axis=0)
+        behind = n - heard[::-1].argmax(axis=0)
+        if (behind - first != heard.sum(axis=0)).any():
+            return None
+        begun, ended = (np.bincount(at, minlength=n + 1) for at in (first, behind))
+        return [0, *np.cumsum(begun)[:n].tolist()], np.cumsum(ended).tolist()
 
     def positions(self, a: int, b: int) -> Index:
         """Those sources, ascending."""

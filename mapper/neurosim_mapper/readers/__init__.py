@@ -19,7 +19,11 @@ __all__ = ["READINGS", "Reading", "read_network", "write_network"]
 
 
 def read_network(
-    path: str | os.PathLike[str], reading: str | Reading | None = None, **choices: Any
+    path: str | os.PathLike[str],
+    reading: str | Reading | None = None,
+    *,
+    shapes_only: bool = False,
+    **choices: Any,
 ) -> Network:
     """Read a checkpoint of any known format.
 
@@ -29,6 +33,8 @@ def read_network(
     reading : how the neurons of a foreign file are stepped: a name of `READINGS`, a name with
         choices (``snntorch,reset=hard``), or a `Reading`.
         Files that neurosim wrote say it themselves.
+    shapes_only : the large weights of a NIR file are not read; numbers of the same shape stand in
+        for them. For `neurosim_mapper.estimate`.
     **choices : single choices of the reading, for instance ``reset="hard"``.
 
     Raises
@@ -46,7 +52,7 @@ def read_network(
         if path.stat().st_size == 0:
             raise InputFileError(f"{path} is empty.")
         if is_hdf5(path):
-            return read_nir(path, reading, **choices)
+            return read_nir(path, reading, shapes_only, **choices)
         if state_format(path) is not None:
             return read_description(_description_of(path), reading, choices)
         if looks_like_description(path):

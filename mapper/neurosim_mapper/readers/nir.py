@@ -29,13 +29,17 @@ GRAPH_FORMAT = 1  # of the neurosim section in the metadata of a graph
 
 
 def read_nir(
-    path: str | os.PathLike[str], reading: str | Reading | None = None, **choices: Any
+    path: str | os.PathLike[str],
+    reading: str | Reading | None = None,
+    shapes_only: bool = False,
+    **choices: Any,
 ) -> Network:
     """Read a NIR file.
 
     Parameters
     ----------
     path : the file.
+    shapes_only : large weights are stood in for, see `read_layout`.
     reading : name of a reading or a `Reading`; not needed for files that neurosim wrote and for
         files without neurons that have a time constant.
     **choices : single choices of the reading that are replaced.
@@ -51,11 +55,11 @@ def read_nir(
     chosen = choose_reading(reading, choices)
     # Whatever a damaged number turns into is found by the checks for finite values.
     with np.errstate(all="ignore"):
-        return _read(path, chosen)
+        return _read(path, chosen, shapes_only)
 
 
-def _read(path: Path, chosen: Reading | None) -> Network:
-    layout = read_layout(path)
+def _read(path: Path, chosen: Reading | None, shapes_only: bool) -> Network:
+    layout = read_layout(path, shapes_only)
     try:
         graph, said = _own_section(flatten_graph(layout.node))
         if chosen is None:

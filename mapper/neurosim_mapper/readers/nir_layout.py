@@ -30,6 +30,7 @@ MAX_DEPTH: Final = 32
 # Deflate cannot expand by more than about 1032 to 1; the rest is room for small files.
 MAX_EXPANSION: Final = 1100
 FREE_BYTES: Final = 1 << 20
+STAND_IN_SIZE: Final = 4096
 SMALL_BYTES: Final = 2048  # below, the book-keeping of compressed chunks costs more than it saves
 HDF5_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 FILTERS: Final = {
@@ -64,8 +65,13 @@ def is_hdf5(path: Path) -> bool:
     return False
 
 
-def read_layout(path: str | os.PathLike[str]) -> Layout:
+def read_layout(path: str | os.PathLike[str], shapes_only: bool = False) -> Layout:
     """Read a NIR file.
+
+    Parameters
+    ----------
+    shapes_only : weights of more than STAND_IN_SIZE numbers are not read; numbers that stand in
+        for them have their shape, and no two that one output hears are equal.
 
     Raises
     ------
@@ -82,7 +88,7 @@ def read_layout(path: str | os.PathLike[str]) -> Layout:
         if not has_usual_sizes(path):
             raise InputFileError(f"{path} uses HDF5 offsets of other than 8 bytes; rewrite it.")
         with h5py.File(path, "r") as file, TextStorage(path, file.userblock_size) as texts:
-            walker = _Walker(path, path.stat().st_size, texts)
+            walker = _Walker(path, path.stat().st_size, texts, shapes_only)
             names = walker.names(file, "/")
             if "node" not in names:
                 raise InputFileError(
@@ -112,8 +118,11 @@ def _explained(path: Path, what: str) -> Iterator[None]:
 class _Walker:
     """One walk through a file: where it has been and how much it may still read."""
 
-    def __init__(self, path: Path, file_bytes: int, storage: TextStorage) -> None:
+    def __init__(
+        self, path: Path, file_bytes: int, storage: TextStorage, shapes_only: bool
+    ) -> None:
         self.path = path
+        self.shapes_only = shapes_only
         self.storage = storage
         self.file_bytes = file_bytes
         self.budget_bytes = MAX_EXPANSION * file_bytes + FREE_BYTES
@@ -162,6 +171,8 @@ class _Walker:
             return self.texts(data, where, text.length is None)
         if data.dtype.kind not in "biuf":
             raise self.fail(where, f"has the type {data.dtype}; numbers or texts are needed")
+        if self.shapes_only and where.endswith("/weight") and data.size > STAND_IN_SIZE:
+            return stand_in(data.shape)
         value = np.asarray(data[()])
         return (
             value.astype(value.dtype.newbyteorder("="))
@@ -215,6 +226,15 @@ class _Walker:
             return value.decode("utf-8") if isinstance(value, bytes) else str(value)
         except UnicodeDecodeError:
             raise self.fail(where, "holds text that is not UTF-8") from None
+
+
+def stand_in(shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Read-only array of 1, 2, 3, ... in each row of the first axis, without memory for all rows.
+
+    Distinct numbers, as trained weights are: equal ones would look like a pool inside a kernel.
+    """
+    row = np.arange(1, 1 + int(np.prod(shape[1:])), dtype=np.float64)
+    return np.broadcast_to(row.reshape(shape[1:]), shape)
 
 
 def write_layout(path: str | os.PathLike[str], node: Mapping[str, Any]) -> None:
