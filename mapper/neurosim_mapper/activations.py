@@ -43,6 +43,11 @@ def clamp01(u: FloatArray) -> FloatArray:
     return np.clip(u, 0.0, 1.0)
 
 
+def square(u: FloatArray) -> FloatArray:
+    """``u * u``."""
+    return np.square(u)
+
+
 FUNCTIONS: Final[dict[str, Callable[[FloatArray], FloatArray]]] = {
     "identity": identity,
     "relu": relu,
@@ -50,6 +55,7 @@ FUNCTIONS: Final[dict[str, Callable[[FloatArray], FloatArray]]] = {
     "sigmoid": sigmoid,
     "tanh": np.tanh,
     "clamp": clamp01,
+    "square": square,
 }
 
 

@@ -77,6 +77,7 @@ def assemble(
         readout=network.readout,
         output_unit=float(network.by_name[network.output].output_unit),
         seed=seed,
+        interleave=schedule.interleave,
         assumptions=network.assumptions,
         provenance=dict(network.provenance),
         mapping=dict(mapping),

@@ -30,10 +30,12 @@ from neurosim_mapper.nodes import (
     Node,
     Output,
     Pool2d,
+    Product,
     Scale,
     Shape,
     spread,
 )
+from neurosim_mapper.recurrent import expand_recurrent
 
 BATCH_ELEMENTS: Final = 1 << 23  # values of the widest node that are held at once
 
@@ -74,6 +76,7 @@ def run_float(network: Network, x: npt.ArrayLike) -> FloatArray:
     InputFileError : `x` has another shape, is not numeric, or is not finite; or a potential grows
         beyond what a float can hold.
     """
+    network = expand_recurrent(network)
     values = checked_input(x, network.input_shape)
     parts = [_run_batch(network, part, None) for part in _batches(network, values)]
     return np.concatenate(parts)
@@ -99,6 +102,7 @@ def trace_float(
     UsageError : `nodes` names something that is not a neuron node.
     InputFileError : as in `run_float`.
     """
+    network = expand_recurrent(network)
     values = checked_input(x, network.input_shape)
     neurons = [name for name in network.order if isinstance(network.nodes[name], Neuron)]
     if nodes is None:
@@ -202,12 +206,7 @@ def _step(
         if isinstance(node, Input):
             now[name] = x
             continue
-        total: FloatArray | None = None
-        for source in network.sources(name):
-            late = (source, name) in network.recurrent_edges
-            value = state.previous[source] if late else now[source]
-            total = value if total is None else total + value
-        assert total is not None  # a network checks that every node has a source
+        total = _incoming(network, name, state, now)
         if isinstance(node, Neuron):
             seen = _neuron_tick(node, name, state, total)
             now[name] = seen.Y
@@ -220,6 +219,20 @@ def _step(
             now[name] = apply_node(node, total)
     state.previous = {name: now[name] for name in state.potential}
     return now[network.output_name]
+
+
+def _incoming(network: Network, name: str, state: _State, now: dict[str, FloatArray]) -> FloatArray:
+    """What arrives at a node: the sum of its sources, of a `Product` their product."""
+    total: FloatArray | None = None
+    for source in network.sources(name):
+        late = (source, name) in network.recurrent_edges
+        value = state.previous[source] if late else now[source]
+        if total is None:
+            total = value
+        else:
+            total = total * value if isinstance(network.nodes[name], Product) else total + value
+    assert total is not None  # a network checks that every node has a source
+    return total
 
 
 def _neuron_tick(node: Neuron, name: str, state: _State, x: FloatArray) -> NeuronTick:
@@ -283,7 +296,7 @@ def apply_node(node: Node, x: FloatArray) -> FloatArray:
     if isinstance(node, BatchNorm):
         a, b = (_per_channel(value, x.ndim) for value in node.scale_and_shift())
         return x * a + b
-    if isinstance(node, Output):
+    if isinstance(node, Output | Product):
         return x
     raise AssertionError(f"no rule for {type(node).__name__}")
 

@@ -24,11 +24,14 @@ I64 = npt.NDArray[np.int64]
 class Schedule:
     """Pipeline offsets: layer `name` computes sample tick s in chip tick ``s + first_tick[name]``.
 
+    With `interleave` above 1 a sample computes its tick s in chip tick ``s * interleave +
+    first_tick[name]``, and other samples have the ticks between.
     `chip_delay` gives, per (layer, projection number), the ticks from sending to integration.
     """
 
     first_tick: Mapping[str, int]
     chip_delay: Mapping[tuple[str, int], int]
+    interleave: int = 1
 
     @property
     def depth_ticks(self) -> int:

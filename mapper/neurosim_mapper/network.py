@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError
-from neurosim_mapper.nodes import Input, Neuron, Node, Output, Shape
+from neurosim_mapper.nodes import Input, Neuron, Node, Output, Product, Shape
 
 Edge = tuple[str, str]
 
@@ -36,6 +36,8 @@ class Network:
         (the same arg max), or ``last`` tick.
     assumptions : sentences that a reader assumed and the file did not say.
     provenance : where the numbers come from (plain JSON data).
+    feedback : edges that carry one tick of delay because they say so; those that close a cycle
+        beyond these are found. They leave a neuron.
     calibration : (samples, ticks, *input shape) typical inputs that came with the checkpoint; the
         quantizer goes by them where it is given no others.
     """
@@ -46,6 +48,7 @@ class Network:
     assumptions: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     calibration: npt.NDArray[Any] | None = field(default=None, compare=False)
+    feedback: tuple[Edge, ...] = ()
 
     def __post_init__(self) -> None:
         for source, target in self.edges:
@@ -57,6 +60,12 @@ class Network:
         if len(set(self.edges)) != len(self.edges):
             twice = Counter(self.edges).most_common(1)[0][0]
             raise InputFileError(f"The edge {twice[0]} -> {twice[1]} is listed twice.")
+        for source, target in self.feedback:
+            known = (source, target) in self.edges and isinstance(self.nodes[source], Neuron)
+            if not known:
+                raise InputFileError(
+                    f"The feedback {source} -> {target} must be an edge that leaves a neuron."
+                )
         if self.readout not in ("sum", "mean", "last"):
             raise InputFileError(f"readout is {self.readout!r}; known: sum, mean, last.")
         _ = self.input_name, self.output_name, self.shapes
@@ -160,9 +169,10 @@ class Network:
 def _back_edges(network: Network) -> list[Edge]:
     """Edges that leave a Neuron and close a loop, seen from the input.
 
-    A loop is entered at its neuron nearest to the input (ties: order of `nodes`). The feedback is
-    what comes back to it: going backwards from there, through nodes without a state, the first
-    edges that leave a neuron. A loop without a neuron has no state to delay and is refused.
+    What the network names as feedback is taken first. A loop is entered at its neuron nearest to
+    the input (ties: order of `nodes`). The feedback is what comes back to it: going backwards from
+    there, through nodes without a state, the first edges that leave a neuron. A loop without a
+    neuron has no state to delay and is refused.
     """
     if len(_topological(network, frozenset())) == len(network.nodes):
         return []
@@ -172,8 +182,9 @@ def _back_edges(network: Network) -> list[Edge]:
     graph.add_nodes_from(network.nodes)
     graph.add_edges_from(network.edges)
     depth = nx.single_source_shortest_path_length(graph, network.input_name)
+    graph.remove_edges_from(network.feedback)
     position = {name: i for i, name in enumerate(network.nodes)}
-    back: list[Edge] = []
+    back: list[Edge] = list(network.feedback)
     while True:
         cyclic = [
             c
@@ -268,3 +279,7 @@ def _check_sources(network: Network, name: str, shapes: dict[str, Shape]) -> Non
     if len(set(incoming.values())) > 1:
         listed = ", ".join(f"{source} {shape}" for source, shape in incoming.items())
         raise InputFileError(f"Node {name!r} adds inputs of different shapes: {listed}.")
+    if isinstance(network.nodes[name], Product) and len(incoming) != 2:
+        raise InputFileError(
+            f"Node {name!r} is a product of {len(incoming)} sources; exactly two are needed."
+        )

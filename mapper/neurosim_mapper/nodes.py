@@ -19,8 +19,8 @@ from neurosim_mapper.activations import activate
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 Shape: TypeAlias = tuple[int, ...]
 
-ACTIVATIONS: Final = ("identity", "relu", "selu", "sigmoid", "tanh", "clamp")
-Activation = Literal["identity", "relu", "selu", "sigmoid", "tanh", "clamp", "table"]
+ACTIVATIONS: Final = ("identity", "relu", "selu", "sigmoid", "tanh", "clamp", "square")
+Activation = Literal["identity", "relu", "selu", "sigmoid", "tanh", "clamp", "square", "table"]
 TABLE_SIZE: Final = 256
 _ONE_EACH: Final[Any] = 1  # on every space axis
 _NONE_EACH: Final[Any] = 0
@@ -283,6 +283,11 @@ class Scale(Node):
         """Unchanged; checks that the factors fit."""
         spread(self.scale, in_shape, "Scale.scale")
         return in_shape
+
+
+@dataclass(frozen=True)
+class Product(Node):
+    """Elementwise product of two sources (all other nodes add theirs up)."""
 
 
 @dataclass(frozen=True)

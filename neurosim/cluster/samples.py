@@ -19,6 +19,7 @@ from neurosim.cost.counters import Counters
 from neurosim.errors import NeurosimError, SimulationFaultError
 from neurosim.program.columns import Program
 from neurosim.run.gather import joined_network
+from neurosim.run.interleave import n_passes
 from neurosim.run.simulator import Run, simulate
 
 SHARDS_PER_THREAD: Final = 4
@@ -31,6 +32,7 @@ _PER_SAMPLE: Final = (
     "binding",
     "reload_bits",
     "reload_cycles",
+    "carried",
 )
 _SUMS: Final = ("core", "flow_packets", "window_core_time")
 
@@ -61,10 +63,13 @@ def simulate_on_cluster(
     samples = np.asarray(x)
     wanted = None if labels is None else np.asarray(labels)
     with connected(address, ("neurosim",)) as client:
-        n_shards = max(1, min(len(samples), SHARDS_PER_THREAD * n_threads(client)))
+        together = program.interleave
+        rows = n_passes(len(samples), together)
+        n_shards = max(1, min(rows, SHARDS_PER_THREAD * n_threads(client)))
+        first = np.linspace(0, rows, n_shards + 1).astype(np.int64) * together
         shards = [
-            (number, (int(rows[0]) if rows.size else 0, samples[rows]))
-            for number, rows in enumerate(np.array_split(np.arange(len(samples)), n_shards))
+            (number, (int(first[number]), samples[first[number] : first[number + 1]]))
+            for number in range(n_shards)
         ]
         play = partial(_play_shard, noc=noc, probe=tuple(probe))
         parts: dict[int, Run] = {}

@@ -62,7 +62,7 @@ class LinkBits:
 def bandwidth(program: Program, counters: Counters) -> Bandwidth:
     """Sizes, sums and the busiest link of a run."""
     sums, chip = totals(program, counters), program.chip
-    link_ticks = counters.n_samples * counters.n_chip_ticks * n_router_links(chip)
+    link_ticks = counters.n_passes * counters.n_chip_ticks * n_router_links(chip)
     peak_bits, peak_link = peak(counters)
     return Bandwidth(
         packet_bits={kind: chip.packet_bits(kind) for kind in PACKET_KINDS},
@@ -124,6 +124,6 @@ def link_name(chip: Chip, link: int) -> str:
 def mean_bits_by_link(program: Program, counters: Counters) -> dict[str, float]:
     """Bits per tick over every link that carried any, busiest first."""
     bits = link_bits(program, counters)
-    n_ticks = max(1, counters.n_samples * counters.n_chip_ticks)
+    n_ticks = max(1, counters.n_passes * counters.n_chip_ticks)
     order = np.argsort(-bits, kind="stable")
     return {link_name(program.chip, int(i)): float(bits[i] / n_ticks) for i in order if bits[i]}

@@ -54,10 +54,10 @@ class Counters:
     ----------
     core : (n_cores, len(CORE_COUNTS)), summed over samples and ticks.
     flow_packets : (n_flows,) packets on each flow of the Program.
-    bounds : (n_samples, n_chip_ticks, 3) cycles that compute, memory and traffic need at least.
-    busy_cycles : (n_samples, n_chip_ticks) cycles until everything is computed and delivered.
-    peak_bits, peak_link : (n_samples, n_chip_ticks) load and number of the busiest router link.
-    binding : (n_samples, n_chip_ticks, 3) the core that sets the compute bound, the one that sets
+    bounds : (n_passes, n_chip_ticks, 3) cycles that compute, memory and traffic need at least.
+    busy_cycles : (n_passes, n_chip_ticks) cycles until everything is computed and delivered.
+    peak_bits, peak_link : (n_passes, n_chip_ticks) load and number of the busiest router link.
+    binding : (n_passes, n_chip_ticks, 3) the core that sets the compute bound, the one that sets
         the memory bound, and the link (or, from ``program.n_links`` on, the local port: see
         `neurosim.run.windows.binding_numbers`) that sets the traffic bound; -1 for a bound of 0.
     window_start : (n_windows,) first chip tick of every window of `neurosim.run.windows`. The three
@@ -66,8 +66,10 @@ class Counters:
     window_bits : (n_windows, n_used) bits over it.
     window_core_time : (n_windows, 2, n_cores) compute and memory time of cores, 2**-16 cycles.
 
-    reload_bits, reload_cycles : (n_samples, n_chip_ticks) of a folded program: bits between the
+    reload_bits, reload_cycles : (n_passes, n_chip_ticks) of a folded program: bits between the
         cores and the memory that they are reloaded from, and the cycles that it takes; else empty.
+    carried : (n_passes,) samples of each pass, where samples are interleaved; else empty, and a
+        pass is a sample.
 
     Those from `binding` on are empty in a run folder of an earlier version.
     """
@@ -86,14 +88,21 @@ class Counters:
     reload_bits: I64 = field(default_factory=lambda: _nothing(0, 0))
     reload_cycles: I64 = field(default_factory=lambda: _nothing(0, 0))
 
+    carried: I64 = field(default_factory=lambda: _nothing(0))
+
     @property
     def n_samples(self) -> int:
         """Samples of the run."""
+        return int(self.carried.sum()) if self.carried.size else self.n_passes
+
+    @property
+    def n_passes(self) -> int:
+        """Times that the chip was played from its first tick to its last."""
         return int(self.busy_cycles.shape[0])
 
     @property
     def n_chip_ticks(self) -> int:
-        """Chip ticks per sample: its own ticks and the depth of the pipeline."""
+        """Chip ticks per pass: those of its samples and the depth of the pipeline."""
         return int(self.busy_cycles.shape[1])
 
     def columns(self) -> dict[str, I64]:

@@ -31,9 +31,10 @@ class Latency:
 
     Attributes
     ----------
-    cycles_total : of all samples, one after the other.
+    cycles_total : of all samples, one after the other (or all passes, if samples share them).
     cycles_per_tick_mean, cycles_per_tick_max : over all chip ticks of all samples.
-    seconds_per_sample : from the first input to the last output, pipeline included.
+    seconds_per_sample : from the first input to the last output, pipeline included; where samples
+        are interleaved, the share of one sample in the time of its pass.
     overruns : ticks of fixed length that were busy for longer.
     bound : number of ticks that each resource binds: the one that needs the most cycles, of
         equals the first of compute, memory, traffic. Idle ticks are bound by nothing.

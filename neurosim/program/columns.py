@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from neurosim.image.build import Image
     from neurosim.program.check import Violation
 
-PROGRAM_SCHEMA: Final = "neurosim-program/2"
-OLD_SCHEMAS: Final = ("neurosim-program/1",)
-"""Read, too: as 2, without current-based neurons and phases."""
+PROGRAM_SCHEMA: Final = "neurosim-program/3"
+OLD_SCHEMAS: Final = ("neurosim-program/1", "neurosim-program/2")
+"""Read, too: as 3, with one sample at a time; 1 without current-based neurons and phases."""
 
 U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
@@ -141,6 +141,7 @@ class Program:
     cuba : decays of synaptic states; no rows without current-based neurons.
     truenorth, truenorth_neurons : parameter sets, and which set each neuron has; else no rows.
     seed : of the mapper, and of random draws of TrueNorth neurons.
+    interleave : samples that are in flight at once, tick by tick; see `neurosim.run.interleave`.
     provenance, assumptions, mapping : plain JSON data for reports.
     """
 
@@ -170,6 +171,7 @@ class Program:
     cuba: CubaColumns = field(default_factory=CubaColumns.empty)
     truenorth: TrueNorthColumns = field(default_factory=TrueNorthColumns.empty)
     truenorth_neurons: TrueNorthNeurons = field(default_factory=TrueNorthNeurons.empty)
+    interleave: int = 1
 
     @property
     def n_cores(self) -> int:
@@ -286,6 +288,7 @@ def load_program(path: str | Path) -> Program:
     if not any(name.startswith("cuba.") for name in columns):
         columns |= {f"cuba.{name}": c for name, c in CubaColumns.empty()._asdict().items()}
     columns.setdefault("cores.phase", np.empty(0, np.int32))
+    meta.setdefault("interleave", 1)
     try:
         program = _program_from(meta, columns)
         violations = program.violations
@@ -298,7 +301,7 @@ def load_program(path: str | Path) -> Program:
     return program
 
 
-_META_FIELDS: Final = ("output_layer", "readout", "output_unit", "seed")
+_META_FIELDS: Final = ("output_layer", "readout", "output_unit", "seed", "interleave")
 
 
 def _meta_of(program: Program) -> dict[str, Any]:

@@ -117,5 +117,6 @@ def _counters(run: Run, priced: Program, players: list[Player]) -> Counters:
         busy_cycles=np.stack([busy for player in own for busy in player.busy]),
         peak_bits=np.stack([cost.peak_bits for cost in costs]),
         peak_link=np.stack([cost.peak_link for cost in costs]),
+        carried=run.counters.carried,
     )
     return replace(counters, **one_window(priced, counters, run.program.image.op_time))

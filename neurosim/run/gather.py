@@ -23,14 +23,16 @@ def gathered_counters(
     costs: I64,
     busy_cycles: I64,
     players: Sequence[Player] = (),
+    carried: I64 | None = None,
 ) -> Counters:
     """The counters of a run.
 
     Parameters
     ----------
     tallies : of each player.
-    costs : (n_samples, len(TickCosts), n_chip_ticks). busy_cycles : (n_samples, n_chip_ticks).
-    players : that timed the samples; they know what a folded program reloaded.
+    costs : (n_passes, len(TickCosts), n_chip_ticks). busy_cycles : (n_passes, n_chip_ticks).
+    players : that timed the passes; they know what a folded program reloaded.
+    carried : (n_passes,) samples of each pass, if they are interleaved.
     """
     field_of = {name: costs[:, i] for i, name in enumerate(TickCosts._fields)}
     tally = Tally(*(np.sum(columns, axis=0) for columns in zip(*tallies, strict=True)))
@@ -44,11 +46,12 @@ def gathered_counters(
         binding=_binding(program, field_of),
         **_windows(program, tally, costs.shape[2]),
         **_reload_columns(players),
+        **({} if carried is None else {"carried": carried}),
     )
 
 
 def _binding(program: Program, costs: Mapping[str, I64]) -> I64:
-    """(n_samples, n_chip_ticks, 3) which core, core, and link or port sets each bound."""
+    """(n_passes, n_chip_ticks, 3) which core, core, and link or port sets each bound."""
     resource = costs["traffic_resource"]
     numbers = np.append(binding_numbers(program), -1)
     names = (costs["compute_core"], costs["memory_core"], numbers[resource])

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from neurosim.kernels.workers import TOGETHER
 from neurosim.program.columns import Program
 from neurosim.run.encoding import encode_input
 from neurosim.run.gather import gathered_counters, joined_network
+from neurosim.run.interleave import apart, interleaved, samples_of_passes
 from neurosim.run.memory import estimate_memory
 from neurosim.run.state import (
     PacketLog,
@@ -177,17 +179,20 @@ def play_samples(
     The run, and the clock's players in the order of their samples.
     """
     values = encode_input(x, program.input_shape, program.input_code)
-    wanted = _labels(labels, values.shape[0])
+    wanted, n_samples = _labels(labels, values.shape[0]), values.shape[0]
+    values = interleaved(values, program.interleave)
     crew = _crew(program, clock, threads, values.shape[0])
     estimate = estimate_memory(
         program, values.shape[0], values.shape[1], probe, crew.n_players, crew.size
     )
     estimate.refuse_beyond(memory_limit)
     job = _Job(program, program.image, clock, tuple(probe), crew.size, progress)
+    first = first_sample // program.interleave
     chunks = np.array_split(np.arange(values.shape[0]), crew.n_players)
     with ThreadPoolExecutor(crew.n_players) as pool:
-        parts = list(pool.map(lambda s: job.run(s + first_sample, values[s]), chunks))
-    return _collect(job, parts, values.shape[1], noc, wanted), [part.player for part in parts]
+        parts = list(pool.map(lambda s: job.run(s + first, values[s]), chunks))
+    run = _collect(job, parts, values.shape[1], noc, n_samples)
+    return replace(run, labels=wanted), [part.player for part in parts]
 
 
 def simulate_chunks(
@@ -223,12 +228,17 @@ def simulate_chunks(
     _check_call(program, "ideal", probe)
     if program.n_phases > 1:
         raise UsageError("a folded program is played a sample at a time; use `simulate`.")
+    if program.interleave > 1:
+        raise UsageError(
+            f"the program carries {program.interleave} samples at once; a single one cannot be "
+            "played piece by piece. Use `simulate`."
+        )
     clock = make_clock(program, "ideal")
     crew = _crew(program, clock, threads, 1)
     estimate_memory(program, 1, n_ticks, probe, 1, crew.size).refuse_beyond(memory_limit)
     job = _Job(program, program.image, clock, tuple(probe), crew.size, None)
     part = job.run_pieces(_encoded(program, chunks), n_ticks, number, between)
-    return _collect(job, [part], n_ticks, "ideal", None)
+    return _collect(job, [part], n_ticks, "ideal", 1)
 
 
 def _encoded(program: Program, chunks: Iterable[npt.ArrayLike]) -> Iterator[npt.NDArray[np.int16]]:
@@ -301,7 +311,7 @@ class _Job:
             log, times = self._play_timed(state, part, piece, log)
             part.busy_cycles[row] = part.player.play(piece.costs, log, times)
             if self.progress is not None:
-                self.progress(1)
+                self.progress(self.program.interleave)
         return part
 
     def run_pieces(
@@ -444,7 +454,7 @@ def _watched_neurons(program: Program, probe: tuple[str, ...]) -> I32:
     return np.concatenate(layers).astype(np.int32)
 
 
-def _collect(job: _Job, parts: list[_Part], n_ticks: int, noc: str, labels: I64 | None) -> Run:
+def _collect(job: _Job, parts: list[_Part], n_ticks: int, noc: str, n_samples: int) -> Run:
     program, probe = job.program, job.probe
     counters = gathered_counters(
         program,
@@ -452,11 +462,11 @@ def _collect(job: _Job, parts: list[_Part], n_ticks: int, noc: str, labels: I64 
         np.concatenate([part.costs for part in parts]),
         np.concatenate([part.busy_cycles for part in parts]),
         [part.player for part in parts],
+        samples_of_passes(n_samples, program.interleave) if program.interleave > 1 else None,
     )
-    outputs, *values = _by_layer(program, probe, np.concatenate([p.y for p in parts]), n_ticks)
-    membrane: list[I32] = []
-    if probe:
-        membrane = _by_layer(program, probe, np.concatenate([p.v for p in parts]), n_ticks)[1:]
+    cut = partial(_by_layer, program, probe, n_ticks, n_samples)
+    outputs, *values = cut(np.concatenate([p.y for p in parts]))
+    membrane = cut(np.concatenate([p.v for p in parts]))[1:] if probe else []
     return Run(
         program,
         outputs,
@@ -464,16 +474,19 @@ def _collect(job: _Job, parts: list[_Part], n_ticks: int, noc: str, labels: I64 
         noc,
         dict(zip(probe, values, strict=True)),
         dict(zip(probe, membrane, strict=True)),
-        labels,
+        None,
         joined_network([part.player.stats for part in parts]),
     )
 
 
-def _by_layer(program: Program, probe: tuple[str, ...], recorded: I32, n_ticks: int) -> list[I32]:
-    """Cut the watched columns into layers and shift each to sample time."""
+def _by_layer(
+    program: Program, probe: tuple[str, ...], n_ticks: int, n_samples: int, recorded: I32
+) -> list[I32]:
+    """Cut the watched columns into layers and samples, and shift each to sample time."""
     result, column = [], 0
     for layer in _watched_layers(program, probe):
         width, first = program.layer_neurons(layer).size, program.layer_first_tick(layer)
-        result.append(recorded[:, first : first + n_ticks, column : column + width].copy())
+        own = recorded[:, first : first + n_ticks, column : column + width].copy()
+        result.append(apart(own, program.interleave, n_samples))
         column += width
     return result

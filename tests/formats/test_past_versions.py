@@ -28,7 +28,7 @@ def test_every_version_has_a_file():
             assert list(PAST.glob(f"{name}_{version}*")), f"{name} {version}"
 
 
-@pytest.mark.parametrize("name", ["program_1.nsp", "program_2.nsp"])
+@pytest.mark.parametrize("name", ["program_1.nsp", "program_2.nsp", "program_3.nsp"])
 def test_program(name):
     """Relays hand every value on, one tick later each."""
     program = load_program(PAST / name)

@@ -159,7 +159,8 @@ def test_a_loop_that_is_shorter_than_its_pipeline():
     error = failure(network, chip, UnsupportedError)
     assert str(error) == (
         "projection 'b' -> 'a' closes a loop over 2 layers with 1 tick of delay: the loop needs "
-        "2. Feed back from the same layer, or lengthen the delay of the loop."
+        "2. Feed back from the same layer, or lengthen the delay of the loop. Without memory in "
+        "any neuron, samples could take turns; 'a' has a potential that lasts."
     )
 
 

@@ -15,7 +15,7 @@ from neurosim_mapper.legalize.relays import (
     value_range,
 )
 from neurosim_mapper.quantized import INPUT, Projection, QuantizedLayer, QuantizedNetwork
-from neurosim_mapper.schedule import earliest_ticks
+from neurosim_mapper.schedule import earliest_ticks, needed_interleave
 
 
 def relay_long_delays(
@@ -27,7 +27,8 @@ def relay_long_delays(
     then finds the tick of each relay. Spikes stay spikes, values stay values.
     """
     most = chip.core.max_delay_ticks
-    tick = earliest_ticks(network)
+    together = needed_interleave(network)
+    tick = earliest_ticks(network, together)
     taken = set(network.by_name) | {INPUT}
     added: dict[tuple[str, int], QuantizedLayer] = {}
     layers: list[QuantizedLayer] = []
@@ -35,10 +36,11 @@ def relay_long_delays(
     for layer in network.layers:
         projections = []
         for p in layer.projections:
-            delay = tick[layer.name] - tick.get(p.source, 0) + p.delay_ticks
+            delay = tick[layer.name] - tick.get(p.source, 0) + p.delay_ticks * together
             if p.source != INPUT and delay > most:
                 n_before = len(added)
-                p = _through_relays(network, p, -(-delay // most) - 1, most, taken, added)
+                n_relays, held = -(-delay // most) - 1, (most - 1) // together
+                p = _through_relays(network, p, n_relays, held, taken, added)
                 notes.append(
                     f"{p.source!r} -> {layer.name!r}: a delay of {delay} ticks exceeds "
                     f"core.max_delay_ticks = {most}; {len(added) - n_before} relay layers added."
@@ -55,16 +57,16 @@ def _through_relays(
     network: QuantizedNetwork,
     projection: Projection,
     n_relays: int,
-    most: int,
+    held: int,
     taken: set[str],
     added: dict[tuple[str, int], QuantizedLayer],
 ) -> Projection:
-    """The projection as it leaves the last of `n_relays` relays."""
+    """The projection as it leaves the last of `n_relays` relays, each `held` ticks late at most."""
     origin, left = projection.source, projection.delay_ticks
     low, high = value_range(network, origin)
     source, passed = origin, 0
     for number in range(n_relays):
-        step = min(left, most - 1)
+        step = min(left, held)
         left, passed = left - step, passed + step
         key = (f"{origin}:{number}", passed)
         if key not in added:

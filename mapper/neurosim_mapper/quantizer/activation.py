@@ -171,7 +171,7 @@ def _table(
         return OutputCode(
             False, unit, min(entries), max(entries), "lut", pre_unit, entries, "table"
         )
-    reach = _SATURATION[neuron.activation]
+    reach = _SATURATION.get(neuron.activation, 1.0)
     if statistics:
         seen = max(abs(statistics.u_low), abs(statistics.u_high))
         reach = min(seen, reach) if neuron.activation in ("sigmoid", "tanh") else seen

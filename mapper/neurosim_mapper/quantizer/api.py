@@ -13,6 +13,7 @@ from neurosim.errors import UnsupportedError
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.fold import FoldedLayer, FoldedNetwork, fold
 from neurosim_mapper.network import Network
+from neurosim_mapper.products import lower
 from neurosim_mapper.quantized import INPUT, QuantizedLayer, QuantizedNetwork
 from neurosim_mapper.quantizer.activation import (
     OutputCode,
@@ -49,6 +50,9 @@ def quantize(
 ) -> QuantizedNetwork:
     """Integers for a float network, as a chip holds them.
 
+    Recurrent layers and products become layers of neurons without memory first, see
+    `neurosim_mapper.recurrent` and `neurosim_mapper.products`.
+
     A network whose weights, biases and potentials are integers within the chip's weight bits, and
     whose decay is exact in its fixed point, is kept as it is: every unit is 1. A network that was
     trained for the integers of this chip brings its units along (see `quantizer.given`); they are
@@ -84,15 +88,17 @@ def quantize(
         bits, per_channel, activation_range, percentile, input_kind, weight_shift
     )
     check_options(options, chip)
-    folded = fold(network)
     calibration = network.calibration if calibration is None else calibration
+    given_network, network = network, lower(network, calibration)
+    folded = fold(network)
     statistics = {} if calibration is None else collect(network, folded, calibration)
     given, assumed = given_scales(network, folded, chip, options)
     if given is not None and input_kind in ("auto", given.input_code.kind):
         code = given.input_code
     else:
         given = None
-        code, more = choose_input_code(folded, chip, calibration, input_kind)
+        fine = network is not given_network
+        code, more = choose_input_code(folded, chip, calibration, input_kind, fine)
         assumed += more
     _check_layers(folded, chip, code)
     kept = None if given else _kept_codes(folded, chip, code, options)

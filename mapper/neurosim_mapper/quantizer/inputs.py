@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,15 +15,23 @@ from neurosim_mapper.quantizer.options import InputKind
 
 
 def choose_input_code(
-    folded: FoldedNetwork, chip: Chip, calibration: npt.ArrayLike | None, kind: InputKind
+    folded: FoldedNetwork,
+    chip: Chip,
+    calibration: npt.ArrayLike | None,
+    kind: InputKind,
+    fine: bool = False,
 ) -> tuple[InputCode, list[str]]:
     """Input code and what had to be assumed.
+
+    `fine` asks for small steps: in a layer that adds inputs to values, the weights of both are
+    multiples of one unit, and a value in steps of 1/127 beside an input in steps of 1 would be left
+    with weights of 0 and 1. The same numbers are sent as multiples of a finer step, then.
 
     Raises UnsupportedError if the chip takes no input of the kind that is needed.
     """
     x = None if calibration is None else np.asarray(calibration)
     if kind == "auto":
-        kind = _fitting_kind(folded, chip, x)
+        kind = "analog" if fine else _fitting_kind(folded, chip, x)
     if kind not in chip.core.input_kinds:
         remedy = (
             "Encode the inputs as spikes (0 or 1), or choose a chip with analog inputs."
@@ -39,7 +49,8 @@ def choose_input_code(
         return InputCode("analog", 1.0, 0, high, saturate=False), [
             f"Input: assumed to be integers from 0 to {high}; calibration data would show."
         ]
-    return _measured_code(x, chip.packet.analog_payload_bits), []
+    code = _measured_code(x, chip.packet.analog_payload_bits)
+    return _finer(code, x) if fine else code, []
 
 
 def _if(condition: bool, text: str) -> list[str]:
@@ -56,6 +67,14 @@ def _fitting_kind(
     if spikes and "spike" in chip.core.input_kinds:
         return "spike"
     return "analog"
+
+
+def _finer(code: InputCode, x: npt.NDArray[np.generic]) -> InputCode:
+    """The unit divided by a whole number, as often as the range allows."""
+    low, high = float(x.min()) / code.unit, float(x.max()) / code.unit
+    ends = (code.high / high if high > 0 else np.inf, code.low / low if low < 0 else np.inf)
+    steps = max(1, int(min(min(ends), code.high) + 1e-6))
+    return replace(code, unit=code.unit / steps)
 
 
 def _measured_code(x: npt.NDArray[np.generic], bits: int) -> InputCode:

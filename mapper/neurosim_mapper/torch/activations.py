@@ -15,6 +15,7 @@ FUNCTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "clamp": lambda u: u.clamp(0.0, 1.0),
+    "square": torch.square,
 }
 
 
