@@ -12,7 +12,7 @@ EXAMPLES = """\b
 Examples:
   neurosim check snn.nir --reading snntorch --against recorded.npz
   neurosim check snn.nir --against recorded.npz \\
-      --reading snntorch,reset=hard,reset_timing=same_step
+      --reading snntorch,reset=hard
   neurosim check net.yaml --against recorded.npz
 """
 

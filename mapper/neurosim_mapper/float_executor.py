@@ -180,6 +180,7 @@ class _State:
     potential: dict[str, FloatArray] = field(default_factory=dict)
     current: dict[str, FloatArray] = field(default_factory=dict)
     fired: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    raised: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     delayed: dict[str, deque[FloatArray]] = field(default_factory=dict)
     previous: dict[str, FloatArray] = field(default_factory=dict)
 
@@ -191,6 +192,7 @@ class _State:
                 self.potential[name] = zeros + node.parameter("v_start", shape)
                 self.current[name] = zeros
                 self.fired[name] = np.zeros(zeros.shape, dtype=np.bool_)
+                self.raised[name] = self.fired[name]
                 self.previous[name] = zeros
             elif isinstance(node, Delay):
                 self.delayed[name] = deque([zeros] * node.ticks)
@@ -249,11 +251,15 @@ def _neuron_tick(node: Neuron, name: str, state: _State, x: FloatArray) -> Neuro
     if node.silent_step:
         incoming = np.where(state.fired[name], 0.0, incoming)
     U = state.potential[name] + incoming
-    n = _count_spikes(node, U, get("threshold"))
+    threshold = get("threshold")
+    raised = threshold + np.where(state.raised[name], get("rho"), 0.0)
+    n = _count_spikes(node, U, raised)
     if node.reset == "hard":
         R = np.where(n > 0, get("v_reset"), U)
     else:
-        R = U - n * get("rho") if node.reset == "soft" else U
+        R = U if node.reset == "none" else U - n * get("rho")
+    if node.reset == "soft_raised":
+        state.raised[name] = _reaches(node, R, threshold)
     V = get("alpha") * R + get("beta") - n * get("rho_post")
     if node.floor is not None:
         V = np.maximum(V, get("floor"))
@@ -264,7 +270,7 @@ def _neuron_tick(node: Neuron, name: str, state: _State, x: FloatArray) -> Neuro
         )
     Y = n
     if node.output == "analog":
-        related = U - get("threshold") if node.threshold_related else U
+        related = U - threshold if node.threshold_related else U
         Y = node.activated(related)
     state.potential[name] = V
     state.fired[name] = n > 0
@@ -273,11 +279,15 @@ def _neuron_tick(node: Neuron, name: str, state: _State, x: FloatArray) -> Neuro
 
 def _count_spikes(node: Neuron, U: FloatArray, threshold: FloatArray) -> FloatArray:
     """Spikes of one tick, as floats 0, 1, .. n_max."""
-    fires = (np.greater if node.strict else np.greater_equal)(U, threshold)
+    fires = _reaches(node, U, threshold)
     if node.n_max == 1:
         return fires.astype(np.float64)
     fitting = np.ceil(U / threshold) - 1 if node.strict else np.floor(U / threshold)
     return np.where(fires, np.clip(fitting, 1, node.n_max), 0.0)
+
+
+def _reaches(node: Neuron, U: FloatArray, threshold: FloatArray) -> npt.NDArray[np.bool_]:
+    return np.asarray(threshold < U if node.strict else threshold <= U)
 
 
 def apply_node(node: Node, x: FloatArray) -> FloatArray:

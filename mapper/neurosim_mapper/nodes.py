@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ Shape: TypeAlias = tuple[int, ...]
 ACTIVATIONS: Final = ("identity", "relu", "selu", "sigmoid", "tanh", "clamp", "square")
 Activation = Literal["identity", "relu", "selu", "sigmoid", "tanh", "clamp", "square", "table"]
 TABLE_SIZE: Final = 256
+Reset: TypeAlias = Literal["hard", "soft", "soft_raised", "none"]
+RESETS: Final[tuple[Reset, ...]] = get_args(Reset)
 _ONE_EACH: Final[Any] = 1  # on every space axis
 _NONE_EACH: Final[Any] = 0
 
@@ -346,10 +348,13 @@ class Neuron(Node):
         U = V + I                            (U = V in the tick after a spike, if `silent_step`)
         F = U >= threshold            (">" if strict)
         n = F; with n_max > 1 the number of thresholds that fit into U, at most n_max
-        R = v_reset if F else U       (hard);  U - n * rho (soft);  U (none)
+        R = v_reset if F else U       (hard);  U - n * rho (soft, soft_raised);  U (none)
         V = max(alpha * R + beta - n * rho_post, floor)
         Y = n                         (output "spike")
         Y = activation(U - threshold if threshold_related else U)      (output "analog")
+
+    With the reset "soft_raised" the threshold is higher by `rho` in the tick after one whose R
+    still reaches it (snnTorch with ``reset_delay=False``); such neurons give one spike per tick.
 
     V starts at `v_start`, I at 0. `clamp` limits an analog Y after the activation; the activation
     "clamp" alone limits to 0..1. Parameters are scalars, one per channel (axis 0) or one per
@@ -366,7 +371,7 @@ class Neuron(Node):
     rho_post: FloatArray = field(default_factory=lambda: np.asarray(0.0))
     v_start: FloatArray = field(default_factory=lambda: np.asarray(0.0))
     floor: FloatArray | None = None
-    reset: Literal["hard", "soft", "none"] = "hard"
+    reset: Reset = "hard"
     strict: bool = False
     n_max: int = 1
     silent_step: bool = False
@@ -379,7 +384,7 @@ class Neuron(Node):
 
     def __post_init__(self) -> None:
         self._freeze(**dict.fromkeys(self.array_names(), ()))
-        for name, known in (("output", ("spike", "analog")), ("reset", ("hard", "soft", "none"))):
+        for name, known in (("output", ("spike", "analog")), ("reset", RESETS)):
             if getattr(self, name) not in known:
                 raise InputFileError(
                     f"Neuron.{name} is {getattr(self, name)!r}; known: {', '.join(known)}."
@@ -392,6 +397,10 @@ class Neuron(Node):
             raise InputFileError(f"Neuron.n_max is {self.n_max}; at least 1 spike per tick.")
         if self.n_max > 1 and (self.threshold <= 0).any():
             raise InputFileError("Neuron with several spikes per tick needs thresholds above 0.")
+        if self.reset == "soft_raised" and (self.n_max > 1 or (self.threshold < 0).any()):
+            raise InputFileError(
+                "Neuron with the reset 'soft_raised' needs n_max 1 and thresholds of at least 0."
+            )
         self._check_table()
         if self.activation not in (*ACTIVATIONS, "table"):
             raise InputFileError(

@@ -21,6 +21,7 @@ from neurosim.fixed_point import Rounding, signed_limits
 from neurosim.run.encoding import InputCode
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import Connection
+from neurosim_mapper.nodes import Reset
 
 INPUT: Final = "input"  # the name of the input in `Projection.source`
 
@@ -45,7 +46,7 @@ class SomaModes:
     """What all neurons of a layer share; see `neurosim.soma.liaf.LiafModes`."""
 
     output: Literal["spike", "analog"]
-    reset: Literal["hard", "soft", "none"] = "hard"
+    reset: Reset = "hard"
     n_max: int = 1
     silent_step: bool = False
     weight_shift: int = 0
@@ -221,6 +222,11 @@ def _check_modes(layer: QuantizedLayer) -> None:
         raise InputFileError(
             f"Layer {layer.name!r} fires up to {modes.n_max} spikes per tick; "
             "its thresholds must be above 0."
+        )
+    if modes.n_max > 1 and modes.reset == "soft_raised":
+        raise InputFileError(
+            f"Layer {layer.name!r} fires up to {modes.n_max} spikes per tick; with the reset "
+            "'soft_raised' n_max must be 1."
         )
     if modes.activation.startswith("lut") != (modes.lut is not None) or (
         modes.lut is not None and len(modes.lut) != 256

@@ -14,7 +14,8 @@ One tick of a layer, in this order (DESIGN.md section 3; shapes (samples, n_neur
     and I takes their place; the silent step drops I from U, and I goes on.
     U   = saturate(V + (acc << weight_shift) + bias)
     n   = 0 if U < theta; else 1 if n_max is 1; else min(U // theta, n_max)
-    R   = v_reset if n > 0 else U (hard);  U - n * rho (soft);  U (none)
+          (theta + rho instead of theta, if R >= theta in the previous tick: soft_raised only)
+    R   = v_reset if n > 0 else U (hard);  U - n * rho (soft, soft_raised);  U (none)
     V'  = max(saturate(shift_right(alpha_num * R, alpha_shift) + beta - n * rho_post), floor)
     Y   = n (spike), or the requantised activation of U - act_subtract (analog)
 
@@ -74,6 +75,7 @@ class _State:
     V: IntArray
     fired: IntArray  # spikes of the previous tick
     current: IntArray  # synaptic state; stays 0 without one
+    raised: IntArray  # 1 where the threshold is higher by rho; stays 0 without soft_raised
 
 
 def run_reference(quantized: QuantizedNetwork, x: npt.ArrayLike) -> Int32Array:
@@ -174,7 +176,8 @@ def _empty_record(
 
 def _start(layer: QuantizedLayer, n_samples: int) -> _State:
     V = np.tile(layer.columns.v_start.astype(np.int64), (n_samples, 1))
-    return _State(V=V, fired=np.zeros_like(V), current=np.zeros_like(V))
+    zeros = np.zeros_like(V)
+    return _State(V=V, fired=zeros, current=zeros, raised=zeros)
 
 
 def _summed_input(
@@ -204,13 +207,15 @@ def _soma_tick(
     if modes.silent_step:
         drive[state.fired > 0] = 0
     U = saturate(state.V + drive, membrane_bits)
-    n = _spikes(U, c["theta"], modes.n_max)
+    n = _spikes(U, c["theta"] + state.raised * c["rho"], modes.n_max)
     if modes.reset == "hard":
         R = np.where(n > 0, c["v_reset"], U)
-    elif modes.reset == "soft":
-        R = U - n * c["rho"]
-    else:
+    elif modes.reset == "none":
         R = U
+    else:
+        R = U - n * c["rho"]
+    if modes.reset == "soft_raised":
+        state.raised = (c["theta"] <= R).astype(np.int64)
     decayed = shift_right(c["alpha_num"] * R, modes.alpha_shift, modes.rounding)
     decayed = saturate(decayed + c["beta"] - n * c["rho_post"], membrane_bits)
     state.V = np.maximum(decayed, c["floor"])

@@ -169,10 +169,18 @@ class CoreBuilder:
         n = self._neurons()
         wide = {k: np.broadcast_to(np.asarray(v, np.int32), (n,)) for k, v in columns.items()}
         self.columns = LiafColumns(**wide)
-        coded = {k: _MODE_CODES[k].get(v, v) if k in _MODE_CODES else v for k, v in modes.items()}
-        self.modes = LiafModes(**{k: np.array([v], np.int32) for k, v in coded.items()})
+        self.modes = LiafModes(
+            **{k: np.array([self._coded(k, v)], np.int32) for k, v in modes.items()}
+        )
         if alpha_syn is not None:
             self.alpha_syn = np.broadcast_to(np.asarray(alpha_syn, np.int32), (n,))
+
+    def _coded(self, mode: str, value: Any) -> int:
+        codes = _MODE_CODES.get(mode, {})
+        if isinstance(value, str):
+            self.need(value in codes, mode, f"{', '.join(codes) or 'a number'}, has {value!r}")
+            return codes[value]
+        return int(value)
 
     def set_truenorth(self, *, v_start: npt.ArrayLike = 0, **parameters: Any) -> None:
         """TrueNorth neurons: fields of `TrueNorthColumns`, one value for all or one per neuron.

@@ -17,6 +17,7 @@ from neurosim.fixed_point import signed_limits
 from neurosim.links.flow_links import implied_flows
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, Program
 from neurosim.program.input_bounds import crossbar_block, input_bounds
+from neurosim.program.mode_check import check_modes
 from neurosim.program.place_check import check_phases, check_places, phase_columns
 from neurosim.program.violation import Violation as Violation
 from neurosim.soma.liaf import OUTPUT_CODES
@@ -351,6 +352,7 @@ def _somas(program: Program) -> npt.NDArray[np.bool_]:
 
 _RULES: Final[tuple[Callable[[Program], Iterator[Violation]], ...]] = (
     _core_limits,
+    check_modes,
     check_places,
     check_phases,
     _weights,

@@ -18,7 +18,10 @@ from neurosim.kernels.arith import saturate, shift_right
 
 I32 = npt.NDArray[np.int32]
 
-RESET_CODES: Final[dict[str, int]] = {"hard": 0, "soft": 1, "none": 2}
+RESET_CODES: Final[dict[str, int]] = {"hard": 0, "soft": 1, "none": 2, "soft_raised": 3}
+"""``soft_raised``: while the potential left by a soft reset still reaches the threshold, the
+threshold of the next tick is higher by rho (snnTorch with ``reset_delay=False``)."""
+
 OUTPUT_CODES: Final[dict[str, int]] = {"spike": 0, "analog": 1}
 ACTIVATION_CODES: Final[dict[str, int]] = {"identity": 0, "relu": 1, "lut": 2, "lut_unsigned": 3}
 """``lut`` looks values -128..127 up in a table of 256 entries, ``lut_unsigned`` 0..255."""
@@ -65,7 +68,7 @@ class SomaState(NamedTuple):
 
     v: npt.NDArray[np.int32]  # (n_neurons,) membrane potential
     y: npt.NDArray[np.int32]  # (n_neurons,) output of this tick: spike count or value
-    fired: npt.NDArray[np.int8]  # (n_neurons,) 1 if it spiked in its last tick
+    fired: npt.NDArray[np.int8]  # (n_neurons,) bits: 1 it spiked in its last tick; 2 raised now
     spikes: npt.NDArray[np.uint64]  # (n_words,) TrueNorth: a bit per neuron, core by core
     current: npt.NDArray[np.int32]  # (n_neurons,) synaptic state; no rows where nobody has one
 
@@ -125,13 +128,13 @@ def update_liaf(
 
     Notes
     -----
-    At most one spike and no silent step: passes over few arrays each, without branches. What
-    touches more than about ten arrays at once is not vectorised, unsigned indices are never
-    checked for counting from the end, and taking arrays out of a tuple would cost more per small
-    group than its neurons.
+    At most one spike, no silent step and no threshold that moves: passes over few arrays each,
+    without branches. What touches more than about ten arrays at once is not vectorised, unsigned
+    indices are never checked for counting from the end, and taking arrays out of a tuple would
+    cost more per small group than its neurons.
     """
     reset, analog = modes[RESET], modes[OUTPUT] == 1
-    if modes[N_MAX] == 1 and modes[SILENT_STEP] == 0:
+    if modes[N_MAX] == 1 and modes[SILENT_STEP] == 0 and reset != 3:
         _charge(v, acc, bias, y, start, stop, modes[WEIGHT_SHIFT], v_low, v_high)
         changed = _step(
             y, theta, v_reset if reset == 0 else rho, alpha_num, beta, rho_post, floor, v,
@@ -184,28 +187,32 @@ def _update_counting(
     y: I32,
     fired: npt.NDArray[np.int8],
 ) -> tuple[bool, bool]:
-    """Several spikes per tick, or a silent step; `y` is the potential for analog neurons."""
+    """What remembers or counts spikes; `y` is the potential for analog neurons."""
     n_max, reset, analog = modes[N_MAX], modes[RESET], modes[OUTPUT] == 1
     changed, sending = False, False
     for i in range(np.uint64(start), np.uint64(stop)):
         drive = (np.int64(acc[i]) << np.int64(modes[WEIGHT_SHIFT])) + np.int64(bias[i])
         acc[i] = 0
-        if modes[SILENT_STEP] and fired[i]:
+        if modes[SILENT_STEP] and fired[i] & 1:
             drive = np.int64(0)
         u = saturate(np.int64(v[i]) + drive, v_low, v_high)
-        n = np.int64(0)
-        if u >= theta[i]:
-            n = np.int64(1) if n_max == 1 else min(u // np.int64(theta[i]), np.int64(n_max))
+        level, n = np.int64(theta[i]), np.int64(0)
+        if fired[i] & 2:
+            level += np.int64(rho[i])
+        if u >= level:
+            n = np.int64(1) if n_max == 1 else min(u // level, np.int64(n_max))
         r = u
         if reset == 0:
             if n > 0:
                 r = np.int64(v_reset[i])
-        elif reset == 1:
+        elif reset != 2:
             r = u - n * np.int64(rho[i])
+        flag = np.int8(1) if n > 0 else np.int8(0)
+        if reset == 3 and r >= theta[i]:
+            flag |= np.int8(2)
         r = shift_right(np.int64(alpha_num[i]) * r, modes[ALPHA_SHIFT], modes[ROUNDING])
         r = saturate(r + np.int64(beta[i]) - n * np.int64(rho_post[i]), v_low, v_high)
         r = max(r, np.int64(floor[i]))
-        flag = np.int8(1) if n > 0 else np.int8(0)
         changed = changed or r != v[i] or flag != fired[i]
         sending = sending or n != 0
         v[i] = r

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import (
     ACTIVATIONS,
+    RESETS,
     BatchNorm,
     Conv,
     Delay,
@@ -60,8 +61,9 @@ def neurons(draw: st.DrawFn, shape: Shape) -> Neuron:
         for name in ("v_reset", "beta", "rho", "rho_post", "v_start", "floor"):
             more[name] = parameter(FLOATS)
         more["alpha_syn"] = draw(st.one_of(st.none(), st.just(parameter(st.floats(0.1, 0.9)))))
-        more["reset"] = draw(st.sampled_from(["hard", "soft", "none"]))
-        more["n_max"] = draw(st.sampled_from([1, 3, 2**31 - 1]))
+        more["reset"] = draw(st.sampled_from(RESETS))
+        if more["reset"] != "soft_raised":
+            more["n_max"] = draw(st.sampled_from([1, 3, 2**31 - 1]))
         more["silent_step"] = draw(st.booleans())
         more["activation"] = draw(st.sampled_from(ACTIVATIONS))
         more["threshold_related"] = draw(st.booleans())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from neurosim_mapper.float_executor import run_float
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import (
+    RESETS,
     Conv,
     Delay,
     Flatten,
@@ -41,12 +42,13 @@ def integer_neuron(rng: np.random.Generator, n: int, spiking: bool) -> Neuron:
         "rho_post": draw(0, 2),
         "v_start": draw(-2, 2),
         "floor": draw(-60, -20) if rng.random() < 0.5 else None,
-        "reset": rng.choice(["hard", "soft", "none"]),
+        "reset": rng.choice(RESETS),
         "silent_step": bool(rng.random() < 0.2),
     }
     if spiking:
         strict = bool(rng.random() < 0.5)
-        return Neuron(n_max=1 if strict else int(rng.integers(1, 4)), strict=strict, **values)
+        one = strict or values["reset"] == "soft_raised"
+        return Neuron(n_max=1 if one else int(rng.integers(1, 4)), strict=strict, **values)
     return Neuron(
         output="analog",
         activation=rng.choice(["identity", "relu"]),

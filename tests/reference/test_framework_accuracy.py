@@ -14,10 +14,9 @@ from neurosim_mapper import quantize, read_network, run_float, run_reference
 
 CHIP = load_chip("loihi")
 ONE_POINT = 0.01
-EXPRESSIBLE = [name for name in NAMES if name != "snntorch/dense_no_delay_subtract"]
 
 
-@pytest.mark.parametrize("name", EXPRESSIBLE)
+@pytest.mark.parametrize("name", NAMES)
 def test_within_one_point_of_float(name: str, tmp_path: Path) -> None:
     """Calibrated on the recorded inputs, without labels; measured on 200 other samples."""
     (tmp_path / "net.yaml").write_text(dump_yaml(description(name, str(FOLDER / f"{name}.pt"))))

@@ -23,13 +23,11 @@ FOLDER = Path(__file__).parents[1] / "data" / "frameworks"
 
 # Parameters that the exporter drops are in no file: the sidecars' notes name them.
 INCOMPLETE = {"rockpool/lif_default", "rockpool/lif_recurrent"}
-# A reset that is no setting of the soma (README, `snntorch_no_delay`).
-REFUSED = {"snntorch/dense_no_delay_subtract"}
 
 EXPORTS = sorted(str(p.relative_to(FOLDER).with_suffix("")) for p in FOLDER.glob("*/*.nir"))
 OTHER_DT = {"spikingjelly/lif_no_decay_input_dt_1ms": {"dt": 1e-3}}
 OTHER_TAU = {"norse/lifbox_vector_seconds": {"tau_factor": 1.0}}
-COMPLETE = [name for name in EXPORTS if name not in INCOMPLETE | REFUSED]
+COMPLETE = [name for name in EXPORTS if name not in INCOMPLETE]
 
 
 def recording(name: str) -> tuple[dict[str, Any], Any]:
@@ -119,10 +117,24 @@ def test_the_writer_is_guessed_as_a_hint(name: str) -> None:
     assert f"It looks like a file of {name.partition('/')[0]} (" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_a_reset_that_cannot_be_expressed_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="A reading has no reset_timing 'snntorch_no_delay'"):
-        load(name)
+def without_timings(name: str) -> dict[str, Any]:
+    """The sidecar's choices but for when a reset acts, which snnTorch decides by kind of neuron."""
+    found = choices(name)
+    if found.get("reset_timing") != "snntorch_no_delay":
+        found.pop("reset_timing", None)
+    layers = found.pop("layers", {}).items()
+    kept = {k: {c: v for c, v in layer.items() if c != "reset_timing"} for k, layer in layers}
+    return found | {"layers": {k: layer for k, layer in kept.items() if layer}}
+
+
+@pytest.mark.parametrize("name", [name for name in COMPLETE if name.startswith("snntorch/")])
+def test_the_timing_of_resets_is_that_of_the_kind_of_neuron(name: str) -> None:
+    """Leaky, and Synaptic, RLeaky and RSynaptic, reset to zero differently, in one file, too."""
+    given = read_network(FOLDER / f"{name}.nir", "snntorch", **without_timings(name))
+    expected = load(name)
+    for node in expected.nodes:
+        for key, value in vars(expected.nodes[node]).items():
+            np.testing.assert_array_equal(vars(given.nodes[node])[key], value)
 
 
 def test_single_layers_may_differ() -> None:

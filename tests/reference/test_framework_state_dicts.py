@@ -16,10 +16,6 @@ from neurosim_mapper.network import Network
 from neurosim_mapper.readers import read_network
 from neurosim_mapper.readers.state_dict import read_state_dict
 
-# A reset that is no setting of the soma (README of the recordings, `snntorch_no_delay`).
-REFUSED = "snntorch/dense_no_delay_subtract"
-EXPRESSIBLE = [name for name in NAMES if name != REFUSED]
-
 
 def read_described(name: str, folder: Path, suffix: str = ".pt") -> Network:
     """Write the description of a recorded network and read it with the state dict."""
@@ -34,7 +30,7 @@ def recorded(name: str) -> Any:
     return np.load(FOLDER / f"{name}.npz")
 
 
-@pytest.mark.parametrize("name", EXPRESSIBLE)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_spike_and_every_decision(name: str, tmp_path: Path) -> None:
     arrays = recorded(name)
     network = read_described(name, tmp_path)
@@ -58,11 +54,6 @@ def test_every_spike_and_every_decision(name: str, tmp_path: Path) -> None:
     shared = shared_samples(name)
     scores = trace_float(network, shared["x"], nodes=[]).outputs.sum(axis=1)
     assert (scores.argmax(axis=1) == arrays["accuracy_decisions"]).all()
-
-
-def test_a_reset_that_cannot_be_expressed_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputFileError, match=r"network.yaml:\d+: layers.1.reset_timing needs"):
-        read_described(REFUSED, tmp_path)
 
 
 @pytest.mark.parametrize("variant", ["_wrapped.pt", "_optimizer.pt", ".safetensors"])

@@ -13,6 +13,7 @@ from neurosim.errors import InputFileError, UsageError
 from neurosim.run.encoding import InputCode
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import DenseConnection, DiagonalConnection
+from neurosim_mapper.nodes import RESETS
 from neurosim_mapper.quantized import (
     INPUT,
     Projection,
@@ -69,6 +70,14 @@ def test_soft_reset_of_several_spikes_before_and_after_the_decay() -> None:
     assert run(before, [23, 0]) == ([23, 8], [3, 1], [8, 3])  # at most 3 of 4 spikes
     after = one_layer(SomaModes("spike", "none", n_max=3, alpha_shift=1), rho_post=5, alpha_num=1)
     assert run(after, [12]) == ([12], [2], [-4])  # 12 / 2 - 2 * 5
+
+
+def test_soft_reset_that_leaves_the_threshold_reached_raises_it_by_rho_once() -> None:
+    network = one_layer(SomaModes("spike", "soft_raised"), rho=5, alpha_num=1)
+    # 12 fires, 7 left: 10 is needed, 7 + 2 = 9 is silent and stays above 5; 9 + 1 = 10 fires,
+    # leaves 5: still raised, 5 + 4 = 9 is silent; 9 - 6 = 3 silent, below 5; 3 + 2 = 5 fires
+    expected = ([12, 9, 10, 9, 3, 5], [1, 0, 1, 0, 0, 1], [7, 9, 5, 9, 3, 0])
+    assert run(network, [12, 2, 1, 4, -6, 2]) == expected
 
 
 def test_silent_step_loses_input_and_bias_but_not_the_decay() -> None:
@@ -136,7 +145,7 @@ def looped(network: QuantizedNetwork, x: np.ndarray) -> np.ndarray:
     out = np.zeros((*x.shape[:2], layer.n_neurons), np.int64)
     for sample in range(x.shape[0]):
         for i in range(layer.n_neurons):
-            V, fired = int(c.v_start[i]), 0
+            V, fired, raised = int(c.v_start[i]), 0, False
             for tick in range(x.shape[1]):
                 total = sum(int(x[sample, tick, k]) * int(weight[k, i]) for k in range(len(weight)))
                 drive = total * 2**m.weight_shift + int(c.bias[i])
@@ -144,13 +153,15 @@ def looped(network: QuantizedNetwork, x: np.ndarray) -> np.ndarray:
                     drive = 0
                 U = min(max(V + drive, low), high)
                 n = 0
-                while n < m.n_max and int(c.theta[i]) * (n + 1) <= U:
+                theta = int(c.theta[i]) + (int(c.rho[i]) if raised else 0)
+                while n < m.n_max and theta * (n + 1) <= U:
                     n += 1
                 R = U
                 if m.reset == "hard" and n:
                     R = int(c.v_reset[i])
-                elif m.reset == "soft":
+                elif m.reset != "none":
                     R = U - n * int(c.rho[i])
+                raised = m.reset == "soft_raised" and int(c.theta[i]) <= R
                 product, one = int(c.alpha_num[i]) * R, 2**m.alpha_shift
                 if m.rounding == "nearest":
                     decayed = (2 * product + one) // (2 * one)
@@ -170,10 +181,11 @@ def test_spikes_equal_those_of_a_loop_in_python_integers(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n, k, bits = 3, 4, int(rng.integers(8, 20))
     high = (1 << bits - 1) - 1
+    reset = rng.choice(RESETS)
     modes = SomaModes(
         "spike",
-        rng.choice(["hard", "soft", "none"]),
-        n_max=int(rng.choice([1, 1, 4])),
+        reset,
+        n_max=1 if reset == "soft_raised" else int(rng.choice([1, 1, 4])),
         silent_step=bool(rng.random() < 0.3),
         weight_shift=int(rng.integers(0, 3)),
         alpha_shift=int(rng.integers(0, 6)),
@@ -209,6 +221,8 @@ def test_a_network_that_contradicts_itself_is_refused() -> None:
         build(projections=(Projection("b", DenseConnection([[1]])),))
     with pytest.raises(InputFileError, match="thresholds must be above 0"):
         build(modes=SomaModes("spike", n_max=2), columns=columns(1, theta=0))
+    with pytest.raises(InputFileError, match="with the reset 'soft_raised' n_max must be 1"):
+        build(modes=SomaModes("spike", "soft_raised", n_max=2))
     with pytest.raises(InputFileError, match="table of 256 entries"):
         build(modes=SomaModes("analog", activation="lut"))
     with pytest.raises(InputFileError, match=r"v_reset reaches from 40000 to 40000"):

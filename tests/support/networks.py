@@ -11,6 +11,7 @@ from neurosim.fixed_point import signed_limits
 from neurosim.run.encoding import InputCode
 from neurosim.soma.liaf import LiafColumns
 from neurosim_mapper.connections import ConvConnection, DenseConnection
+from neurosim_mapper.nodes import RESETS
 from neurosim_mapper.quantized import (
     INPUT,
     Projection,
@@ -130,10 +131,12 @@ def _random_modes(rng: np.random.Generator, chip: Chip) -> SomaModes:
     activation = str(rng.choice(["identity", "relu", "lut"]))
     unsigned = bool(rng.random() < 0.5)
     table = tuple(int(v) for v in rng.integers(0 if unsigned else -128, 128, size=256))
+    reset = str(rng.choice(RESETS))
+    several = output == "spike" and reset != "soft_raised"
     return SomaModes(
         output=output,  # type: ignore[arg-type]
-        reset=str(rng.choice(["hard", "soft", "none"])),  # type: ignore[arg-type]
-        n_max=int(rng.choice([1, 1, 3])) if output == "spike" else 1,
+        reset=reset,  # type: ignore[arg-type]
+        n_max=int(rng.choice([1, 1, 3])) if several else 1,
         silent_step=bool(rng.random() < 0.2),
         weight_shift=int(rng.integers(0, 4)),
         alpha_shift=int(rng.integers(0, chip.core.decay_bits + 1)),

@@ -151,6 +151,9 @@ def test_hard_reset_follows_the_equations() -> None:
         ({"reset": "soft", "rho_post": 1.0, "alpha": 0.5}, [2.0, 0.5, 0.5], [1, 0, 0]),
         # no reset: U = 1, 1, 1
         ({"reset": "none"}, [1.0, 0.0, 0.0], [1, 1, 1]),
+        # while R reaches the threshold, 2.0 is needed: U = 2.6 fires, R = 1.6; U = 1.6 silent;
+        # U = 2.1 fires, R = 1.1; U = 0.9 silent, and 1.0 is needed again; U = 1.1 fires
+        ({"reset": "soft_raised", "rho": 1.0}, [2.6, 0.0, 0.5, -0.2, 0.2], [1, 0, 1, 0, 1]),
         # several spikes: floor(3.5) = 3 with rest 0.5, at most 4
         ({"reset": "soft", "rho": 1.0, "n_max": 4}, [3.5, 0.5, 9.0], [3, 1, 4]),
         # strictly above: 3.0 fires twice, so that 1.0 is left, which is not above

@@ -21,13 +21,14 @@ nn = torch.nn
 
 
 class Leaky(nn.Module):
-    """snnTorch: mem = beta mem + x - reset(previous mem) threshold."""
+    """snnTorch: mem = beta mem + x - reset(previous mem) threshold; without delay, what this
+    reset did not subtract already is subtracted at once."""
 
     def __init__(self, reset: int = 0, **more: Any) -> None:
         super().__init__()
         self.beta, self.threshold = torch.tensor(0.875), torch.tensor(0.75)
         self.reset_mechanism_val = torch.tensor(reset)
-        self.graded_spikes_factor = torch.tensor(1.0)
+        self.graded_spikes_factor, self.reset_delay = torch.tensor(1.0), True
         for name, value in more.items():
             setattr(self, name, value)
 
@@ -38,7 +39,11 @@ class Leaky(nn.Module):
             mem = self.beta * mem + x - late * self.threshold
         else:
             mem = self.beta * mem * (1 - late) + x
-        return (mem > self.threshold).to(x.dtype), mem
+        spikes = (mem > self.threshold).to(x.dtype)
+        if not self.reset_delay:
+            amount = mem if int(self.reset_mechanism_val) else self.threshold
+            mem = mem - (spikes - late) * amount
+        return spikes, mem
 
 
 class LIFNode(nn.Module):
@@ -138,6 +143,8 @@ def doubles(module: Any) -> Any:
     [
         Leaky,
         lambda: Leaky(1),
+        lambda: Leaky(0, reset_delay=False),
+        lambda: Leaky(1, reset_delay=False),
         LIFNode,
         lambda: LIFNode(None),
         lambda: LIFNode(-0.25, decay_input=False),
@@ -169,8 +176,8 @@ def test_our_own_layers() -> None:
 
 
 def test_what_cannot_be_expressed_is_named() -> None:
-    lost = nn.Sequential(nn.Linear(3, 4), Leaky(0, reset_delay=False))
-    with pytest.raises(UnsupportedError, match=r"Layer '1': Leaky with reset_mechanism='subtract'"):
+    lost = nn.Sequential(nn.Linear(3, 4), Leaky(0, inhibition=True))
+    with pytest.raises(UnsupportedError, match=r"Layer '1': Leaky with inhibition or state_quant"):
         from_torch(lost, torch.rand(1, 3))
     with pytest.raises(UnsupportedError, match=r"Layer '1': a Softmax has no form on a chip"):
         from_torch(nn.Sequential(nn.Linear(3, 4), nn.Softmax(-1)), torch.rand(1, 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,40 @@ def test_analog_values_multiply():
     assert totals(run.program, run.counters)["macs"] == 2
 
 
+def test_soft_raised_needs_rho_more_while_the_reset_leaves_the_threshold_reached():
+    """Threshold and rho 5. 12 fires and leaves 7, so 10 is needed: 9 is silent, 10 fires and
+    leaves 5, 9 is silent again; 3 is below 5, so that 5 fires."""
+    builder = ProgramBuilder(
+        make_chip(), n_inputs=1, input_code=InputCode("analog", 1.0, -128, 127)
+    )
+    core = builder.add_core(0, 0)
+    core.set_weights([[1]], kind="analog")
+    core.set_liaf(theta=5, rho=5, reset="soft_raised")
+    builder.connect_inputs([0], core, axons=[0])
+    builder.add_layer("out", [(core, [0])])
+    x = np.reshape([12, 2, 1, 4, -6, 2], (1, 6, 1))
+    run = neurosim.simulate(builder.build("out"), x, probe=["out"])
+    assert run.outputs[0, :, 0].tolist() == [1, 0, 1, 0, 0, 1]
+    assert run.membrane["out"][0, :, 0].tolist() == [7, 9, 5, 9, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"reset": 4}, "modes.reset needs 0..4, the limit is 0..3 (hard, soft, none, soft_raised)"),
+        ({"activation": -1}, "modes.activation needs -1..0, the limit is 0..3 (identity, relu,"),
+        ({"n_max": 0}, "modes.n_max needs 0, the limit is 1 spike per tick or more"),
+        ({"n_max": 2, "reset": "soft_raised"}, "needs 2, the limit is 1 with soft_raised"),
+        ({"n_max": 2, "theta": 0}, "neurons.theta needs 0, the limit is above 0 with several"),
+    ],
+)
+def test_settings_that_have_no_meaning_are_refused(settings, message):
+    builder = two_cores()
+    builder.cores[0].set_liaf(**settings)
+    with pytest.raises(DoesNotFitError, match=re.escape(message)):
+        builder.build("out")
+
+
 def test_packets_to_the_host_are_counted():
     builder = two_cores()
     builder.cores[1].connect_host([0])
@@ -177,6 +212,10 @@ def test_a_dead_link_is_gone_round_or_named():
         (
             lambda b: b.cores[0].set_liaf(thetta=1),
             r"set_liaf: no parameter 'thetta'; known: bias, theta, ",
+        ),
+        (
+            lambda b: b.cores[0].set_liaf(reset="sfot"),
+            r"core \(0, 0\): reset: needed: hard, soft, none, soft_raised, has 'sfot'\.",
         ),
         (
             lambda b: b.add_layer("again", [(b.cores[1], [0])]),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.float_executor import run_float, trace_float
 from neurosim_mapper.network import Network
-from neurosim_mapper.nodes import Conv, Flatten, Input, Linear, Neuron, Pool2d, liaf, lif
+from neurosim_mapper.nodes import RESETS, Conv, Flatten, Input, Linear, Neuron, Pool2d, liaf, lif
 from neurosim_mapper.quantizer import quantization_report, quantize
 from neurosim_mapper.quantizer.activation import requantisation
 from neurosim_mapper.quantizer.figures import signal_to_noise_db
@@ -127,6 +127,7 @@ def test_without_a_proof_the_calibration_decides_with_double_room() -> None:
 def test_no_run_leaves_the_proven_bounds(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = 4
+    reset = rng.choice(RESETS)
     neuron = Neuron(
         threshold=rng.uniform(0.1, 2, n),
         alpha=rng.choice([0.0, 0.5, 0.9, 1.0, -0.7, -1.0], n),
@@ -136,8 +137,8 @@ def test_no_run_leaves_the_proven_bounds(seed: int) -> None:
         rho_post=rng.choice([0.0, 0.3, -0.1], n),
         v_start=rng.uniform(-1, 1, n),
         floor=np.full(n, -0.8) if rng.random() < 0.3 else None,
-        reset=rng.choice(["hard", "soft", "none"]),
-        n_max=int(rng.choice([1, 3])),
+        reset=reset,
+        n_max=1 if reset == "soft_raised" else int(rng.choice([1, 3])),
         silent_step=bool(rng.random() < 0.2),
     )
     low, high = np.sort(rng.uniform(-1, 1, (2, n)), axis=0)

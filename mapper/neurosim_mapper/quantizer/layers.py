@@ -28,6 +28,7 @@ from neurosim_mapper.quantizer.options import QuantizeOptions
 from neurosim_mapper.quantizer.ranges import (
     NeuronParameters,
     current_bounds,
+    highest_threshold,
     parameters_of,
     potential_bounds,
 )
@@ -230,7 +231,7 @@ def _levels(layer: FoldedLayer, p: NeuronParameters) -> FloatArray:
     neuron = layer.neuron
     used = [layer.bias, p.v_start, p.beta, p.rho_post]
     if neuron.output == "spike" or neuron.reset != "none":
-        used.append(p.threshold)
+        used.append(highest_threshold(neuron, p))
     if neuron.reset != "none":
         used.append(p.v_reset if neuron.reset == "hard" else p.rho)
     return np.asarray(np.abs(np.stack(used)).max(axis=0))

@@ -120,13 +120,20 @@ def _fixed_point(gain: FloatArray, step: FloatArray) -> FloatArray:
     return np.asarray(np.where(gain < 1, step / (1 - gain), held))
 
 
+def highest_threshold(neuron: Neuron, p: NeuronParameters) -> FloatArray:
+    """What a potential stays below without a spike, (n_neurons,)."""
+    if neuron.reset != "soft_raised":
+        return p.threshold
+    return np.asarray(p.threshold + np.maximum(p.rho, 0))
+
+
 def _upper(neuron: Neuron, p: NeuronParameters, drive: FloatArray) -> FloatArray:
-    quiet = p.alpha * p.threshold + p.beta
+    quiet = p.alpha * highest_threshold(neuron, p) + p.beta
     if neuron.reset == "hard":
         gain = neuron.n_max * np.minimum(p.rho_post, 0)
         quiet = np.maximum(quiet, p.alpha * p.v_reset + p.beta - gain)
         return np.asarray(np.maximum(p.v_start, quiet))
-    rho = p.rho if neuron.reset == "soft" else np.zeros_like(p.rho)
+    rho = np.zeros_like(p.rho) if neuron.reset == "none" else p.rho
     loss = p.alpha * rho + p.rho_post
     loss = np.where(loss < 0, neuron.n_max * loss, loss)
     never = (loss == 0) | ~np.isfinite(p.threshold)
@@ -140,8 +147,11 @@ def _lower(neuron: Neuron, p: NeuronParameters, drive: FloatArray) -> FloatArray
     if neuron.reset == "hard":
         fired = p.alpha * p.v_reset + p.beta - neuron.n_max * np.maximum(p.rho_post, 0)
         return np.asarray(np.minimum(np.minimum(p.v_start, fired), fallen))
-    rho = p.rho if neuron.reset == "soft" else np.zeros_like(p.rho)
-    per_spike = p.alpha * (p.threshold - rho) - p.rho_post
+    rho = np.zeros_like(p.rho) if neuron.reset == "none" else p.rho
+    least = p.threshold
+    if neuron.reset == "soft_raised":
+        least = p.threshold + np.minimum(rho, 0)
+    per_spike = p.alpha * (least - rho) - p.rho_post
     fired = p.beta + np.minimum(per_spike, neuron.n_max * per_spike)
     return np.asarray(np.minimum(np.minimum(p.v_start, fired), fallen))
 

@@ -34,7 +34,14 @@ from neurosim_mapper.nodes import (
 )
 from neurosim_mapper.readers.description_fields import BLANK, Section
 from neurosim_mapper.readers.equation import Equation, without_first_bias
-from neurosim_mapper.readers.readings import CHOICES, KNOWN, READINGS, Reading, override
+from neurosim_mapper.readers.readings import (
+    CHOICES,
+    KNOWN,
+    READINGS,
+    Reading,
+    override,
+    settled_timing,
+)
 from neurosim_mapper.readers.state_dict import read_state_dict
 
 TOP: Final = ("neurosim_network", "checkpoint", "reading", "input", "readout", "layers")
@@ -308,7 +315,12 @@ class _Builder:
             threshold=None if membrane else section.number("threshold", dt),
             compare=word("compare"),
             reset=cast(Any, word("reset")),
-            reset_timing=word("reset_timing"),
+            reset_timing=settled_timing(
+                word("reset_timing"),
+                word("reset"),
+                syn_decay is not None,
+                section.has("recurrent") or self.feedback is not None,
+            ),
             reset_value=reset_value,
             subtract=get("subtract", base.subtract),
             reset_add_all=section.scalar("reset_add_all", base.reset_add_all),

@@ -14,7 +14,7 @@ import numpy as np
 
 from neurosim_mapper.nodes import FloatArray, Neuron
 from neurosim_mapper.readers.fields import NodeEntry, without_leading_ones
-from neurosim_mapper.readers.readings import Reading
+from neurosim_mapper.readers.readings import Reading, settled_timing
 
 UNLIMITED_SPIKES: Final = 2**31 - 1
 DYNAMIC_KINDS: Final = frozenset({"I", "IF", "LI", "LIF", "CubaLI", "CubaLIF"})
@@ -44,8 +44,10 @@ MAY_BE_INFINITE: Final = frozenset({"tau", "tau_mem", "tau_syn", "r"})
 Parameters = dict[str, FloatArray]
 
 
-def discretise(entry: NodeEntry, reading: Reading) -> tuple[FloatArray, Neuron]:
-    """Gain of the input and soma of a neuron node.
+def discretise(
+    entry: NodeEntry, reading: Reading, recurrent: bool = False
+) -> tuple[FloatArray, Neuron]:
+    """Gain of the input and soma of a neuron node; `recurrent` if it leads back to itself.
 
     Raises InputFileError for parameters that are missing, not finite, of shapes that do not go
     together, or that mean no decay at all (tau of 0 or below, unless the reading clamps decays).
@@ -68,7 +70,10 @@ def discretise(entry: NodeEntry, reading: Reading) -> tuple[FloatArray, Neuron]:
         settings["alpha_syn"], gain_syn = _synapse(entry, values, reading)
         gain = gain * gain_syn
     settings |= _constants(values, reading, alpha)
-    settings |= _firing(values, reading) if spiking else {"output": "analog", "reset": "none"}
+    if spiking:
+        settings |= _firing(values, reading, "alpha_syn" in settings, recurrent)
+    else:
+        settings |= {"output": "analog", "reset": "none"}
     return gain, Neuron(**settings)
 
 
@@ -111,24 +116,38 @@ def _constants(values: Parameters, reading: Reading, alpha: FloatArray) -> dict[
     return found
 
 
-def _firing(values: Parameters, reading: Reading) -> dict[str, Any]:
+def reset_settings(
+    reset: str, timing: str, reset_value: FloatArray, subtract: FloatArray
+) -> dict[str, Any]:
+    """Fields of a `Neuron` for a reset with one of `TIMINGS`."""
+    if reset == "hard":
+        silent = timing == "next_step_drop_input"
+        return {"reset": "hard", "v_reset": reset_value, "silent_step": silent}
+    if reset == "none":
+        return {"reset": "none"}
+    if timing == "next_step_after_leak":
+        return {"reset": "soft", "rho_post": subtract}
+    return {"reset": "soft_raised" if timing == "same_step_raised" else "soft", "rho": subtract}
+
+
+def _firing(
+    values: Parameters, reading: Reading, current_based: bool, recurrent: bool
+) -> dict[str, Any]:
     """Threshold and reset of a neuron that fires."""
     threshold = values["v_threshold"]
-    found: dict[str, Any] = {
+    timing = settled_timing(reading.reset_timing, reading.reset, current_based, recurrent)
+    value, amount = reading.reset_value, reading.subtract
+    return {
         "threshold": threshold,
-        "reset": reading.reset,
         "strict": reading.compare == ">",
         "n_max": UNLIMITED_SPIKES if reading.max_spikes is None else reading.max_spikes,
+        **reset_settings(
+            reading.reset,
+            timing,
+            values["v_reset"] if value is None else np.asarray(value),
+            threshold if amount is None else np.asarray(amount),
+        ),
     }
-    if reading.reset == "hard":
-        value = reading.reset_value
-        found["v_reset"] = values["v_reset"] if value is None else np.asarray(value)
-        found["silent_step"] = reading.reset_timing == "next_step_drop_input"
-    if reading.reset == "soft":
-        after = reading.reset_timing == "next_step_after_leak"
-        amount = threshold if reading.subtract is None else np.asarray(reading.subtract)
-        found["rho_post" if after else "rho"] = amount
-    return found
 
 
 def _membrane(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from neurosim.errors import InputFileError
 from neurosim_mapper.nodes import Activation, FloatArray, Neuron, Scale
-from neurosim_mapper.readers.discretise import UNLIMITED_SPIKES
+from neurosim_mapper.readers.discretise import UNLIMITED_SPIKES, reset_settings
 from neurosim_mapper.readers.fields import without_leading_ones
 from neurosim_mapper.readers.readings import TIMINGS
 
@@ -34,6 +34,7 @@ class Equation:
     ----------
     threshold : None for a neuron that never fires and puts U out.
     subtract : None means the threshold.
+    reset_timing : with `reset` one of `readings.TIMINGS`; ``Reading`` says what they mean.
     max_spikes : None means any number.
     output_factor : a spike counts as this value behind the neuron.
     activation : of an analog-fire neuron (LIAF), of U or, if `threshold_related`, U - threshold.
@@ -109,17 +110,15 @@ class Equation:
             )
         found: dict[str, Any] = {
             "threshold": threshold,
-            "reset": self.reset,
             "strict": self.compare == ">",
             "n_max": UNLIMITED_SPIKES if self.max_spikes is None else self.max_spikes,
+            **reset_settings(
+                self.reset,
+                self.reset_timing,
+                _array(self.reset_value),
+                threshold if self.subtract is None else _array(self.subtract),
+            ),
         }
-        if self.reset == "hard":
-            found["v_reset"] = _array(self.reset_value)
-            found["silent_step"] = self.reset_timing == "next_step_drop_input"
-        elif self.reset == "soft":
-            after = self.reset_timing == "next_step_after_leak"
-            amount = threshold if self.subtract is None else _array(self.subtract)
-            found["rho_post" if after else "rho"] = amount
         if self.activation is not None:
             found |= {
                 "output": "analog",

@@ -18,7 +18,7 @@ from neurosim_mapper.nodes import Delay, Input, Node, Output, Scale, Shape
 from neurosim_mapper.readers.discretise import DYNAMIC_KINDS, NEURON_KINDS, discretise
 from neurosim_mapper.readers.fields import NodeEntry
 from neurosim_mapper.readers.guess import guess_writer
-from neurosim_mapper.readers.nir_graph import FlatGraph, flatten_graph
+from neurosim_mapper.readers.nir_graph import FlatGraph, flatten_graph, self_recurrent
 from neurosim_mapper.readers.nir_layout import link_name, read_layout
 from neurosim_mapper.readers.nir_nodes import LINEAR_READERS, delay_chain, delay_ticks
 from neurosim_mapper.readers.own_nodes import OWN_KINDS, read_own
@@ -122,6 +122,7 @@ class _Builder:
     exits: dict[str, list[str]] = field(default_factory=dict)
     inner_edges: list[Edge] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    recurrent: frozenset[str] = frozenset()  # neurons that lead back to themselves
 
     def network(self) -> Network:
         """Convert every node, join them, settle the input's shape, check what was declared."""
@@ -130,6 +131,7 @@ class _Builder:
             if strange:
                 raise UsageError(f"the reading names the node {strange[0]!r}, which is missing.")
         self.add_missing_ends()
+        self.recurrent = self_recurrent(self.graph, NEURON_KINDS)
         for name, entry in self.graph.entries.items():
             try:
                 self.convert(name, entry)
@@ -190,7 +192,7 @@ class _Builder:
                 return
             assert entry.kind not in DYNAMIC_KINDS  # a reading was demanded
         reading = (self.reading or named_reading("literal")).for_node(name)
-        gain, neuron = discretise(entry, reading)
+        gain, neuron = discretise(entry, reading, name in self.recurrent)
         before = [] if (gain == 1).all() else [Scale(gain)]
         self.add(name, *before, neuron)
         if reading.output_factor != 1 and neuron.output == "spike":

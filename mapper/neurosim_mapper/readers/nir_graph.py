@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,6 +57,19 @@ def flatten_graph(node: Tree) -> FlatGraph:
         tuple(edges),
         metadata if isinstance(metadata, dict) else {},
     )
+
+
+def self_recurrent(graph: FlatGraph, kinds: Collection[str]) -> frozenset[str]:
+    """Nodes that lie on a loop with no other node of these kinds: layers that feed themselves."""
+    import networkx as nx
+
+    found = set()
+    joined = nx.DiGraph(graph.edges)
+    for loop in nx.strongly_connected_components(joined):
+        members = [name for name in loop if graph.entries[name].kind in kinds]
+        if len(members) == 1 and (len(loop) > 1 or joined.has_edge(members[0], members[0])):
+            found.add(members[0])
+    return frozenset(found)
 
 
 def _collect(

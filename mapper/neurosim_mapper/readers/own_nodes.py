@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from neurosim.errors import UnsupportedError
-from neurosim_mapper.nodes import BatchNorm, Conv, Neuron, Node, Pool2d
+from neurosim_mapper.nodes import RESETS, BatchNorm, Conv, Neuron, Node, Pool2d
 from neurosim_mapper.readers.fields import NodeEntry
 from neurosim_mapper.readers.nir_layout import Tree
 
@@ -88,7 +88,7 @@ def neuron_from(entry: NodeEntry, analog: bool, required: tuple[str, ...] = ALWA
     values["activation"] = _choice(entry, "activation", None, "identity")
     values["threshold_related"] = MODES[_choice(entry, "mode", tuple(MODES), "NTR")]
     values["strict"] = COMPARES[_choice(entry, "compare", tuple(COMPARES), ">=")]
-    values["reset"] = _choice(entry, "reset", ("hard", "soft", "none"), "hard")
+    values["reset"] = _choice(entry, "reset", RESETS, "hard")
     values["n_max"] = entry.integer("max_spikes", 1)
     values["silent_step"] = bool(entry.integer("silent_step", 0))
     if "table" in entry.tree:

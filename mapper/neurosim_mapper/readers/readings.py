@@ -27,7 +27,14 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "syn_gain": ("file", "unit"),
     "syn_update": ("decay_then_add", "add_then_decay", "add_use_decay"),
     "reset": ("hard", "soft", "none"),
-    "reset_timing": ("same_step", "next_step_after_leak", "next_step_drop_input"),
+    "reset_timing": (
+        "same_step",
+        "same_step_raised",
+        "next_step_after_leak",
+        "next_step_drop_input",
+        "snntorch",
+        "snntorch_no_delay",
+    ),
     "compare": (">", ">="),
     "v_start": ("zero", "v_leak", "v_reset"),
 }
@@ -37,8 +44,44 @@ TIMINGS: Final = {
     ("hard", "same_step"),
     ("hard", "next_step_drop_input"),
     ("soft", "same_step"),
+    ("soft", "same_step_raised"),
     ("soft", "next_step_after_leak"),
 }
+
+
+_BY_KIND: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "snntorch": (
+        ("soft", "; subtraction acts in the next step, after the leak"),
+        (
+            "hard",
+            "; the reset to a value acts in the same step, but current-based and recurrent "
+            "neurons lose the input of the next step instead",
+        ),
+    ),
+    "snntorch_no_delay": (
+        (
+            "soft",
+            "; subtraction acts in the same step, and raises the threshold of the next step where "
+            "the potential still exceeds it",
+        ),
+        ("hard", "; the reset to a value acts in the same step"),
+    ),
+}
+
+
+def settled_timing(timing: str, reset: str, current_based: bool, recurrent: bool) -> str:
+    """One of `TIMINGS` for a neuron; ``snntorch`` and ``snntorch_no_delay`` go by its class.
+
+    Leaky is neither current-based nor recurrent to itself, Synaptic, RLeaky and RSynaptic are one
+    or both. ``snntorch_no_delay`` is ``reset_delay=False``, which does nothing in RSynaptic (where
+    it does not fail).
+    """
+    if timing not in _BY_KIND:
+        return timing
+    delayed = timing == "snntorch" or (current_based and recurrent)
+    if reset == "soft":
+        return "next_step_after_leak" if delayed else "same_step_raised"
+    return "next_step_drop_input" if delayed and (current_based or recurrent) else "same_step"
 
 
 def _is_number(value: Any) -> bool:
@@ -66,7 +109,10 @@ class Reading:
     tau_syn : gives LIF nodes a synaptic state whose time constant the file has lost, or None.
     reset : ``hard`` to `reset_value`, ``soft`` by `subtract`, ``none``.
     reset_timing : ``same_step`` before the leak; ``next_step_after_leak`` (soft reset only);
-        ``next_step_drop_input``: hard, and the input of the tick after a spike is lost.
+        ``next_step_drop_input``: hard, and the input of the tick after a spike is lost;
+        ``same_step_raised``: soft, and the threshold of the next tick is higher by `subtract` where
+        the potential still exceeds it; ``snntorch`` and ``snntorch_no_delay``: see
+        `settled_timing`.
     reset_value : replaces the file's v_reset, or None.
     subtract : what a soft reset subtracts per spike; None means the threshold.
     reset_add_all : added to every potential before each leak, spike or not.
@@ -122,7 +168,8 @@ class Reading:
                 f"max_spikes of a reading is {self.max_spikes!r}; needed: 1 or more, or None."
             )
         self._check_clamp()
-        if self.reset != "none" and (self.reset, self.reset_timing) not in TIMINGS:
+        timing = settled_timing(self.reset_timing, self.reset, False, False)
+        if self.reset != "none" and (self.reset, timing) not in TIMINGS:
             raise UsageError(
                 f"There is no {self.reset} reset with the timing {self.reset_timing!r}; known: "
                 + ", ".join(f"{reset} {timing}" for reset, timing in sorted(TIMINGS))
@@ -145,6 +192,12 @@ class Reading:
         """Plain JSON data, for provenance."""
         return {key: _plain(value) for key, value in asdict(self).items()}
 
+    def _timing_words(self) -> str:
+        if self.reset_timing not in _BY_KIND:
+            return "" if self.reset == "none" else f", {self.reset_timing.replace('_', ' ')}"
+        used = {self.reset, *(changes.get("reset") for changes in self.layers.values())}
+        return "".join(words for reset, words in _BY_KIND[self.reset_timing] if reset in used)
+
     def assumptions(self) -> tuple[str, ...]:
         """One sentence for everything that is assumed and not in the file."""
         spikes = (
@@ -156,14 +209,13 @@ class Reading:
             + ("the threshold" if self.subtract is None else f"{self.subtract:g}"),
             "none": "never",
         }[self.reset]
-        timing = "" if self.reset == "none" else f", {self.reset_timing.replace('_', ' ')}"
         said = [
             f"Reading {self.name!r} (version {self.version}): what follows is not in the file.",
             f"One tick is {self.dt:g}; each tau counts times {self.tau_factor:g}.",
             f"The membrane decays by {self.decay!r}, its input gain is {self.gain!r}.",
             f"Synapses (current-based neurons) decay by {self.syn_decay!r}, gain "
             f"{self.syn_gain!r}, update {self.syn_update!r}.",
-            f"A neuron resets {reset}{timing}.",
+            f"A neuron resets {reset}{self._timing_words()}.",
             f"A neuron fires at U {self.compare} threshold, {spikes} per tick.",
             f"Potentials start at {self.v_start.replace('zero', '0')}.",
         ]
@@ -191,7 +243,7 @@ READINGS: Final[dict[str, Reading]] = {
             gain="unit",
             syn_gain="unit",
             reset="soft",
-            reset_timing="next_step_after_leak",
+            reset_timing="snntorch",
         ),
         Reading("spikingjelly", compare=">=", v_start="v_reset"),
         Reading(

@@ -120,13 +120,11 @@ def _missing(numbers: range, framework: str | None) -> list[Layer]:
 
 
 def _snntorch_reset(name: str, state: StateDict) -> Layer:
-    """Reset and value of a spike of a snnTorch neuron with the default reset_delay=True."""
+    """Reset and value of a spike of a snnTorch neuron; `reset_delay` is not in the file."""
     value = int(state.tensors[f"{name}.reset_mechanism_val"].reshape(-1)[0])
     found: Layer = {}
     if value == 1:
-        more = {f"{name}.alpha", f"{name}.recurrent.weight", f"{name}.recurrent.V"}
-        late = bool(more & state.tensors.keys())  # only Leaky keeps the input after a spike
-        found = {"reset": "hard", "reset_timing": "next_step_drop_input" if late else "same_step"}
+        found = {"reset": "hard"}
     elif value == 2:
         found = {"reset": "none"}
     factor = state.tensors.get(f"{name}.graded_spikes_factor")

@@ -15,6 +15,7 @@ import numpy as np
 from neurosim.errors import UnsupportedError
 from neurosim_mapper.nodes import Conv, FloatArray, Linear, Node, Scale
 from neurosim_mapper.readers.equation import Equation
+from neurosim_mapper.readers.readings import settled_timing
 
 Found = tuple[Equation, Node | None]  # and the connection of the layer to itself
 
@@ -62,26 +63,18 @@ def _snntorch(module: Any, kind: str) -> Found:
     if getattr(module, "inhibition", False) or getattr(module, "state_quant", False):
         raise _refuse(module, "inhibition or state_quant")
     reset = {0: "soft", 1: "hard", 2: "none"}[int(_numbers(module.reset_mechanism_val))]
-    delayed = getattr(module, "reset_delay", True)
-    timing = {"soft": "next_step_after_leak", "hard": "next_step_drop_input"}.get(reset, "")
-    if reset == "hard" and kind == "Leaky":
-        timing = "same_step"
-    if not delayed and reset == "soft":
-        raise _refuse(module, "reset_mechanism='subtract' and reset_delay=False")
-    if not delayed:
-        timing = "same_step"
+    current_based, recurrent = kind.endswith("Synaptic"), kind.startswith("R")
+    timing = "snntorch" if getattr(module, "reset_delay", True) else "snntorch_no_delay"
     equation = Equation(
         decay=np.clip(_numbers(module.beta), 0, 1),
         threshold=_numbers(module.threshold),
         compare=">",
         reset=reset,  # type: ignore[arg-type]
-        reset_timing=timing,
+        reset_timing=settled_timing(timing, reset, current_based, recurrent),
         output_factor=float(_numbers(module.graded_spikes_factor)),
-        syn_decay=(
-            np.clip(_numbers(module.alpha), 0, 1) if kind in ("Synaptic", "RSynaptic") else None
-        ),
+        syn_decay=np.clip(_numbers(module.alpha), 0, 1) if current_based else None,
     )
-    back = getattr(module, "recurrent", None) if kind.startswith("R") else None
+    back = getattr(module, "recurrent", None) if recurrent else None
     return equation, None if back is None else _connection(back)
 
 

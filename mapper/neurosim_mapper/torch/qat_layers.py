@@ -208,6 +208,7 @@ def _check(folded: FoldedLayer) -> None:
         (neuron.n_max > 1, "several spikes per tick"),
         (neuron.silent_step, "a silent step after a spike"),
         (neuron.strict, "a strict comparison"),
+        (neuron.reset == "soft_raised", "the reset 'soft_raised'"),
         (neuron.alpha_syn is not None, "synaptic currents"),
         (neuron.table is not None, "an activation from a table"),
     ):
