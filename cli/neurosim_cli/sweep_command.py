@@ -51,6 +51,10 @@ def sweep(
     """
     for name in ONE_THREAD:  # before numpy is loaded: every point is computed by one thread
         os.environ.setdefault(name, "1")
+    if not schema and dask is None and (workers or os.cpu_count() or 1) > 1:
+        from neurosim.cluster.early import serve_workers
+
+        serve_workers(["neurosim_mapper.sweep.warm_up"])
     from neurosim.errors import InputFileError, UsageError
     from neurosim_cli.output import progress, remark, show, show_json
     from neurosim_mapper.sweep import read_study, run_study, study_schema

@@ -1,1 +1,1 @@
-"""Calls, and the samples of a run, spread over a Dask cluster."""
+"""Calls, and the samples of a run, spread over a Dask cluster; workers of this machine."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from support.sweeps import N_POINTS, write_study
@@ -47,3 +50,17 @@ def test_nobody_at_the_other_end(neurosim_command, tmp_path, monkeypatch):
 def test_the_shipped_example_has_64_points():
     study = read_study(EXAMPLE)
     assert study.n_points == 64
+
+
+def test_worker_processes_of_the_command(neurosim_command, tmp_path):
+    """Forked from a process that has loaded everything; the same table as without workers."""
+    write_study(tmp_path)
+    neurosim_command("sweep", "study.yaml", "-o", "one", "--workers", 1)
+    words = ("-m", "neurosim_cli", "sweep", "study.yaml", "-o", "two", "--workers", "2")
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    found = subprocess.run(
+        [sys.executable, *words], cwd=tmp_path, env=os.environ | path, capture_output=True
+    )
+    assert found.returncode == 0, found.stderr
+    one, two = (tmp_path / name / "result" / "table.csv" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()

@@ -5,9 +5,11 @@ Each engine takes numbered tasks and yields numbered outcomes in the order in wh
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 
 from neurosim.cluster.calls import connected, spread
+from neurosim.cluster.early import leave_with
 from neurosim_mapper.sweep.task import PACKAGES, Outcome, Task, evaluate
 
 Numbered = tuple[int, Task]
@@ -56,6 +58,12 @@ def _numbered(task: Numbered) -> tuple[int, Outcome]:
     return task[0], evaluate(task[1])
 
 
+def _of_leader(leader: int, task: Numbered) -> tuple[int, Outcome]:
+    """In a worker process."""
+    leave_with(leader)
+    return _numbered(task)
+
+
 def _noted(tasks: Iterable[Numbered], handed: dict[int, Task]) -> Iterator[Numbered]:
     """Pass tasks on, keeping those whose outcome is not known yet."""
     for number, task in tasks:
@@ -68,7 +76,7 @@ def _pool(tasks: Iterable[Numbered], n_workers: int) -> Iterator[tuple[int, Outc
 
     with parallel_config("loky", inner_max_num_threads=1):
         pool = Parallel(n_workers, return_as="generator_unordered", pre_dispatch="2*n_jobs")
-        yield from pool(delayed(_numbered)(task) for task in tasks)
+        yield from pool(delayed(_of_leader)(os.getpid(), task) for task in tasks)
 
 
 def _one_by_one(tasks: dict[int, Task]) -> Iterator[tuple[int, Outcome]]:
