@@ -20,7 +20,7 @@ _HOME = {
     "map_network": "neurosim_mapper.pipeline",
 }
 _NODES = (
-    "Input", "Output", "Linear", "Conv", "Pool2d", "Flatten", "Scale", "BatchNorm", "Delay",
+    "Input", "Output", "Linear", "Conv", "Pool", "Flatten", "Scale", "BatchNorm", "Delay",
     "Neuron", "lif", "liaf",
 )  # fmt: skip
 _HOME |= dict.fromkeys(_NODES, "neurosim_mapper.nodes")

@@ -29,7 +29,7 @@ from neurosim_mapper.nodes import (
     Neuron,
     Node,
     Output,
-    Pool2d,
+    Pool,
     Product,
     Scale,
     Shape,
@@ -297,7 +297,7 @@ def apply_node(node: Node, x: FloatArray) -> FloatArray:
         return result if node.bias is None else result + node.bias
     if isinstance(node, Conv):
         return _convolve(node, x)
-    if isinstance(node, Pool2d):
+    if isinstance(node, Pool):
         return _pool(node, x)
     if isinstance(node, Flatten):
         return x.reshape(x.shape[0], *node.out_shape(x.shape[1:]))
@@ -358,10 +358,11 @@ def _convolve(node: Conv, x: FloatArray) -> FloatArray:
     return result if node.bias is None else result + _per_channel(node.bias, x.ndim)
 
 
-def _pool(node: Pool2d, x: FloatArray) -> FloatArray:
+def _pool(node: Pool, x: FloatArray) -> FloatArray:
     """Sum, mean (over the whole window, padding included) or maximum."""
     empty = -np.inf if node.mode == "max" else 0.0
-    windows = _windows(_pad(x, node.padding, empty), node.kernel, node.stride, (1, 1))
+    dilation = (1,) * len(node.kernel)
+    windows = _windows(_pad(x, node.padding, empty), node.kernel, node.stride, dilation)
     stack = np.stack(list(windows))
     if node.mode == "max":
         highest = stack.max(axis=0)

@@ -40,7 +40,7 @@ from neurosim_mapper.nodes import (
     Neuron,
     Node,
     Output,
-    Pool2d,
+    Pool,
     Scale,
     Shape,
     spread,
@@ -143,7 +143,7 @@ def fold(network: Network) -> FoldedNetwork:
         if isinstance(node, Neuron):
             layers.append(_layer(name, node, incoming))
             values[name] = _sent_by(name, incoming.shape)
-        elif isinstance(node, Pool2d) and node.mode == "max":
+        elif isinstance(node, Pool) and node.mode == "max":
             layers.append(_max_pool_layer(name, node, incoming, network))
             values[name] = _sent_by(name, layers[-1].shape)
             notes.append(f"{name!r}: the maximum of spikes is an OR, an added layer of neurons.")
@@ -235,17 +235,17 @@ def _conv(node: Node, shape: Shape) -> tuple[LinearMap, FloatArray]:
 
 
 def _pool(node: Node, shape: Shape) -> tuple[LinearMap, FloatArray]:
-    assert isinstance(node, Pool2d)
+    assert isinstance(node, Pool)
     share = 1.0 / float(np.prod(node.kernel)) if node.mode == "avg" else 1.0
-    weight = np.full((shape[0], 1, *node.kernel), share)
-    linear = ConvMap(
-        weight,
-        (shape[0], shape[1], shape[2]),
-        (node.stride[0], node.stride[1]),
-        (node.padding[0], node.padding[1]),
+    window = Conv(
+        np.full((shape[0], 1, *node.kernel), share),
+        None,
+        node.stride,
+        node.padding,
+        (1,) * len(node.kernel),
         groups=shape[0],
     )
-    return linear, np.zeros(())
+    return _conv(window, shape)
 
 
 def _scale(node: Node, shape: Shape) -> tuple[LinearMap, FloatArray]:
@@ -262,7 +262,7 @@ def _batch_norm(node: Node, shape: Shape) -> tuple[LinearMap, FloatArray]:
 _LINEAR: Final[dict[type[Node], Callable[[Node, Shape], tuple[LinearMap, FloatArray]]]] = {
     Linear: _linear,
     Conv: _conv,
-    Pool2d: _pool,
+    Pool: _pool,
     Scale: _scale,
     BatchNorm: _batch_norm,
 }
@@ -282,7 +282,7 @@ def _layer(name: str, neuron: Neuron, incoming: _Value, added: bool = False) -> 
     return FoldedLayer(name, incoming.shape, neuron, projections, bias, added=added)
 
 
-def _max_pool_layer(name: str, node: Pool2d, incoming: _Value, network: Network) -> FoldedLayer:
+def _max_pool_layer(name: str, node: Pool, incoming: _Value, network: Network) -> FoldedLayer:
     """Neurons that fire when anything in their window does."""
     one_source = len(incoming.terms) == 1 and not incoming.bias.any()
     term = incoming.terms[0]

@@ -217,40 +217,46 @@ def window_out(
 
 
 @dataclass(frozen=True)
-class Pool2d(Node):
-    """Sum, average or maximum over windows of each channel.
+class Pool(Node):
+    """Sum, average or maximum over windows of each channel, over one or two space axes.
 
-    Padding counts as zeros; a maximum ignores it, as in torch (the same for spikes and ReLU).
-    A single number counts for both axes.
+    The kernel has one entry per space axis; a single number counts for two. Padding counts as
+    zeros; a maximum ignores it, as in torch (the same for spikes and ReLU).
     """
 
     mode: Literal["sum", "avg", "max"]
     kernel: Shape
     stride: Shape
-    padding: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))
+    padding: tuple[tuple[int, int], ...] = _NONE_EACH
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kernel", _per_axis(self.kernel, 2))
-        object.__setattr__(self, "stride", _per_axis(self.stride, 2))
-        object.__setattr__(self, "padding", _sides(self.padding, 2))
-        if {len(self.kernel), len(self.stride), len(self.padding)} != {2}:
+        n_space = len(self.kernel)
+        object.__setattr__(self, "stride", _per_axis(self.stride, n_space))
+        object.__setattr__(self, "padding", _sides(self.padding, n_space))
+        lengths = {len(self.stride), len(self.padding)}
+        if n_space not in (1, 2) or lengths != {n_space}:
             raise InputFileError(
-                f"Pool2d needs two entries each, has kernel {self.kernel}, stride {self.stride}, "
-                f"padding {self.padding}."
+                f"Pool needs one or two entries each, has kernel {self.kernel}, stride "
+                f"{self.stride}, padding {self.padding}."
             )
         if min(self.kernel) < 1 or min(self.stride) < 1 or min(min(p) for p in self.padding) < 0:
             raise InputFileError(
-                f"Pool2d needs kernel and stride >= 1 and padding >= 0, has {self.kernel}, "
+                f"Pool needs kernel and stride >= 1 and padding >= 0, has {self.kernel}, "
                 f"{self.stride}, {self.padding}."
             )
 
     def out_shape(self, in_shape: Shape) -> Shape:
-        """(channels, height, width)."""
-        if len(in_shape) != 3:
-            raise InputFileError(f"Pool2d expects (channels, height, width), gets {in_shape}.")
+        """(channels, space...)."""
+        n_space = len(self.kernel)
+        if len(in_shape) != n_space + 1:
+            raise InputFileError(
+                f"Pool expects channels and {n_space} space axes, but gets shape {in_shape}."
+            )
+        none = (1,) * n_space
         return (
             in_shape[0],
-            *window_out(in_shape[1:], self.kernel, self.stride, self.padding, (1, 1)),
+            *window_out(in_shape[1:], self.kernel, self.stride, self.padding, none),
         )
 
 

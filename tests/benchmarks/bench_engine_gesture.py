@@ -19,7 +19,7 @@ from neurosim.chip.model import Chip
 from neurosim.run.simulator import simulate
 from neurosim_mapper import map_network
 from neurosim_mapper.network import Network
-from neurosim_mapper.nodes import Conv, Flatten, Input, Linear, Node, Pool2d, liaf
+from neurosim_mapper.nodes import Conv, Flatten, Input, Linear, Node, Pool, liaf
 from tests.benchmarks.engine_table import print_table
 
 TICKS, THRESHOLD, ALPHA = 60, 0.5, 0.3
@@ -47,7 +47,7 @@ def network(layers: list[np.ndarray], activation: Any) -> Network:
         if weight.ndim == 4:
             nodes += [Conv(weight.astype(float), padding=((1, 1), (1, 1))), neurons()]
             if number > 0:
-                nodes += [Pool2d("avg", (2, 2), (2, 2)), neurons()]
+                nodes += [Pool("avg", (2, 2), (2, 2)), neurons()]
         else:
             nodes += [Flatten()] if number == 3 else []
             nodes += [Linear(weight.astype(float)), neurons()]

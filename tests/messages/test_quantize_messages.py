@@ -17,7 +17,7 @@ from neurosim_mapper.nodes import (
     Linear,
     Neuron,
     Node,
-    Pool2d,
+    Pool,
     liaf,
     lif,
 )
@@ -101,23 +101,23 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
         lambda: quantize(
             network(
                 Conv(np.ones((1, 1, 1, 1))),
-                Pool2d("max", (2, 2), (2, 2)),
+                Pool("max", (2, 2), (2, 2)),
                 lif(1.0, 0.5),
                 shape=(1, 4, 4),
             ),
             make_chip(),
         ),
         UnsupportedError,
-        "'pool2d2': a maximum pool needs single spikes of one layer in its window",
+        "'pool2': a maximum pool needs single spikes of one layer in its window",
     ),
     "maximum of an analog input": (
         lambda: quantize(
-            network(Pool2d("max", (2, 2), (2, 2)), lif(1.0, 0.5), shape=(1, 4, 4)),
+            network(Pool("max", (2, 2), (2, 2)), lif(1.0, 0.5), shape=(1, 4, 4)),
             make_chip(),
             np.full((1, 1, 1, 4, 4), 3),
         ),
         UnsupportedError,
-        "'pool2d1': a maximum pool needs spikes (0 or 1), but sees analog values.",
+        "'pool1': a maximum pool needs spikes (0 or 1), but sees analog values.",
     ),
     "late bias": (
         lambda: quantize(network(Linear(WEIGHT, [1.0]), Delay(2), lif(1.0, 0.5)), make_chip()),

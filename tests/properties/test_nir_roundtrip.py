@@ -24,7 +24,7 @@ from neurosim_mapper.nodes import (
     Neuron,
     Node,
     Output,
-    Pool2d,
+    Pool,
     Scale,
     Shape,
 )
@@ -114,7 +114,7 @@ def nodes(draw: st.DrawFn, shape: Shape) -> Node:
     if kind == "pool":
         window = tuple(draw(st.integers(1, min(2, n))) for n in shape[1:])
         padding = draw(st.sampled_from([((0, 0), (0, 0)), ((1, 1), (0, 0)), ((1, 0), (0, 0))]))
-        return Pool2d(draw(st.sampled_from(["sum", "avg", "max"])), window, (1, 2), padding)
+        return Pool(draw(st.sampled_from(["sum", "avg", "max"])), window, (1, 2), padding)
     return draw(convolutions(shape))
 
 

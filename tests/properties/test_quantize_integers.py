@@ -20,7 +20,7 @@ from neurosim_mapper.nodes import (
     Neuron,
     Node,
     Output,
-    Pool2d,
+    Pool,
 )
 from neurosim_mapper.quantizer import quantize
 from neurosim_mapper.reference import run_reference
@@ -69,7 +69,7 @@ def integer_network(rng: np.random.Generator) -> Network:
             padding=((1, 0), (1, 1)),
         ),
         "first": integer_neuron(rng, channels, spiking),
-        "pool": Pool2d("sum", (2, 2), (2, 2)),
+        "pool": Pool("sum", (2, 2), (2, 2)),
         "flat": Flatten(),
         "dense": Linear(rng.integers(-4, 5, (6, channels * 4)), rng.integers(-1, 2, 6)),
         "second": integer_neuron(rng, 6, bool(rng.random() < 0.7)),

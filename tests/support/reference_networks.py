@@ -17,7 +17,7 @@ from neurosim_mapper.nodes import (
     Linear,
     Node,
     Output,
-    Pool2d,
+    Pool,
     liaf,
     lif,
 )
@@ -57,7 +57,7 @@ def mlp(*sizes: int) -> Network:
 
 def lenet5(pool_neurons: bool) -> Network:
     """LeNet-5 on 28 x 28: 6c5 (padding 2), pool, 16c5, pool, 120, 84, 10."""
-    pool: list[Node] = [Pool2d("sum", (2, 2), (2, 2))] + [lif(1.0, 1.0)] * pool_neurons
+    pool: list[Node] = [Pool("sum", (2, 2), (2, 2))] + [lif(1.0, 1.0)] * pool_neurons
     nodes: list[Node] = [Input((1, 28, 28)), conv(1, 6, 5, 1, 2), spiking(), *pool]
     nodes += [conv(6, 16, 5), spiking(), *pool, Flatten()]
     for n_in, n_out in ((400, 120), (120, 84), (84, 10)):
@@ -75,7 +75,7 @@ def cnn() -> Network:
 def dvs(reduce: str) -> Network:
     """32 x 32 x 2: 16c - 32c - 64c - fc128 - 11; `reduce` is stride, pool or pool+neurons."""
     stride = 2 if reduce == "stride" else 1
-    pool: list[Node] = [] if reduce == "stride" else [Pool2d("sum", (2, 2), (2, 2))]
+    pool: list[Node] = [] if reduce == "stride" else [Pool("sum", (2, 2), (2, 2))]
     pool += [lif(1.0, 1.0)] * (reduce == "pool+neurons")
     nodes: list[Node] = [Input((2, 32, 32)), conv(2, 16, 3, 1, 1), spiking(), *pool]
     nodes += [conv(16, 32, 3, stride, 1), spiking(), *pool]
@@ -93,7 +93,7 @@ def vgg16() -> Network:
         for count in block:
             nodes += [conv(channels, count, 3, 1, 1), spiking()]
             channels = count
-        nodes.append(Pool2d("max", (2, 2), (2, 2)))
+        nodes.append(Pool("max", (2, 2), (2, 2)))
     nodes += [Flatten(), Linear(_weights(10, 512)), spiking()]
     return Network.sequential(nodes)
 
@@ -121,7 +121,7 @@ def resnet18() -> Network:
             skip = add(f"s{i}", conv(channels, count, 1, stride), here)
         here = add(f"n{i}b", spiking(), second, skip)
         channels = count
-    pooled = add("flat", Flatten(), add("pool", Pool2d("avg", (4, 4), (4, 4)), here))
+    pooled = add("flat", Flatten(), add("pool", Pool("avg", (4, 4), (4, 4)), here))
     add("output", Output(), add("out", spiking(), add("fc", Linear(_weights(10, 512)), pooled)))
     return Network(nodes, tuple(edges))
 
@@ -149,7 +149,7 @@ def liaf_net(name: str) -> Network:
     for count, pool in plan:
         nodes += [conv(channels, count, 3, 1, 1), liaf(1.0, 0.5)]
         if pool > 1:
-            nodes.append(Pool2d("avg", (pool, pool), (pool, pool)))
+            nodes.append(Pool("avg", (pool, pool), (pool, pool)))
             if name == "gesture":
                 nodes.append(liaf(1.0, 0.3))  # PoolingLIAF: neurons behind the pool
         channels, side = count, side // pool

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from neurosim.chip.files import load_chip
 from neurosim_mapper.estimate import estimate
 from neurosim_mapper.network import Network
-from neurosim_mapper.nodes import Conv, Flatten, Input, Linear, Pool2d, lif
+from neurosim_mapper.nodes import Conv, Flatten, Input, Linear, Pool, lif
 from neurosim_mapper.partition.geometry import Axis
 from neurosim_mapper.readers import read_network, write_network
 from neurosim_mapper.readers.nir_layout import STAND_IN_SIZE
@@ -24,7 +24,7 @@ def checkpoint(tmp_path):
         Input((3, 16, 16)),
         Conv(rng.normal(size=(24, 3, 4, 4)), None, (2, 2), ((1, 1), (1, 1))),
         lif(1.0, 1.0),
-        Pool2d("sum", (2, 2), (2, 2)),
+        Pool("sum", (2, 2), (2, 2)),
         Conv(rng.normal(size=(32, 24, 3, 3)), None, (1, 1), ((1, 1), (1, 1))),
         lif(1.0, 1.0),
         Flatten(),

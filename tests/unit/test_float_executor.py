@@ -22,7 +22,7 @@ from neurosim_mapper.nodes import (
     Neuron,
     Node,
     Output,
-    Pool2d,
+    Pool,
     Scale,
     liaf,
     lif,
@@ -80,7 +80,7 @@ def test_one_number_counts_for_every_axis() -> None:
         spelt.dilation,
     )
     assert Conv(np.ones((2, 3, 5)), padding=(1,)).padding == ((1, 1),)
-    pool = Pool2d("max", 2, 2)
+    pool = Pool("max", 2, 2)
     assert (pool.kernel, pool.stride, pool.padding) == ((2, 2), (2, 2), ((0, 0), (0, 0)))
 
 
@@ -96,13 +96,22 @@ def test_convolution_over_one_axis_is_the_one_over_two_with_one_row() -> None:
 @pytest.mark.parametrize(("mode", "combine"), [("sum", np.sum), ("avg", np.mean), ("max", np.max)])
 def test_pooling_combines_each_window(mode: Any, combine: Any) -> None:
     x = np.random.default_rng(3).normal(size=(2, 3, 5, 6))
-    node = Pool2d(mode, (2, 3), (1, 2), ((1, 0), (0, 1)))
+    node = Pool(mode, (2, 3), (1, 2), ((1, 0), (0, 1)))
     border = -np.inf if mode == "max" else 0.0  # as torch pads
     padded = np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 1)), constant_values=border)
     expected = np.zeros((2, *node.out_shape((3, 5, 6))))
     for s, c, i, j in np.ndindex(*expected.shape):
         expected[s, c, i, j] = combine(padded[s, c, i : i + 2, 2 * j : 2 * j + 3])
     np.testing.assert_allclose(apply_node(node, x), expected, rtol=1e-12)
+
+
+def test_pooling_over_one_axis_is_the_one_over_two_with_one_row() -> None:
+    x = np.random.default_rng(4).normal(size=(2, 3, 9))
+    one = Pool("avg", (3,), (2,), ((1, 0),))
+    two = Pool("avg", (1, 3), (1, 2), ((0, 0), (1, 0)))
+    expected = apply_node(two, x[:, :, None])[:, :, 0]
+    np.testing.assert_array_equal(apply_node(one, x), expected)
+    assert one.out_shape((3, 9)) == expected.shape[1:]
 
 
 def test_flatten_is_row_major_and_can_keep_axes() -> None:

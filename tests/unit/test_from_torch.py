@@ -103,6 +103,51 @@ class LIFSqueeze(nn.Module):
         return n
 
 
+class LIFTorch(nn.Module):
+    """Rockpool: i = beta (i + x + s w_rec), v = alpha v + i + bias, n = floor(v / threshold)."""
+
+    def __init__(self, w_rec: Any = None) -> None:
+        super().__init__()
+        self.dt, self.n_synapses, self.noise_std = 1e-3, 1, 0.0
+        self.alpha, self.beta = torch.tensor(0.75), torch.tensor([[0.5]])
+        self.bias, self.threshold = torch.tensor(0.0625), torch.tensor(0.75)
+        self.max_spikes_per_dt = torch.tensor(3.0)
+        self.w_rec = torch.zeros(1, 1) if w_rec is None else w_rec
+        self.v: Any = None
+
+    def forward(self, x: Any) -> Any:
+        i, v, s = (torch.zeros_like(x),) * 3 if self.v is None else self.v
+        back = s @ self.w_rec if self.w_rec.any() else 0.0
+        i = self.beta[0] * (i + x + back)
+        v = self.alpha * v + i + self.bias
+        s = torch.clamp(torch.floor(v / self.threshold) * (v >= self.threshold), max=3)
+        self.v = (i, v - s * self.threshold, s)
+        return s
+
+
+class LinearTorch(nn.Module):
+    """Rockpool: weights (inputs, outputs)."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(n_in, n_out)), None
+
+    def forward(self, x: Any) -> Any:
+        return x @ self.weight
+
+
+class Lapicque(Leaky):
+    """snnTorch: an RC circuit, mem = (1 - dt / RC) mem + dt / C x."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.R, self.C, self.time_step = torch.tensor(4.0), torch.tensor(0.5), torch.tensor(0.25)
+        self.beta = torch.tensor(0.875)
+
+    def forward(self, x: Any, mem: Any = None) -> Any:
+        return super().forward(0.5 * x, mem)
+
+
 class Step(nn.Module):
     """A convolution, an addition and two kinds of neurons, called tick by tick."""
 
@@ -150,6 +195,8 @@ def doubles(module: Any) -> Any:
         lambda: LIFNode(-0.25, decay_input=False),
         LIFBoxCell,
         LIFSqueeze,
+        LIFTorch,
+        Lapicque,
     ],
 )
 def test_the_network_puts_out_what_the_module_does(neuron: Any) -> None:
@@ -202,3 +249,162 @@ def test_a_module_stays_as_it_was() -> None:
     from_torch(module, torch.rand(1, 3))
     assert module.training
     assert not module[0]._forward_hooks
+
+
+class Unrolled(nn.Module):
+    """Two layers of Rockpool, called tick by tick; the second is recurrent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = LinearTorch(3, 4), LinearTorch(4, 5)
+        self.one, self.two = LIFTorch(), LIFTorch(torch.randn(5, 5, dtype=torch.float64))
+
+    def forward(self, x: Any) -> Any:
+        return torch.stack([self.two(self.b(self.one(self.a(tick)))) for tick in x])
+
+
+def test_rockpool_layers_and_their_recurrent_weights() -> None:
+    torch.manual_seed(5)
+    module = Unrolled().double()
+    x = 3 * torch.rand(8, 4, 3, dtype=torch.float64)
+    expected = module(x).detach().numpy()
+    module.one.v = module.two.v = None
+    assert expected.max() > 1
+    given = run_float(from_torch(module, x, input_shape=(3,)), x.numpy().swapaxes(0, 1))
+    np.testing.assert_array_equal(given, expected.swapaxes(0, 1))
+    module.one.noise_std = 0.1
+    with pytest.raises(UnsupportedError, match="Layer 'one': LIFTorch with noise_std"):
+        from_torch(module, x, input_shape=(3,))
+
+
+def test_functions_between_layers() -> None:
+    torch.manual_seed(6)
+
+    class Between(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.line = nn.Conv2d(2, 3, 3, padding=1), nn.Linear(81, 4)
+
+        def forward(self, x: Any) -> Any:
+            f = nn.functional
+            a = f.relu(f.avg_pool2d(self.conv(x), 2, stride=2))
+            b = f.max_pool2d(f.tanh(a), kernel_size=1)
+            return self.line(torch.cat([0.5 * a - b / 4, -a, torch.sigmoid(b)], 1).flatten(1))
+
+    module, x = Between().double().eval(), torch.randn(3, 2, 6, 6, dtype=torch.float64)
+    given = run_float(from_torch(module, x), x.numpy()[:, None])[:, 0]
+    np.testing.assert_allclose(given, module(x).detach().numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("pool", "n_out"),
+    [
+        (nn.AvgPool1d(2), 15),
+        (nn.MaxPool1d(3, 2, 1), 15),
+        (nn.AdaptiveAvgPool1d(5), 15),
+        (nn.AdaptiveMaxPool1d(2), 6),
+    ],
+)
+def test_pools_over_one_axis(pool: Any, n_out: int) -> None:
+    torch.manual_seed(7)
+    module = nn.Sequential(nn.Conv1d(2, 3, 3, padding=1), nn.ReLU(), pool, nn.Flatten())
+    module = nn.Sequential(*module, nn.Linear(n_out, 4)).double().eval()
+    x = torch.randn(3, 2, 10, dtype=torch.float64)
+    given = run_float(from_torch(module, x), x.numpy()[:, None])[:, 0]
+    np.testing.assert_allclose(given, module(x).detach().numpy(), atol=1e-12)
+
+
+class LIAFNode(LIFNode):
+    """SpikingJelly: the state of a LIF, but act(potential) comes out."""
+
+    def __init__(self, act: Any) -> None:
+        super().__init__()
+        self.act, self.threshold_related = act, False
+
+    def forward(self, x: Any) -> Any:
+        v = torch.zeros_like(x) if self.v is None else self.v
+        h = v - v / self.tau + x / self.tau
+        self.v = h * (h < self.v_threshold).to(x.dtype)
+        return self.act(h)
+
+    def reset(self) -> None:
+        self.v = None
+
+
+def cube(value: Any) -> Any:
+    """A function that no chip has a name for."""
+    return value**3
+
+
+@pytest.mark.parametrize("act", [cube, nn.LeakyReLU(0.25)])
+def test_any_activation_becomes_a_table(act: Any) -> None:
+    torch.manual_seed(8)
+    module = nn.Sequential(nn.Linear(3, 4), LIAFNode(act), nn.Linear(4, 2), nn.GELU()).double()
+    x = torch.randn(16, 3, dtype=torch.float64)
+    expected = module(x).detach().numpy()
+    module[1].reset()
+    network = from_torch(module, x)
+    assert module[1].act is act
+    assert sum("is a table of 256 values" in said for said in network.assumptions) == 2
+    given = run_float(network, x.numpy()[:, None])[:, 0]
+    # half a step of the table times the slope, through both layers
+    np.testing.assert_allclose(given, expected, atol=0.06)
+    assert np.abs(given).max() > 0.1
+
+
+def test_activations_given_by_the_caller() -> None:
+    torch.manual_seed(9)
+    module = nn.Sequential(nn.Linear(3, 4), LIAFNode(cube)).double()
+    x = torch.randn(16, 3, dtype=torch.float64)
+    potential = np.asarray((x @ module[0].weight.T + module[0].bias).detach()) / 2
+    stairs = np.arange(256.0)
+    network = from_torch(module, x, activations={"1": (stairs, 0.125)})
+    index = np.clip(np.floor(potential / 0.125 + 0.5), -128, 127) + 128
+    np.testing.assert_array_equal(run_float(network, x.numpy()[:, None])[:, 0], index)
+    named = from_torch(module, x, activations={"1": torch.tanh})
+    given = run_float(named, x.numpy()[:, None])[:, 0]
+    np.testing.assert_allclose(given, np.tanh(potential), atol=1e-12)
+
+
+def test_activations_that_cannot_become_tables() -> None:
+    module, x = nn.Sequential(nn.Linear(3, 4), LIAFNode(cube)), torch.randn(4, 3)
+    with pytest.raises(UsageError, match="activations names the layer '7'; known: 0, 1"):
+        from_torch(module, x, activations={"7": torch.tanh})
+    with pytest.raises(UsageError, match="gives the layer '1' a int; needed: a callable"):
+        from_torch(module, x, activations={"1": 3})
+    with pytest.raises(UnsupportedError, match="Layer '1': its activation cannot be called"):
+        from_torch(module, x, activations={"1": lambda u: u.cumsum(-1)})
+    silent = nn.Sequential(nn.Linear(3, 4, bias=False), LIAFNode(cube))
+    with pytest.raises(UsageError, match="met nothing but zeros"):
+        from_torch(silent, torch.zeros(1, 3))
+
+
+def test_a_neuron_with_parts_is_named_as_a_whole() -> None:
+    class EIFNode(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.surrogate_function = nn.Sigmoid()
+
+        def forward(self, x: Any) -> Any:
+            return self.surrogate_function(torch.exp(x))
+
+    with pytest.raises(UnsupportedError, match="Layer '1': a EIFNode has no form on a chip"):
+        from_torch(nn.Sequential(nn.Linear(3, 4), EIFNode()), torch.rand(1, 3))
+
+
+def test_joined_values_are_those_of_torch_cat() -> None:
+    torch.manual_seed(10)
+
+    class Joined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Conv2d(2, 3, 1), nn.Conv2d(3, 2, 1), nn.Linear(28, 5)
+
+        def forward(self, x: Any) -> Any:
+            first = self.a(x)
+            whole = torch.cat([x, first, self.b(first)], dim=-3)  # skips over two layers
+            return self.c(whole.flatten(-3))
+
+    module, x = Joined().double(), torch.randn(3, 2, 2, 2, dtype=torch.float64)
+    given = run_float(from_torch(module, x), x.numpy()[:, None])[:, 0]
+    np.testing.assert_allclose(given, module(x).detach().numpy(), atol=1e-12)

@@ -28,7 +28,7 @@ from neurosim_mapper.nodes import (
     Neuron,
     Node,
     Output,
-    Pool2d,
+    Pool,
     Scale,
     liaf,
     lif,
@@ -71,7 +71,7 @@ def chain(rng: np.random.Generator) -> list[Node]:
             nodes.append(Conv(rng.normal(size=(c_new, c, k, k)), bias, stride, pads, (1, 1)))
         elif kind == 1 and min(high, wide) > 3:
             mode = "avg" if rng.random() < 0.5 else "sum"
-            nodes.append(Pool2d(mode, (2, k), (2, 2), pads))
+            nodes.append(Pool(mode, (2, k), (2, 2), pads))
         elif kind == 2:
             nodes.append(norm())
         elif kind == 3:
@@ -151,7 +151,7 @@ def test_a_loop_is_a_projection_one_tick_late() -> None:
 
 def test_the_maximum_of_spikes_is_a_layer() -> None:
     network = Network.sequential(
-        [Input((2, 4, 4)), lif(0.5, 0.5), Pool2d("max", (2, 2), (2, 2)), Neuron()]
+        [Input((2, 4, 4)), lif(0.5, 0.5), Pool("max", (2, 2), (2, 2)), Neuron()]
     )
     folded = fold(network)
     assert [layer.added for layer in folded.layers] == [False, True, False]

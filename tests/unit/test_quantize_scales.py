@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.float_executor import run_float, trace_float
 from neurosim_mapper.network import Network
-from neurosim_mapper.nodes import RESETS, Conv, Flatten, Input, Linear, Neuron, Pool2d, liaf, lif
+from neurosim_mapper.nodes import RESETS, Conv, Flatten, Input, Linear, Neuron, Pool, liaf, lif
 from neurosim_mapper.quantizer import quantization_report, quantize
 from neurosim_mapper.quantizer.activation import requantisation
 from neurosim_mapper.quantizer.figures import signal_to_noise_db
@@ -243,7 +243,7 @@ def test_average_pooling_between_neurons_and_weights() -> None:
             Input((1, 8, 8)),
             Conv(rng.normal(size=(4, 1, 3, 3)), padding=((1, 1), (1, 1))),
             lif(0.5, 0.5),
-            Pool2d("avg", (2, 2), (2, 2)),
+            Pool("avg", (2, 2), (2, 2)),
             Flatten(),
             Linear(rng.normal(size=(10, 64)) * 0.3),
             lif(0.5, 0.5, reset="soft", rho=0.5),

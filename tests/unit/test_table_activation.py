@@ -14,7 +14,7 @@ from neurosim_mapper import (
     Linear,
     Network,
     Neuron,
-    Pool2d,
+    Pool,
     quantize,
     read_network,
     run_float,
@@ -74,7 +74,7 @@ def test_tables_are_checked() -> None:
 def test_a_maximum_ignores_padding_as_in_torch() -> None:
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(2).normal(size=(2, 3, 4, 5, 5)) - 2.0
-    pool = Pool2d("max", (3, 3), (2, 2), ((1, 1), (1, 1)))
+    pool = Pool("max", (3, 3), (2, 2), ((1, 1), (1, 1)))
     found = run_float(Network.sequential([Input((4, 5, 5)), pool]), x)
     expected = torch.nn.functional.max_pool2d(torch.as_tensor(x).flatten(0, 1), 3, 2, 1)
     np.testing.assert_array_equal(found.reshape(expected.shape), expected.numpy())

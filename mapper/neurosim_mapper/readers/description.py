@@ -8,7 +8,7 @@ file names; what is neither said nor in the reading is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -29,7 +29,7 @@ from neurosim_mapper.nodes import (
     Neuron,
     Node,
     Output,
-    Pool2d,
+    Pool,
     Scale,
 )
 from neurosim_mapper.readers.description_fields import BLANK, Section
@@ -38,6 +38,7 @@ from neurosim_mapper.readers.readings import (
     CHOICES,
     KNOWN,
     READINGS,
+    ROCKPOOL_DT,
     Reading,
     override,
     settled_timing,
@@ -117,6 +118,8 @@ def read_description(
         raise top.fail("neurosim_network", f"needs to be {FORMAT}, the version of this format.")
     top.state = read_state_dict(_checkpoint(top, path))
     chosen = override(_reading(top, reading), choices or {})
+    if chosen.dt is None:
+        chosen = replace(chosen, dt=ROCKPOOL_DT)
     with np.errstate(all="ignore"):
         return _Builder(top, chosen).network()
 
@@ -285,7 +288,7 @@ class _Builder:
     def equation(self, section: Section) -> Equation:
         """What the section says; the rest from the reading."""
         base = self.reading
-        dt = section.scalar("dt", base.dt)
+        dt = section.scalar("dt", base.tick)
 
         def get(key: str, default: Any) -> Any:
             return section.number(key, dt) if section.has(key) else default
@@ -424,11 +427,13 @@ def _conv(section: Section) -> Node:
 
 
 def _pool(section: Section) -> Node:
-    kernel = section.integers("kernel", 2)
-    stride = section.integers("stride", 2) if section.has("stride") else kernel
-    padding = tuple((p, p) for p in section.integers("padding", 2, 0))
-    mode: Any = section.text("kind").removesuffix("_pool")
-    return Pool2d(mode, kernel, stride, padding)
+    kind = section.text("kind")
+    n_space = 1 if kind.endswith("1d") else 2
+    kernel = section.integers("kernel", n_space)
+    stride = section.integers("stride", n_space) if section.has("stride") else kernel
+    padding = tuple((p, p) for p in section.integers("padding", n_space, 0))
+    mode: Any = kind.partition("_")[0]
+    return Pool(mode, kernel, stride, padding)
 
 
 def _flatten(section: Section) -> Node:
@@ -457,9 +462,11 @@ KINDS: Final[dict[str, tuple[tuple[str, ...], Callable[[Section], Node] | None]]
     "linear": ((*COMMON, "weight", "weight_in_out", "bias"), _linear),
     "conv1d": (_CONV_KEYS, _conv),
     "conv2d": (_CONV_KEYS, _conv),
-    "sum_pool": (_POOL_KEYS, _pool),
-    "avg_pool": (_POOL_KEYS, _pool),
-    "max_pool": (_POOL_KEYS, _pool),
+    **{
+        f"{mode}_pool{axes}": (_POOL_KEYS, _pool)
+        for mode in ("sum", "avg", "max")
+        for axes in ("", "1d")
+    },
     "flatten": ((*COMMON, "start", "end"), _flatten),
     "batch_norm": ((*COMMON, "weight", "bias", "mean", "variance", "eps"), _batch_norm),
     "scale": ((*COMMON, "scale"), _scale),

@@ -18,6 +18,7 @@ from neurosim_mapper.readers.readings import Reading, settled_timing
 
 UNLIMITED_SPIKES: Final = 2**31 - 1
 DYNAMIC_KINDS: Final = frozenset({"I", "IF", "LI", "LIF", "CubaLI", "CubaLIF"})
+LEAKY_KINDS: Final = DYNAMIC_KINDS - {"I", "IF"}
 NEURON_KINDS: Final = DYNAMIC_KINDS | {"Threshold"}
 
 
@@ -60,7 +61,7 @@ def discretise(
     spiking = entry.kind in ("IF", "LIF", "CubaLIF")
     rule = reading.gain if spiking or reading.li_gain is None else reading.li_gain
     if entry.kind in ("I", "IF"):
-        alpha, gain = one, values["r"] * reading.dt if rule == "file" else one
+        alpha, gain = one, values["r"] * reading.tick if rule == "file" else one
         if not np.isfinite(gain).all():
             raise entry.fail("'r' is infinite.")
     else:
@@ -75,6 +76,28 @@ def discretise(
     else:
         settings |= {"output": "analog", "reset": "none"}
     return gain, Neuron(**settings)
+
+
+def time_step_of(entry: NodeEntry) -> float:
+    """The tick that Rockpool writes into r of a leaky node: r = tau exp(-dt/tau) / dt.
+
+    With z = dt/tau this is z exp(z) = 1/r. Raises InputFileError if r and tau of the node's neurons
+    do not tell one tick.
+    """
+    values = _parameters(entry)
+    tau = values["tau" if "tau" in values else "tau_mem"]
+    tau, r = np.broadcast_arrays(tau, values["r"])
+    usable = np.isfinite(tau) & np.isfinite(r) & (tau > 0) & (r > 0)
+    z = np.log1p(1 / r[usable])
+    for _ in range(60):  # Newton on z + log z + log r, which is concave: no overshoot below 0
+        z = np.maximum(z - (z + np.log(z) + np.log(r[usable])) / (1 + 1 / z), z / 10)
+    told = z * tau[usable]
+    if not told.size or float(np.ptp(told)) > 1e-3 * float(told.min()):
+        found = f" ({told.min():g} to {told.max():g})" if told.size else ""
+        raise entry.fail(f"'r' and the time constants do not tell one tick{found}. Say dt.")
+    middle = float(np.median(told))
+    rounded = float(f"{middle:.5g}")
+    return rounded if abs(rounded - middle) < 3e-6 * middle else middle
 
 
 def _parameters(entry: NodeEntry) -> Parameters:
@@ -112,7 +135,7 @@ def _constants(values: Parameters, reading: Reading, alpha: FloatArray) -> dict[
     }
     if reading.v_min is not None:
         # The clamp acts on what the reset left; the soma's floor on what the leak makes of it.
-        found["floor"] = alpha * reading.v_min + found["beta"]
+        found["floor"] = alpha * reading.v_min + drift
     return found
 
 
@@ -193,7 +216,7 @@ def _rate(entry: NodeEntry, name: str, tau: FloatArray, reading: Reading) -> Flo
     """dt / tau."""
     if (tau == 0).any() or ((tau < 0).any() and reading.decay_clamp is None):
         raise entry.fail(f"{name!r} is {float(tau.min()):g}; a time constant above 0 is needed.")
-    return np.asarray(reading.dt / tau)
+    return np.asarray(reading.tick / tau)
 
 
 def _decay(rate: FloatArray, rule: str, reading: Reading) -> FloatArray:

@@ -27,8 +27,8 @@ class Equation:
         I = syn_decay I + x  (decay_then_add)  or  syn_decay (I + x)  (add_then_decay);  I = x
         U = decay V + gain I + constant
         n = U > threshold  or  U >= threshold; with max_spikes other than 1 floor(U / threshold)
-        V = U - n subtract (soft), reset_value where n > 0 (hard), U (none); at least v_min;
-            then + reset_add_all
+        V = U - n subtract (soft), reset_value where n > 0 (hard), U (none); then + reset_add_all;
+            at least v_min
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Equation:
             "v_start": decay * _array(self.v_start) + constant,
         }
         if self.v_min is not None:
-            settings["floor"] = decay * _array(self.v_min) + settings["beta"]
+            settings["floor"] = decay * _array(self.v_min) + constant
         if self.syn_decay is not None:
             settings["alpha_syn"] = _array(self.syn_decay)
             if self.syn_update == "add_then_decay":

@@ -10,15 +10,19 @@ add, joining of channels, indexing of axes in front) or named in an error.
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 from neurosim.errors import NeurosimError, UnsupportedError, UsageError
 from neurosim_mapper.network import Network
-from neurosim_mapper.nodes import Flatten, Linear, Node, Shape
+from neurosim_mapper.nodes import Flatten, Linear, Neuron, Node, Pool, Scale, Shape
 from neurosim_mapper.readers.equation import without_first_bias
 from neurosim_mapper.readers.torch_neurons import equation_of, framework_of
+from neurosim_mapper.readers.torch_operations import DIFFERENCES, factor_of, layer_of
+from neurosim_mapper.readers.torch_tables import Tables
 
 _JOIN: Final = frozenset(["cat", "concat", "concatenate"])
 _PASS: Final = frozenset(
@@ -36,34 +40,39 @@ def from_torch(
     *,
     input_shape: Shape | None = None,
     readout: str | None = None,
+    activations: Mapping[str, Any] | None = None,
 ) -> Network:
     """The network that a module in memory computes in evaluation mode.
 
     Parameters
     ----------
-    module : a torch module with neurons of snnTorch, SpikingJelly, Norse, Sinabs or of
+    module : a torch module with neurons of snnTorch, SpikingJelly, Norse, Sinabs, Rockpool or of
         `neurosim_mapper.torch`.
     sample_input : what the module takes: one tick, (batch, ...), or all, with ticks in front of or
         behind the batch.
     input_shape : shape of one tick of one sample. Found out from the first layer with weights if
         not given: (features,) in front of a Linear, (channels, ...) in front of a convolution.
     readout : ``sum``, ``mean`` or ``last``; by default what the module does at its end, or ``sum``.
+    activations : by path of a LIAF layer or an activation layer, what it applies instead of its own
+        function: a callable on arrays, or (256 values, step) with value k + 128 for a potential of
+        k steps. A callable that has no name on a chip becomes such a table, which reaches twice
+        as far as the sample went; what the network then assumes says so.
 
     Raises
     ------
     UnsupportedError : for a layer or an operation that has no form, by name.
-    UsageError : if the sample does not fit the module.
+    UsageError : if `activations` names no such layer, or the sample does not fit the module.
     """
     import torch
 
     from neurosim_mapper.torch.neurons import Neurons
 
-    if any(isinstance(part, Neurons) for part in module.modules()):
+    if any(isinstance(part, Neurons) for part in _modules(module)):
         from neurosim_mapper.torch.export import export_network
 
         return export_network(module, sample_input, input_shape=input_shape, readout=readout)
     shape = tuple(input_shape or _first_shape(module, tuple(sample_input.shape)))
-    watcher = _Watcher(module, shape)
+    watcher = _Watcher(module, shape, dict(activations or {}))
     was_training = module.training
     module.eval()
     try:
@@ -82,9 +91,16 @@ def from_torch(
     return watcher.network(result, readout)
 
 
+def _modules(module: Any) -> list[Any]:
+    """A module and all inside of it; Rockpool's own `modules` is something else."""
+    from torch import nn
+
+    return list(nn.Module.modules(module))
+
+
 def _first_shape(module: Any, sample: Shape) -> Shape:
     """Shape of one tick, from the first layer that tells how many axes it takes."""
-    for part in module.modules():
+    for part in _modules(module):
         weight = getattr(part, "weight", None)
         n_axes = 0 if weight is None else weight.ndim - 1
         if n_axes >= 1 and n_axes < len(sample):
@@ -95,7 +111,7 @@ def _first_shape(module: Any, sample: Shape) -> Shape:
 class _Watcher:
     """Follows values through one run of a module."""
 
-    def __init__(self, module: Any, shape: Shape) -> None:
+    def __init__(self, module: Any, shape: Shape, activations: dict[str, Any]) -> None:
         from neurosim_mapper.torch.graph import Builder
 
         self.builder = Builder(shape, None)
@@ -104,6 +120,7 @@ class _Watcher:
         self.done: dict[Any, Any] = {}  # layer, or operation and sources: Value
         self.inside = 0
         self.layers = dict(_layers(module, ""))
+        self.tables = Tables(activations)
         self.hooks: list[Any] = []
         self.mode: Any = None
 
@@ -118,6 +135,7 @@ class _Watcher:
         self.kept.append(tensor)
 
     def __enter__(self) -> None:
+        self.tables.watch(self.layers)
         for name, layer in self.layers.items():
             self.hooks.append(layer.register_forward_pre_hook(self._before))
             self.hooks.append(layer.register_forward_hook(self._after(name)))
@@ -128,6 +146,7 @@ class _Watcher:
         self.mode.__exit__(*error)
         for hook in self.hooks:
             hook.remove()
+        self.tables.stop()
 
     def _before(self, module: Any, arguments: Any) -> None:
         self.inside += 1
@@ -137,9 +156,15 @@ class _Watcher:
             self.inside -= 1
             if self.inside:
                 return
+            if is_activation(module):
+                self.tables.met(name, arguments)
             if name not in self.done:
                 incoming = self.value_of(next(iter(arguments), None), name)
-                self.done[name] = self.convert(name, module, incoming)
+                if type(module).__name__ == "Merge" and len(arguments) == 2:  # of Sinabs: a sum
+                    other = self.value_of(arguments[1], name)
+                    self.done[name] = self.builder.sum(name, incoming, other)
+                else:
+                    self.done[name] = self.convert(name, module, incoming)
             first, *others = _tensors(output)
             self.know(first, self.done[name])
             for other in others:
@@ -175,30 +200,38 @@ class _Watcher:
         """A layer of torch, also in the subclasses that frameworks make of them."""
         from neurosim_mapper.torch.modules import HANDLERS
 
-        if (
-            type(module).__name__ in ("SumPool2d", "LPPool2d")
-            and getattr(module, "norm_type", 1) == 1
-        ):
-            from neurosim_mapper.nodes import Pool2d
-
+        if type(module).__name__ == "LinearTorch":  # of Rockpool: (inputs, outputs)
+            bias = None if module.bias is None else _array(module.bias)
+            return self.builder.add(name, Linear(_array(module.weight).T, bias), value)
+        kind = type(module).__name__
+        if kind in ("SumPool2d", "LPPool2d") and getattr(module, "norm_type", 1) == 1:
             kernel = np.broadcast_to(module.kernel_size, 2)
             stride = kernel if module.stride is None else np.broadcast_to(module.stride, 2)
             sizes = (tuple(int(n) for n in kernel), tuple(int(n) for n in stride))
-            return self.builder.add(name, Pool2d("sum", *sizes), value)
-        if type(module).__name__.endswith("Flatten"):
+            return self.builder.add(name, Pool("sum", *sizes), value)
+        if kind == "VotingLayer":  # of SpikingJelly: the mean of neighbours
+            size = int(module.voting_size)
+            weight = np.kron(np.eye(value.shape[0] // size), np.full((1, size), 1 / size))
+            return self.builder.add(name, Linear(weight), value)
+        if kind.startswith("Dropout"):
+            return value
+        if kind.endswith("Flatten"):
             return self.builder.add(name, Flatten(), value)
-        for kind, handler in HANDLERS.items():
-            if isinstance(module, kind):
+        if is_activation(module) and (name in self.tables.given or not _handled(module)):
+            node = self.builder.unique(name)
+            plain = Neuron(output="analog", alpha=np.asarray(0.0), reset="none")
+            return self.builder.add(name, self.tables.settle(name, node, plain, module), value)
+        for known, handler in HANDLERS.items():
+            if isinstance(module, known):
                 return handler(self.builder, name, module, value)
-        raise UnsupportedError(f"a {type(module).__name__} has no form on a chip.")
+        raise UnsupportedError(f"a {kind} has no form on a chip.")
 
     def neuron(self, name: str, module: Any, value: Any, back: Node | None = None) -> Any:
         """Gain, soma, factor and recurrent connection of a neuron module."""
         equation, own_back = equation_of(module)
         weights = getattr(module, "input_weights", None)
         if weights is not None:
-            matrix = np.asarray(weights.detach().cpu().numpy(), dtype=np.float64)
-            value = self.builder.add(f"{name}.in", Linear(matrix), value)
+            value = self.builder.add(f"{name}.in", Linear(_array(weights)), value)
         before, soma, after = equation.chain()
         first = None
         bias = getattr(own_back, "bias", None)
@@ -207,6 +240,8 @@ class _Watcher:
         if before is not None:
             value = self.builder.add(f"{name}.gain", before, value)
             first = value.sources[0]
+        if hasattr(module, "act") and soma.output == "analog":
+            soma = self.tables.settle(name, self.builder.unique(name), soma, module.act)
         value = self.builder.add(name, soma, value)
         first = first or value.sources[0]
         back = own_back or back
@@ -217,31 +252,53 @@ class _Watcher:
 
     def recurrent_container(self, name: str, module: Any, value: Any) -> Any:
         """SpikingJelly's LinearRecurrentContainer: a matrix over the input and the last spikes."""
-        weight = np.asarray(module.rc.weight.detach().cpu().numpy(), dtype=np.float64)
-        bias = module.rc.bias
-        bias = None if bias is None else np.asarray(bias.detach().cpu().numpy(), dtype=np.float64)
+        weight = _array(module.rc.weight)
+        bias = None if module.rc.bias is None else _array(module.rc.bias)
         n_in = value.shape[0]
         value = self.builder.add(f"{name}.in", Linear(weight[:, :n_in], bias), value)
         return self.neuron(f"{name}.neuron", module.sub_module, value, Linear(weight[:, n_in:]))
 
-    def operate(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
+    def operate(
+        self, name: str, arguments: tuple[Any, ...], named: Mapping[str, Any], result: Any
+    ) -> None:
         """What an operation outside of layers makes of known values."""
-        known = [self.values[id(t)] for t in _tensors(arguments) if id(t) in self.values]
+        tensors = _tensors((*arguments, *named.values()))
+        known = [self.values[id(t)] for t in tensors if id(t) in self.values]
         results = [t for t in _tensors(result) if id(t) not in self.values]
         if not known or not results:
             return
-        outcome = self.outcome(name, known, results[0], arguments)
+        layer = layer_of(name, arguments, named) if len(known) == 1 else None
+        bad = next((value for value in known if isinstance(value, str)), None)
+        if bad is not None:
+            outcome = bad
+        elif layer is not None:
+            outcome = self.functional(name, layer, known[0], arguments)
+        else:
+            outcome = self.outcome(name, known, results[0], arguments)
         for tensor in results:
             self.know(tensor, outcome)
 
+    def functional(self, name: str, layer: Any, value: Any, arguments: tuple[Any, ...]) -> Any:
+        """A layer that was called as a function: made once for each value that it gets."""
+        key = (name, repr(layer), value.sources)
+        if key not in self.done:
+            path = self.builder.unique(name)
+            self.done[key] = (path, self.convert(path, layer, value))
+        path, found = self.done[key]
+        if is_activation(layer):
+            self.tables.met(path, arguments)
+        return found
+
     def outcome(self, name: str, known: list[Any], result: Any, arguments: tuple[Any, ...]) -> Any:
         """The value of an operation's result, or a text that says what it was."""
-        bad = next((value for value in known if isinstance(value, str)), None)
-        if bad is not None:
-            return bad
         value, shape = known[0], tuple(result.shape)
         same = all(other.sources == value.sources for other in known)
         tail = shape[-len(value.shape) :] if value.shape else ()
+        factor = factor_of(name, arguments)
+        if factor is not None and len(known) == 1 and tail == value.shape:
+            return self.scaled(name, value, factor)
+        if name in DIFFERENCES and len(known) == 2 and len(arguments) == 2:
+            known[1], name = self.scaled(name, known[1], -1.0), "add"
         if name in _ADD and len(known) == 2:
             key = ("add", value.sources, known[1].sources)
             if key not in self.done:
@@ -261,6 +318,13 @@ class _Watcher:
                 self.done[flat] = self.builder.add("flatten", Flatten(), value)
             return self.done[flat]
         return f"the result of {name!r}"
+
+    def scaled(self, name: str, value: Any, factor: float) -> Any:
+        """A value times a number."""
+        key = ("times", factor, value.sources)
+        if key not in self.done:
+            self.done[key] = self.builder.add(name, Scale(np.asarray(factor)), value)
+        return self.done[key]
 
     def joined(self, name: str, parts: list[Any], shape: Shape) -> Any:
         """Features, or channels of equal images, one behind the other: placed, then added."""
@@ -282,14 +346,41 @@ class _Watcher:
     def network(self, result: Any, readout: str | None) -> Network:
         """What the module returned, as the output."""
         first = next(iter(_tensors(result)), None)
-        return self.builder.finish(self.value_of(first, "the output"), readout)
+        value = self.value_of(first, "the output")
+        notes = self.tables.finish(self.builder.nodes)
+        network = self.builder.finish(value, readout)
+        return replace(network, assumptions=(*network.assumptions, *notes))
+
+
+def is_activation(module: Any) -> bool:
+    """Whether a module is one of torch's elementwise activations."""
+    from torch import nn
+
+    kinds = (nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.MultiheadAttention, nn.GLU)
+    inside = any(kind.__module__ == "torch.nn.modules.activation" for kind in type(module).__mro__)
+    return inside and not isinstance(module, kinds)
+
+
+def _handled(module: Any) -> bool:
+    """Whether an activation has a form of its own."""
+    from neurosim_mapper.torch.modules import HANDLERS
+
+    return any(isinstance(module, kind) for kind in HANDLERS)
+
+
+def _array(tensor: Any) -> Any:
+    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
 
 
 def _layers(module: Any, name: str) -> list[tuple[str, Any]]:
     """Modules that mean something as a whole, by path."""
-    kind = type(module)
-    whole = framework_of(module) is not None or kind.__name__ == "LinearRecurrentContainer"
     children = list(module.named_children())
+    whole = (
+        framework_of(module) is not None
+        or type(module).__name__.endswith("RecurrentContainer")
+        or any(key == "surrogate_function" for key, _ in children)  # a neuron of SpikingJelly
+        or is_activation(module)
+    )
     if whole or (not children and name):
         return [(name or "layer", module)]
     if not children:
@@ -325,7 +416,7 @@ def _mode(watcher: _Watcher) -> Any:
                 name = getattr(func, "__name__", str(func))
                 if func is operator.getitem:
                     name = "__getitem__"
-                watcher.operate(name, (*args, *(kwargs or {}).values()), result)
+                watcher.operate(name, args, kwargs or {}, result)
             return result
 
     return Mode()

@@ -17,9 +17,9 @@ from neurosim_mapper.nodes import FloatArray
 from neurosim_mapper.readers.discretise import DYNAMIC_KINDS
 from neurosim_mapper.readers.fields import NodeEntry
 from neurosim_mapper.readers.nir_graph import FlatGraph
+from neurosim_mapper.readers.readings import ROCKPOOL_DT
 
 HIDDEN_DT: Final = 1e-4  # of snnTorch's and SpikingJelly's exporters
-ROCKPOOL_DT: Final = 1e-3
 UNKNOWN: Final = (None, "Nothing in the file tells who wrote it")
 
 

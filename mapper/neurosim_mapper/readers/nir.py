@@ -15,7 +15,13 @@ import numpy as np
 from neurosim.errors import InputFileError, NeurosimError, UnsupportedError, UsageError
 from neurosim_mapper.network import Edge, Network
 from neurosim_mapper.nodes import Delay, Input, Node, Output, Scale, Shape
-from neurosim_mapper.readers.discretise import DYNAMIC_KINDS, NEURON_KINDS, discretise
+from neurosim_mapper.readers.discretise import (
+    DYNAMIC_KINDS,
+    LEAKY_KINDS,
+    NEURON_KINDS,
+    discretise,
+    time_step_of,
+)
 from neurosim_mapper.readers.fields import NodeEntry
 from neurosim_mapper.readers.guess import guess_writer
 from neurosim_mapper.readers.nir_graph import FlatGraph, flatten_graph, self_recurrent
@@ -192,6 +198,9 @@ class _Builder:
                 return
             assert entry.kind not in DYNAMIC_KINDS  # a reading was demanded
         reading = (self.reading or named_reading("literal")).for_node(name)
+        if reading.dt is None and entry.kind in LEAKY_KINDS:
+            reading = replace(reading, dt=time_step_of(entry))
+            self.notes.append(f"One tick of node {name!r} is {reading.dt:g}, as its r tells.")
         gain, neuron = discretise(entry, reading, name in self.recurrent)
         before = [] if (gain == 1).all() else [Scale(gain)]
         self.add(name, *before, neuron)
@@ -208,7 +217,7 @@ class _Builder:
             section = NodeEntry(entry.name, entry.kind, entry.metadata(SECTION))
             self.add(name, Delay(section.integer("ticks")))
             return
-        found = delay_ticks(entry, self.reading.for_node(name).dt)
+        found = delay_ticks(entry, self.reading.for_node(name).tick)
         if len(found) == 1:
             self.add(name, Delay(next(iter(found))))
             return
@@ -259,7 +268,9 @@ class _Builder:
             try:
                 return self.finish(edges, [note] if n_dropped else [])
             except InputFileError as error:
-                first_error = first_error or error
+                # Without a batch axis the message is about the network, not about that axis.
+                if first_error is None or set(declared[:n_dropped]) == {1}:
+                    first_error = error
         assert first_error is not None  # Input refuses an empty shape
         raise first_error
 
@@ -288,9 +299,11 @@ class _Builder:
                 actual = network.shapes[network.sources(name)[0]]
             else:
                 continue
-            if declared is None or declared[-len(actual) :] == actual:
+            if declared is None or np.prod(declared) == np.prod(actual):
                 continue
-            if np.prod(declared) != np.prod(actual):
+            # Some exporters declare the shape of the neurons' parameters, which spread over axes.
+            spread = zip(reversed(declared), reversed(actual), strict=False)
+            if not all(said in (1, size) for said, size in spread):
                 raise entry.fail(f"the file states the shape {declared}; its data have {actual}.")
 
 

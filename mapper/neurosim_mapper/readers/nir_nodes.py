@@ -15,7 +15,7 @@ from neurosim_mapper.nodes import (
     FloatArray,
     Linear,
     Node,
-    Pool2d,
+    Pool,
     Scale,
     Shape,
 )
@@ -98,7 +98,7 @@ def read_pool(entry: NodeEntry) -> Node:
     kernel = entry.integers("kernel_size", 2)
     stride = entry.integers("stride", 2) if entry.has("stride") else kernel
     mode: Literal["sum", "avg"] = "sum" if entry.kind == "SumPool2d" else "avg"
-    return Pool2d(mode, kernel, stride, read_padding(entry, kernel, stride, (1, 1)))
+    return Pool(mode, kernel, stride, read_padding(entry, kernel, stride, (1, 1)))
 
 
 def read_flatten(entry: NodeEntry) -> Node:

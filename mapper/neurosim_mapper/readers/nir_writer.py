@@ -20,7 +20,7 @@ from neurosim_mapper.nodes import (
     Linear,
     Neuron,
     Output,
-    Pool2d,
+    Pool,
     Scale,
     Shape,
     spread,
@@ -98,7 +98,7 @@ def node_tree(network: Network, name: str) -> Tree:
         )
     if isinstance(node, Conv):
         return _convolution_tree(node, in_shape)
-    if isinstance(node, Pool2d):
+    if isinstance(node, Pool):
         return _pool_tree(node)
     if isinstance(node, Flatten):
         return {
@@ -143,8 +143,9 @@ def _convolution_tree(node: Conv, in_shape: Shape) -> Tree:
     )
 
 
-def _pool_tree(node: Pool2d) -> Tree:
-    if node.mode == "max" or any(before != after for before, after in node.padding):
+def _pool_tree(node: Pool) -> Tree:
+    uneven = any(before != after for before, after in node.padding)
+    if node.mode == "max" or uneven or len(node.kernel) == 1:  # NIR pools over two axes only
         return own_tree(node)
     return {
         "type": "SumPool2d" if node.mode == "sum" else "AvgPool2d",

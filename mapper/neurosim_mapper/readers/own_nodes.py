@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from neurosim.errors import UnsupportedError
-from neurosim_mapper.nodes import RESETS, BatchNorm, Conv, Neuron, Node, Pool2d
+from neurosim_mapper.nodes import RESETS, BatchNorm, Conv, Neuron, Node, Pool
 from neurosim_mapper.readers.fields import NodeEntry
 from neurosim_mapper.readers.nir_layout import Tree
 
@@ -116,7 +116,7 @@ def _choice(entry: NodeEntry, name: str, known: tuple[str, ...] | None, default:
 
 
 def own_tree(node: Node) -> Tree:
-    """Entries of a node in our own type; `Neuron`, `BatchNorm`, `Conv` or `Pool2d`."""
+    """Entries of a node in our own type; `Neuron`, `BatchNorm`, `Conv` or `Pool`."""
     if isinstance(node, Neuron):
         kind = "LIAF" if node.output == "analog" else "NeurosimNeuron"
         return _typed(kind, neuron_tree(node))
@@ -132,7 +132,7 @@ def own_tree(node: Node) -> Tree:
             "groups": np.int64(node.groups),
         }
         return _typed("PaddedConv", entries | ({} if node.bias is None else {"bias": node.bias}))
-    if isinstance(node, Pool2d):
+    if isinstance(node, Pool):
         return _typed(
             "PaddedPool2d",
             {
@@ -175,8 +175,11 @@ def _read_padded_convolution(entry: NodeEntry) -> Node:
 
 def _read_padded_pool(entry: NodeEntry) -> Node:
     mode = _choice(entry, "pooling", ("sum", "avg", "max"), "")
-    kernel, stride = entry.integers("kernel_size", 2), entry.integers("stride", 2)
-    return Pool2d(mode, kernel, stride, _pairs(entry, 2))  # type: ignore[arg-type]
+    kernel = entry.integers("kernel_size")
+    if len(kernel) not in (1, 2):
+        raise entry.fail(f"'kernel_size' has {len(kernel)} entries; needed: 1 or 2.")
+    stride, padding = entry.integers("stride", len(kernel)), _pairs(entry, len(kernel))
+    return Pool(mode, kernel, stride, padding)  # type: ignore[arg-type]
 
 
 def _pairs(entry: NodeEntry, n_space: int) -> tuple[tuple[int, int], ...]:

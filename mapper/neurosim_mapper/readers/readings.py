@@ -95,7 +95,8 @@ class Reading:
     Attributes
     ----------
     name, version : of the named reading that this one started from.
-    dt : one tick, in the file's unit of time after `tau_factor`.
+    dt : one tick, in the file's unit of time after `tau_factor`; None: as Rockpool's r tells it,
+        r = tau exp(-dt/tau) / dt.
     tau_factor : every tau in the file is multiplied by it.
     decay : of the membrane per tick: ``euler`` 1 - dt/tau, ``exp`` exp(-dt/tau), ``none`` 1.
     decay_clamp : limits that the decay (membrane and synapse) is clipped to, or None.
@@ -118,7 +119,7 @@ class Reading:
     reset_add_all : added to every potential before each leak, spike or not.
     compare : a spike needs U ``>`` or ``>=`` threshold.
     v_start : potential before the first tick.
-    v_min : lower clamp of the potential, or None.
+    v_min : lower clamp of what the reset leaves, or None.
     max_spikes : spikes per tick; None means without limit.
     output_factor : a spike counts as this value for the nodes behind it.
     layers : by node name, choices that differ there.
@@ -126,7 +127,7 @@ class Reading:
 
     name: str
     version: int = 1
-    dt: float = 1e-4
+    dt: float | None = 1e-4
     tau_factor: float = 1.0
     decay: str = "euler"
     decay_clamp: tuple[float, float] | None = None
@@ -184,6 +185,13 @@ class Reading:
             raise UsageError(f"decay_clamp of a reading is {limits}; two numbers are needed.")
         object.__setattr__(self, "decay_clamp", limits)
 
+    @property
+    def tick(self) -> float:
+        """`dt`, where it is known."""
+        if self.dt is None:
+            raise UsageError("What one tick is, is not known here; give the reading a dt.")
+        return self.dt
+
     def for_node(self, name: str) -> Reading:
         """The choices for one node."""
         return override(replace(self, layers={}), self.layers.get(name, {}))
@@ -211,7 +219,8 @@ class Reading:
         }[self.reset]
         said = [
             f"Reading {self.name!r} (version {self.version}): what follows is not in the file.",
-            f"One tick is {self.dt:g}; each tau counts times {self.tau_factor:g}.",
+            f"One tick is {'what r tells' if self.dt is None else f'{self.dt:g}'}; each tau counts "
+            f"times {self.tau_factor:g}.",
             f"The membrane decays by {self.decay!r}, its input gain is {self.gain!r}.",
             f"Synapses (current-based neurons) decay by {self.syn_decay!r}, gain "
             f"{self.syn_gain!r}, update {self.syn_update!r}.",
@@ -259,6 +268,7 @@ READINGS: Final[dict[str, Reading]] = {
             dt=1.0,
             decay="exp",
             gain="one_minus_decay",
+            li_gain="unit",
             syn_decay="exp",
             syn_gain="unit",
             syn_update="add_then_decay",
@@ -268,7 +278,7 @@ READINGS: Final[dict[str, Reading]] = {
         ),
         Reading(
             "rockpool",
-            dt=1e-3,
+            dt=None,
             decay="exp",
             gain="unit",
             li_gain="decay",
@@ -282,6 +292,8 @@ READINGS: Final[dict[str, Reading]] = {
         Reading("liafnet", gain="unit"),
     )
 }
+
+ROCKPOOL_DT: Final = 1e-3  # the default of its modules, where no r tells
 
 # Files that neurosim wrote say how they are stepped; nothing is assumed for them.
 OWN: Final = "neurosim"

@@ -2,7 +2,7 @@
 
 The frameworks need not be installed; what a class is called and where it comes from decides which
 attributes are read. Sources are their step equations (snnTorch 1.0, SpikingJelly 2.0, Norse 1.1,
-Sinabs 3.1); what these classes can do and the soma cannot is refused by name.
+Sinabs 3.1, Rockpool 3.1); what these classes can do and the soma cannot is refused by name.
 """
 
 from __future__ import annotations
@@ -65,12 +65,19 @@ def _snntorch(module: Any, kind: str) -> Found:
     reset = {0: "soft", 1: "hard", 2: "none"}[int(_numbers(module.reset_mechanism_val))]
     current_based, recurrent = kind.endswith("Synaptic"), kind.startswith("R")
     timing = "snntorch" if getattr(module, "reset_delay", True) else "snntorch_no_delay"
+    gain: Any = 1.0
+    decay = np.clip(_numbers(module.beta), 0, 1)
+    if kind == "Lapicque":  # an RC circuit
+        gain = _numbers(module.time_step) / _numbers(module.C)
+        decay = 1 - gain / _numbers(module.R)
     equation = Equation(
-        decay=np.clip(_numbers(module.beta), 0, 1),
+        decay=decay,
+        gain=gain,
         threshold=_numbers(module.threshold),
         compare=">",
         reset=reset,  # type: ignore[arg-type]
-        reset_timing=settled_timing(timing, reset, current_based, recurrent),
+        # A Lapicque neuron, too, loses the input of the tick after a reset to zero.
+        reset_timing=settled_timing(timing, reset, current_based or kind == "Lapicque", recurrent),
         output_factor=float(_numbers(module.graded_spikes_factor)),
         syn_decay=np.clip(_numbers(module.alpha), 0, 1) if current_based else None,
     )
@@ -79,7 +86,15 @@ def _snntorch(module: Any, kind: str) -> Found:
 
 
 def _connection(module: Any) -> Node:
-    """A module that leads from a layer to itself."""
+    """A module that leads from a layer to itself; a chain may hold one layer and no-ops."""
+    parts = [m for m in module.children() if type(m).__name__ not in ("Identity", "Dropout")]
+    if len(parts) == 1:
+        return _connection(parts[0])
+    if not any(hasattr(module, name) for name in ("V", "weight")):
+        raise UnsupportedError(
+            f"A recurrent connection by {type(module).__name__} cannot be expressed; one Linear or "
+            "convolution can."
+        )
     if hasattr(module, "V"):
         return Scale(_numbers(module.V))
     bias = None if getattr(module, "bias", None) is None else _numbers(module.bias)
@@ -102,7 +117,7 @@ def _spikingjelly(module: Any, kind: str) -> Found:
         "reset_value": rest,
         "v_start": rest,
     }
-    if kind == "IFNode":
+    if kind in ("IFNode", "SimpleIFNode"):
         return Equation(1.0, **settings), None
     if kind == "CUBALIFNode":
         syn_decay = _numbers(module.c_decay)
@@ -111,7 +126,8 @@ def _spikingjelly(module: Any, kind: str) -> Found:
     rate = 1 / _numbers(module.tau) if rate is None else rate
     gain = rate if module.decay_input else np.asarray(1.0)
     if kind == "LIAFNode" and _applies_its_activation(module):
-        settings["activation"] = activation_of(module.act)
+        # Another function is put in as a table later, when its range is known.
+        settings["activation"] = activation_of(module.act) or "identity"
         settings["threshold_related"] = bool(module.threshold_related)
     return Equation(1 - rate, gain, rate * rest, **settings), None
 
@@ -148,13 +164,9 @@ ACTIVATION_NAMES: Final = {
 
 
 def activation_of(function: Any) -> Any:
-    """Name of an activation given as function or module; UnsupportedError for another."""
+    """Name of an activation given as function or module; None for one that needs a table."""
     name = getattr(function, "__name__", type(function).__name__).lower()
-    if name not in ACTIVATION_NAMES:
-        raise UnsupportedError(
-            f"The activation {name!r} cannot be expressed; known: {', '.join(ACTIVATION_NAMES)}."
-        )
-    return ACTIVATION_NAMES[name]
+    return ACTIVATION_NAMES.get(name)
 
 
 def _norse(module: Any, kind: str) -> Found:
@@ -224,11 +236,40 @@ def _sinabs_firing(module: Any) -> dict[str, Any]:
     return found
 
 
+def _rockpool(module: Any, kind: str) -> Found:
+    if _numbers(getattr(module, "noise_std", 0.0)).any():
+        raise _refuse(module, "noise_std")
+    if kind == "ExpSynTorch":
+        decay = np.exp(-float(module.dt) / _numbers(module.tau))
+        return Equation(decay, decay), None
+    settings: dict[str, Any] = {
+        "constant": _numbers(module.bias),
+        "threshold": _numbers(module.threshold),
+        "reset": "soft",
+        "max_spikes": int(_numbers(module.max_spikes_per_dt)),
+    }
+    if kind == "LIFNeuronTorch":
+        return Equation(np.exp(-float(module.dt) / _numbers(module.tau_mem)), **settings), None
+    if module.n_synapses != 1:
+        raise _refuse(module, f"{module.n_synapses} synapses per neuron")
+    beta = _numbers(module.beta)
+    settings |= {"syn_decay": beta.reshape(-1) if beta.ndim else beta}
+    back = _numbers(module.w_rec)
+    equation = Equation(_numbers(module.alpha), syn_update="add_then_decay", **settings)
+    return equation, Linear(back.T) if back.any() else None
+
+
 # Names of the classes, and an attribute that they must have.
 _KNOWN: Final[dict[str, tuple[tuple[str, ...], str]]] = {
-    "snntorch": (("Leaky", "RLeaky", "Synaptic", "RSynaptic"), "reset_mechanism_val"),
+    "snntorch": (
+        ("Leaky", "RLeaky", "Synaptic", "RSynaptic", "Lapicque"),
+        "reset_mechanism_val",
+    ),
     "spikingjelly": (
-        ("IFNode", "LIFNode", "ParametricLIFNode", "LIAFNode", "CUBALIFNode"),
+        (
+            *("IFNode", "LIFNode", "ParametricLIFNode", "LIAFNode", "CUBALIFNode"),
+            *("SimpleIFNode", "SimpleLIFNode"),
+        ),
         "v_threshold",
     ),
     "norse": (
@@ -245,10 +286,12 @@ _KNOWN: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ),
         "min_v_mem",
     ),
+    "rockpool": (("LIFTorch", "LIFNeuronTorch", "ExpSynTorch"), "dt"),
 }
 _READERS: Final[dict[str, Callable[[Any, str], Found]]] = {
     "snntorch": _snntorch,
     "spikingjelly": _spikingjelly,
     "norse": _norse,
     "sinabs": _sinabs,
+    "rockpool": _rockpool,
 }

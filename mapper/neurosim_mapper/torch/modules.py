@@ -18,7 +18,7 @@ from neurosim_mapper.nodes import (
     FloatArray,
     Linear,
     Neuron,
-    Pool2d,
+    Pool,
     Scale,
     Shape,
     spread,
@@ -107,57 +107,74 @@ def _padding(module: nn.Conv1d | nn.Conv2d) -> tuple[tuple[int, int], ...]:
     return tuple((int(p), int(p)) for p in module.padding)
 
 
-def _pair(value: Any) -> tuple[int, int]:
-    return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[1]))
+def _sizes(value: Any, n_space: int) -> Shape:
+    """A size per space axis; a number counts for all."""
+    return (int(value),) * n_space if isinstance(value, int) else tuple(int(v) for v in value)
 
 
-def _average_pool(builder: Builder, name: str, module: nn.AvgPool2d, value: Value) -> Value:
-    padding = _pair(module.padding)
+def _average_pool(
+    builder: Builder, name: str, module: nn.AvgPool1d | nn.AvgPool2d, value: Value
+) -> Value:
+    n_space = 1 if isinstance(module, nn.AvgPool1d) else 2
+    padding = _sizes(module.padding, n_space)
     if (
         module.ceil_mode
-        or module.divisor_override
+        or getattr(module, "divisor_override", None)
         or (any(padding) and not module.count_include_pad)
     ):
         raise UnsupportedError(
             f"Layer {name!r}: average pooling with ceil_mode, divisor_override or without "
             "counting the padding is not known."
         )
-    return _pool(builder, name, "avg", module.kernel_size, module.stride, padding, value)
+    kernel, stride = (_sizes(v, n_space) for v in (module.kernel_size, module.stride))
+    return _pool(builder, name, "avg", kernel, stride, padding, value)
 
 
-def _maximum_pool(builder: Builder, name: str, module: nn.MaxPool2d, value: Value) -> Value:
-    if module.ceil_mode or _pair(module.dilation) != (1, 1):
+def _maximum_pool(
+    builder: Builder, name: str, module: nn.MaxPool1d | nn.MaxPool2d, value: Value
+) -> Value:
+    n_space = 1 if isinstance(module, nn.MaxPool1d) else 2
+    if module.ceil_mode or set(_sizes(module.dilation, n_space)) != {1}:
         raise UnsupportedError(
             f"Layer {name!r}: maximum pooling with ceil_mode or dilation is not known."
         )
-    padding = _pair(module.padding)
-    return _pool(builder, name, "max", module.kernel_size, module.stride, padding, value)
+    kernel, stride, padding = (
+        _sizes(v, n_space) for v in (module.kernel_size, module.stride, module.padding)
+    )
+    return _pool(builder, name, "max", kernel, stride, padding, value)
 
 
-def _global_pool(builder: Builder, name: str, module: nn.AdaptiveAvgPool2d, value: Value) -> Value:
-    size = module.output_size
-    wanted = size if isinstance(size, tuple) else (size, size)
-    if wanted != (1, 1):
-        raise UnsupportedError(f"Layer {name!r}: adaptive pooling is known for the size 1 only.")
-    return _pool(builder, name, "avg", value.shape[1:], value.shape[1:], (0, 0), value)
+def _adaptive_pool(builder: Builder, name: str, module: Any, value: Value) -> Value:
+    """Windows of one size each, where the size of the image allows it."""
+    space = value.shape[1:]
+    given = module.output_size
+    given = given if isinstance(given, tuple) else (given,) * len(space)
+    wanted = tuple(n if size is None else int(size) for size, n in zip(given, space, strict=True))
+    if any(n % size for n, size in zip(space, wanted, strict=True)):
+        raise UnsupportedError(
+            f"Layer {name!r}: adaptive pooling from {space} to {wanted} needs windows of different "
+            "sizes; only whole multiples are known."
+        )
+    kernel = tuple(n // size for n, size in zip(space, wanted, strict=True))
+    mode: Literal["avg", "max"] = "avg" if "Avg" in type(module).__name__ else "max"
+    return _pool(builder, name, mode, kernel, kernel, (0,) * len(kernel), value)
 
 
 def _pool(
     builder: Builder,
     name: str,
     mode: Literal["avg", "max"],
-    kernel: Any,
-    stride: Any,
-    padding: tuple[int, int],
+    kernel: Shape,
+    stride: Shape,
+    padding: Shape,
     value: Value,
 ) -> Value:
     value = builder.settled(name, value)
-    pads = tuple((p, p) for p in padding)
-    return builder.add(name, Pool2d(mode, _pair(kernel), _pair(stride), pads), value)
+    return builder.add(name, Pool(mode, kernel, stride, tuple((p, p) for p in padding)), value)
 
 
 def _batch_norm(
-    builder: Builder, name: str, module: nn.BatchNorm1d | nn.BatchNorm2d, value: Value
+    builder: Builder, name: str, module: nn.modules.batchnorm._BatchNorm, value: Value
 ) -> Value:
     if module.running_mean is None or module.running_var is None:
         raise UnsupportedError(
@@ -261,11 +278,15 @@ HANDLERS: Final[dict[type[nn.Module], Handler]] = {
     nn.Linear: _linear,
     nn.Conv1d: _convolution,
     nn.Conv2d: _convolution,
+    nn.AvgPool1d: _average_pool,
     nn.AvgPool2d: _average_pool,
+    nn.MaxPool1d: _maximum_pool,
     nn.MaxPool2d: _maximum_pool,
-    nn.AdaptiveAvgPool2d: _global_pool,
-    nn.BatchNorm1d: _batch_norm,
-    nn.BatchNorm2d: _batch_norm,
+    nn.AdaptiveAvgPool1d: _adaptive_pool,
+    nn.AdaptiveAvgPool2d: _adaptive_pool,
+    nn.AdaptiveMaxPool1d: _adaptive_pool,
+    nn.AdaptiveMaxPool2d: _adaptive_pool,
+    nn.modules.batchnorm._BatchNorm: _batch_norm,
     nn.LayerNorm: _layer_norm,
     nn.GroupNorm: _layer_norm,
     nn.InstanceNorm2d: _layer_norm,

@@ -23,7 +23,7 @@ from neurosim.errors import UnsupportedError
 from neurosim.run.encoding import encode_input
 from neurosim_mapper.fold import FoldedLayer, fold
 from neurosim_mapper.network import Network
-from neurosim_mapper.nodes import Neuron, Pool2d, Scale
+from neurosim_mapper.nodes import Neuron, Pool, Scale
 from neurosim_mapper.quantized import INPUT
 from neurosim_mapper.quantizer import quantize
 from neurosim_mapper.torch.qat_layers import QatLayer, QatProjection
@@ -65,7 +65,7 @@ class QuantizationAware(nn.Module):
         self.input_shape, self.input_code = target.input_shape, target.input_code
         folded = fold(_with_marked_pools(network))
         self.output = folded.output
-        self.pools: dict[str, tuple[str, Pool2d]] = {}
+        self.pools: dict[str, tuple[str, Pool]] = {}
         units = {INPUT: target.input_code.unit} | {
             layer.name: layer.output_unit for layer in target.layers
         }
@@ -76,7 +76,7 @@ class QuantizationAware(nn.Module):
                 source = layer.projections[0].source
                 node = network.nodes[layer.name.removesuffix(MARK)]
                 units[layer.name] = units[source]
-                self.pools[layer.name] = (source, cast(Pool2d, node))
+                self.pools[layer.name] = (source, cast(Pool, node))
                 layers.append(_Sums(layer))
                 continue
             layers.append(
@@ -161,10 +161,10 @@ def _with_marked_pools(network: Network) -> Network:
     """
     nodes, edges = dict(network.nodes), list(network.edges)
     for name, node in network.nodes.items():
-        if not isinstance(node, Pool2d) or not _sums_packets(network, name, node):
+        if not isinstance(node, Pool) or not _sums_packets(network, name, node):
             continue
         share = 1.0 / float(np.prod(node.kernel)) if node.mode == "avg" else 1.0
-        nodes[name] = Pool2d("sum", node.kernel, node.stride)
+        nodes[name] = Pool("sum", node.kernel, node.stride)
         nodes[name + MARK] = Neuron(output="analog", alpha=np.asarray(0.0), reset="none")
         nodes[name + MARK + ".share"] = Scale(np.asarray(share))
         edges = [(name + MARK + ".share", t) if s == name else (s, t) for s, t in edges]
@@ -172,7 +172,7 @@ def _with_marked_pools(network: Network) -> Network:
     return Network(nodes, tuple(edges), network.readout)
 
 
-def _sums_packets(network: Network, name: str, node: Pool2d) -> bool:
+def _sums_packets(network: Network, name: str, node: Pool) -> bool:
     sources = network.sources(name)
     apart = all(k <= s for k, s in zip(node.kernel, node.stride, strict=True))
     plain = node.mode != "max" and not any(map(any, node.padding)) and apart

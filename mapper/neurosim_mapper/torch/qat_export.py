@@ -19,7 +19,7 @@ from neurosim_mapper.nodes import (
     FloatArray,
     Linear,
     Neuron,
-    Pool2d,
+    Pool,
     Scale,
     Shape,
 )
@@ -43,7 +43,7 @@ def network_of(
         if not isinstance(layer, QatLayer):
             name = str(layer.name)
             source, pool = model.pools[name]
-            node = Pool2d("sum", pool.kernel, pool.stride)
+            node = Pool("sum", pool.kernel, pool.stride)
             values[name] = builder.add(name.removesuffix(MARK), node, values[source])
             continue
         values[layer.name] = _add_layer(builder, layer, values)
