@@ -16,6 +16,8 @@ _HOME = {
     "from_torch": "neurosim_mapper.readers.from_torch",
     "run_float": "neurosim_mapper.float_executor",
     "run_reference": "neurosim_mapper.reference",
+    "trace_reference": "neurosim_mapper.reference",
+    "trace_truenorth": "neurosim_mapper.reference_truenorth",
     "quantize": "neurosim_mapper.quantizer",
     "map_network": "neurosim_mapper.pipeline",
 }

@@ -209,6 +209,7 @@ class CoreBuilder:
         """What these neurons fire goes to axons of `target`, one packet each, delayed by ticks."""
         source = np.atleast_1d(np.asarray(neurons, np.int64))
         self.check_range("neurons", source, self._neurons())
+        _check_delays(f"core ({self.x}, {self.y})", np.asarray(delays, np.int64))
         self.builder.inner.add(self.number, source, target, axons, delays)
 
     def connect_host(self, neurons: npt.ArrayLike) -> None:
@@ -310,6 +311,7 @@ class ProgramBuilder:
                     f"core ({place.x}, {place.y}): {what} {values[bad[0]]} is connected, it has "
                     f"{stops[bad[0]]}."
                 )
+        _check_delays("connect", delay)
         self.inner.append(source, neuron, target, axon, delay)
 
     def connect_inputs(
@@ -352,6 +354,14 @@ class ProgramBuilder:
         if program.violations:
             raise DoesNotFitError(f"the program breaks a rule of its chip: {program.violations[0]}")
         return program
+
+
+def _check_delays(where: str, delays: Index) -> None:
+    if delays.size and delays.min() < 1:
+        raise UsageError(
+            f"{where}: delays: needed: at least 1 tick, has {delays.min()}: what a neuron sends is "
+            "integrated in a later tick."
+        )
 
 
 def event_input(

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.chain import chain_program
 from support.chips import make_chip
 
 import neurosim
 from neurosim import ProgramBuilder
+from neurosim.errors import UsageError
 from neurosim.program.builder import event_input
 from neurosim.run import simulator
+from neurosim_mapper import trace_truenorth
 
 pytestmark = pytest.mark.exactness
 
@@ -191,8 +194,16 @@ def test_every_mode_equals_the_slow_model(seed):
     spikes, potentials, counts = play_slowly(slow, ways, inputs, x)
     np.testing.assert_array_equal(run.outputs[0], spikes)
     np.testing.assert_array_equal(run.membrane["all"][0], potentials)
+    reference = trace_truenorth(program, x)
+    np.testing.assert_array_equal(reference.spikes[0], spikes)
+    np.testing.assert_array_equal(reference.membrane[0], potentials)
     totals = neurosim.cost.counters.totals(program, run.counters)
     assert {name: totals[name] for name in counts} == counts
+
+
+def test_the_reference_of_truenorth_neurons_wants_crossbars():
+    with pytest.raises(UsageError, match="needs a program with nothing but crossbar cores"):
+        trace_truenorth(chain_program(), np.zeros((1, 1, 1)))
 
 
 @pytest.mark.parametrize("threads", [2, 7])
