@@ -34,6 +34,7 @@ from neurosim_mapper.partition.candidates import Candidate
 from neurosim_mapper.partition.choice import choose, packed_cores
 from neurosim_mapper.partition.geometry import layer_geometry
 from neurosim_mapper.partition.limits import CoreLimits
+from neurosim_mapper.products import lower
 from neurosim_mapper.quantized import Projection, QuantizedLayer, QuantizedNetwork, SomaModes
 
 ESTIMATE_SCHEMA: Final = "neurosim-estimate/1"
@@ -51,6 +52,7 @@ def estimate(network: Network, chip: Chip) -> dict[str, Any]:
     DoesNotFitError : a layer fits no core at all; `report` holds the rows up to that layer.
     UnsupportedError : a node that cannot be mapped.
     """
+    network = lower(network)
     shapes, changes = relay_pools(_shapes_of(fold(network), network), chip)
     limits = CoreLimits.of(chip)
     found = search_tiles([layer_geometry(layer) for layer in shapes.layers], chip)

@@ -443,17 +443,8 @@ class Neuron(Node):
     @classmethod
     def array_names(cls) -> tuple[str, ...]:
         """Names of the fields that are arrays over channels or neurons."""
-        return (
-            "threshold",
-            "v_reset",
-            "alpha",
-            "beta",
-            "rho",
-            "rho_post",
-            "v_start",
-            "floor",
-            "alpha_syn",
-        )
+        dynamics = ("threshold", "v_reset", "alpha", "beta", "rho", "rho_post", "v_start")
+        return (*dynamics, "floor", "alpha_syn")
 
     def parameter(self, name: str, shape: Shape) -> FloatArray:
         """A parameter spread over a layer of `shape`; see `spread`."""

@@ -17,7 +17,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.errors import UsageError
 from neurosim_mapper.float_executor import trace_float
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Node, Product, Scale
@@ -26,27 +25,20 @@ from neurosim_mapper.recurrent import expand_recurrent, memoryless
 _PROBES: Final = (".first", ".second")
 
 
-def lower(network: Network, calibration: npt.ArrayLike | None) -> Network:
+def lower(network: Network, calibration: npt.ArrayLike | None = None) -> Network:
     """The same function without `Recurrent` and `Product` nodes.
 
     Parameters
     ----------
-    calibration : (samples, ticks, *input shape) inputs that say how large the factors become;
-        needed only if there are products.
-
-    Raises
-    ------
-    UsageError : products, and no calibration.
+    calibration : (samples, ticks, *input shape) inputs that say how large the factors become. The
+        shapes are the same without it.
     """
     network = expand_recurrent(network)
     products = [name for name, node in network.nodes.items() if isinstance(node, Product)]
     if not products:
         return network
     if calibration is None:
-        raise UsageError(
-            f"{products[0]!r} multiplies two values, and how large they become is not known. Give "
-            "calibration data."
-        )
+        return products_by_squares(network, dict.fromkeys(products, 1.0))
     return products_by_squares(network, _balances(network, products, calibration))
 
 

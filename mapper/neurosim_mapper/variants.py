@@ -8,6 +8,7 @@ from collections.abc import Collection
 from neurosim.errors import UsageError
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Neuron
+from neurosim_mapper.recurrent import Recurrent
 
 
 def sends_values(network: Network) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ def _reaches_neuron(network: Network, name: str) -> bool:
     waiting, seen = list(network.targets(name)), set()
     while waiting:
         target = waiting.pop()
-        if isinstance(network.nodes[target], Neuron):
+        if isinstance(network.nodes[target], Neuron | Recurrent):
             return True
         if target not in seen:
             seen.add(target)

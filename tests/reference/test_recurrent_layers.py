@@ -169,7 +169,7 @@ def test_refusals():
         Recurrent("gru", np.ones((6, 3)), np.ones((6, 2)), activation="relu")
     with pytest.raises(InputFileError, match=r"expects 3 inputs, but gets shape \(5,\)"):
         Network.sequential([Input((5,)), layer("gru")])
-    with pytest.raises(UsageError, match=r"'recurrent1.rq' multiplies two values.*calibration"):
+    with pytest.raises(UsageError, match=r"nothing bounds its analog output. Give calibration"):
         quantize(network("gru"), CHIP)
     keeping = Network.sequential([Input((3,)), layer("gru"), liaf(1.0, 0.5)])
     with pytest.raises(UnsupportedError, match="samples could take turns; 'neuron2' has a pot"):

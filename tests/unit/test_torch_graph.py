@@ -33,7 +33,7 @@ from neurosim_mapper.torch import (  # noqa: E402
     quantization_aware,
     save_checkpoint,
 )
-from neurosim_mapper.torch.zoo import QuestionNetwork, Recurrent, gesture, mnist_dvs  # noqa: E402
+from neurosim_mapper.torch.zoo import QuestionNetwork, gesture, mnist_dvs  # noqa: E402
 
 TICKS = 5
 
@@ -184,7 +184,6 @@ class Multiplies(nn.Module):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (Recurrent("GRU", 3, 4), r"a GRU multiplies its state by gates or sums.*Train a LIAF lay"),
         (
             nn.Sequential(nn.Softmax(-1)),
             r"Layer '0': a Softmax has no form on a chip\. Known",

@@ -34,6 +34,8 @@ from neurosim_mapper.nodes import (
 )
 from neurosim_mapper.readers.description_fields import BLANK, Section
 from neurosim_mapper.readers.equation import Equation, without_first_bias
+from neurosim_mapper.readers.gated import KEYS as GATED_KEYS
+from neurosim_mapper.readers.gated import read_gated
 from neurosim_mapper.readers.readings import (
     CHOICES,
     KNOWN,
@@ -44,6 +46,7 @@ from neurosim_mapper.readers.readings import (
     settled_timing,
 )
 from neurosim_mapper.readers.state_dict import read_state_dict
+from neurosim_mapper.recurrent import GATES
 
 TOP: Final = ("neurosim_network", "checkpoint", "reading", "input", "readout", "layers")
 FORMAT: Final = 1
@@ -474,4 +477,5 @@ KINDS: Final[dict[str, tuple[tuple[str, ...], Callable[[Section], Node] | None]]
     "add": (COMMON, None),
     "neuron": (NEURON, None),
     "recurrent_linear": ((*COMMON, "weight", "bias"), None),
+    **dict.fromkeys(GATES, ((*COMMON, *GATED_KEYS, "activation"), read_gated)),
 }

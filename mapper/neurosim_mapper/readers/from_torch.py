@@ -47,7 +47,7 @@ def from_torch(
     Parameters
     ----------
     module : a torch module with neurons of snnTorch, SpikingJelly, Norse, Sinabs, Rockpool or of
-        `neurosim_mapper.torch`.
+        `neurosim_mapper.torch`, or with PyTorch's RNN, GRU and LSTM.
     sample_input : what the module takes: one tick, (batch, ...), or all, with ticks in front of or
         behind the batch.
     input_shape : shape of one tick of one sample. Found out from the first layer with weights if
@@ -66,8 +66,10 @@ def from_torch(
     import torch
 
     from neurosim_mapper.torch.neurons import Neurons
+    from neurosim_mapper.torch.recurrent import ConvRecurrent
 
-    if any(isinstance(part, Neurons) for part in _modules(module)):
+    own = (Neurons, ConvRecurrent, torch.nn.RNNBase)
+    if any(isinstance(part, own) for part in _modules(module)):
         from neurosim_mapper.torch.export import export_network
 
         return export_network(module, sample_input, input_shape=input_shape, readout=readout)

@@ -29,6 +29,7 @@ from neurosim_mapper.readers.nir import GRAPH_FORMAT
 from neurosim_mapper.readers.nir_layout import Tree, link_name, write_layout
 from neurosim_mapper.readers.own_nodes import own_tree
 from neurosim_mapper.readers.plain_nir import DT, SECTION, plain_tree
+from neurosim_mapper.recurrent import Recurrent
 
 
 def write_network(network: Network, path: str | os.PathLike[str]) -> None:
@@ -110,7 +111,7 @@ def node_tree(network: Network, name: str) -> Tree:
     if isinstance(node, Delay):
         delay = {"type": "Delay", "delay": np.full(in_shape, node.ticks * DT)}
         return _with_exact(delay, {"ticks": np.int64(node.ticks), "dt": np.float64(DT)})
-    if isinstance(node, BatchNorm):
+    if isinstance(node, BatchNorm | Recurrent):
         return own_tree(node)
     raise AssertionError(f"no rule for {type(node).__name__}")
 

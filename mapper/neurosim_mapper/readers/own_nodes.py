@@ -1,9 +1,9 @@
 """Node types of neurosim in the NIR layout: what plain NIR has no word for.
 
 ``LIAF`` (analog-fire neurons), ``NeurosimNeuron`` (spiking neurons with a reset that NIR cannot
-say), ``BatchNorm``, ``PaddedConv`` and ``PaddedPool2d``. Each carries a ``version``; readers that
-do not know the type refuse the file instead of running it as something else, and this reader
-refuses a newer version or an entry that it does not know. README.md lists every entry.
+say), ``BatchNorm``, ``PaddedConv``, ``PaddedPool2d`` and ``Recurrent``. Each carries a ``version``;
+readers that do not know the type refuse the file instead of running it as something else, and this
+reader refuses a newer version or an entry that it does not know. README.md lists every entry.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from neurosim.errors import UnsupportedError
 from neurosim_mapper.nodes import RESETS, BatchNorm, Conv, Neuron, Node, Pool
 from neurosim_mapper.readers.fields import NodeEntry
 from neurosim_mapper.readers.nir_layout import Tree
+from neurosim_mapper.recurrent import GATES, Recurrent
 
 OWN_VERSION: Final = 1
 
@@ -116,7 +117,7 @@ def _choice(entry: NodeEntry, name: str, known: tuple[str, ...] | None, default:
 
 
 def own_tree(node: Node) -> Tree:
-    """Entries of a node in our own type; `Neuron`, `BatchNorm`, `Conv` or `Pool`."""
+    """Entries of a node in our own type; `Neuron`, `BatchNorm`, `Conv`, `Pool`, `Recurrent`."""
     if isinstance(node, Neuron):
         kind = "LIAF" if node.output == "analog" else "NeurosimNeuron"
         return _typed(kind, neuron_tree(node))
@@ -142,6 +143,10 @@ def own_tree(node: Node) -> Tree:
                 "padding": np.asarray(node.padding),
             },
         )
+    if isinstance(node, Recurrent):
+        arrays: Tree = {name: getattr(node, name) for name in _RECURRENT_ARRAYS}
+        said = {"cell": node.kind, "activation": node.activation}
+        return _typed("Recurrent", said | {k: v for k, v in arrays.items() if v is not None})
     raise AssertionError(f"no own type for {type(node).__name__}")
 
 
@@ -187,6 +192,19 @@ def _pairs(entry: NodeEntry, n_space: int) -> tuple[tuple[int, int], ...]:
     return tuple(zip(flat[::2], flat[1::2], strict=True))
 
 
+_RECURRENT_ARRAYS: Final = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def _read_recurrent(entry: NodeEntry) -> Node:
+    kind = _choice(entry, "cell", tuple(GATES), "")
+    activation = _choice(entry, "activation", ("tanh", "relu"), "tanh")
+    arrays = {name: entry.array(name) for name in _RECURRENT_ARRAYS if name in entry.tree}
+    for name in _RECURRENT_ARRAYS[:2]:
+        if name not in arrays:
+            raise entry.fail(f"{name!r} is missing.")
+    return Recurrent(kind, activation=activation, **arrays)  # type: ignore[arg-type]
+
+
 _NEURON_ENTRIES: Final = frozenset({*ARRAYS.values(), *SETTINGS})
 _READERS: Final[dict[str, tuple[frozenset[str], Callable[[NodeEntry], Node]]]] = {
     "LIAF": (_NEURON_ENTRIES, lambda entry: neuron_from(entry, analog=True)),
@@ -200,6 +218,7 @@ _READERS: Final[dict[str, tuple[frozenset[str], Callable[[NodeEntry], Node]]]] =
         frozenset({"pooling", "kernel_size", "stride", "padding"}),
         _read_padded_pool,
     ),
+    "Recurrent": (frozenset({"cell", "activation", *_RECURRENT_ARRAYS}), _read_recurrent),
 }
 OWN_KINDS: Final = frozenset(_READERS)
 

@@ -13,8 +13,10 @@ import numpy as np
 
 from neurosim.files.strict_yaml import dump_yaml
 from neurosim_mapper.readers.description_fields import BLANK
+from neurosim_mapper.readers.gated import guess_gated
 from neurosim_mapper.readers.liafnet import HEAD, describe_liafnet, layers_of_liafnet
 from neurosim_mapper.readers.state_dict import StateDict
+from neurosim_mapper.recurrent import GATES
 
 Layer = dict[str, Any]
 
@@ -93,7 +95,8 @@ def template(state: StateDict, checkpoint: str) -> str:
         layers += _layer(name, shapes, framework)
         if framework == "snntorch" and "reset_mechanism_val" in shapes:
             layers[-1] |= _snntorch_reset(name, state)
-    if layers and layers[-1]["kind"] != "neuron":
+    gated = any(layer["kind"] in GATES for layer in layers)  # such networks end in a linear layer
+    if layers and layers[-1]["kind"] != "neuron" and not gated:
         last = str(previous + 1) if previous is not None else "last"
         layers.append(_neuron(last, {}, framework))
     return _HEAD + _text(checkpoint, framework or BLANK, _input_shape(layers, state), layers)
@@ -150,6 +153,8 @@ def _layer(name: str, shapes: dict[str, tuple[int, ...]], framework: str | None)
     def key(last: str) -> str:
         return f"{name}.{last}" if name else last
 
+    if gated := guess_gated(name, shapes):
+        return gated
     if "running_mean" in shapes:
         keys = {"mean": "running_mean", "variance": "running_var", "weight": "weight"}
         keys |= {"bias": "bias"}
@@ -232,6 +237,9 @@ def _recurrence(name: str, shapes: dict[str, Any]) -> Layer:
 def _input_shape(layers: list[Layer], state: StateDict) -> Any:
     """Shape that the first layer takes, where its weights tell."""
     first = layers[0] if layers else {}
+    if first.get("kind") in GATES:
+        weight = state.tensors[first["weight_ih"]]
+        return [int(weight.shape[1])] if weight.ndim == 2 else BLANK
     if first.get("kind") == "linear":
         if "weight_in_out" in first:
             return [int(state.tensors[first["weight_in_out"]].shape[0])]

@@ -30,6 +30,7 @@ from neurosim_mapper.torch.neurons import DirectDALIF, DirectLIAF, DirectLIF, Ne
 from neurosim_mapper.torch.norms import FrozenNorm, freeze_norms
 from neurosim_mapper.torch.options import NeuronOptions
 from neurosim_mapper.torch.qat import QuantizationAware, quantization_aware
+from neurosim_mapper.torch.recurrent import ConvRecurrent
 from neurosim_mapper.torch.surrogates import SURROGATES, Surrogate
 from neurosim_mapper.torch.time import TimeDistributed, TimeReduce
 
@@ -39,6 +40,7 @@ __all__ = [
     "ConvDALIF",
     "ConvLIAF",
     "ConvLIF",
+    "ConvRecurrent",
     "DenseDALIF",
     "DenseLIAF",
     "DenseLIF",

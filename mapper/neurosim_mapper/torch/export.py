@@ -26,9 +26,10 @@ from neurosim_mapper.torch.neurons import Neurons
 from neurosim_mapper.torch.norms import FrozenNorm
 from neurosim_mapper.torch.operations import FUNCTIONS, METHODS
 from neurosim_mapper.torch.qat import QuantizationAware
+from neurosim_mapper.torch.recurrent import ConvRecurrent, States
 from neurosim_mapper.torch.time import TimeDistributed, TimeReduce
 
-_LEAVES = (Neurons, TimeDistributed, TimeReduce, FrozenNorm)
+_LEAVES = (Neurons, TimeDistributed, TimeReduce, FrozenNorm, ConvRecurrent)
 
 
 class _Tracer(fx.Tracer):
@@ -154,6 +155,13 @@ def _walk(root: nn.Module, builder: Builder) -> Value:
 
 
 def _single(value: Any) -> Value:
+    if isinstance(value, tuple | States):
+        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], States):
+            return _single(value[0])
+        raise UnsupportedError(
+            "The model uses the state that a recurrent layer returns beside its sequence. Take the "
+            "last tick of the sequence instead (y[:, -1]); for h it is the same."
+        )
     if not isinstance(value, Value):
         raise UnsupportedError(
             "The model returns or passes on several values at once; an exported network has one."
@@ -161,7 +169,7 @@ def _single(value: Any) -> Value:
     return value
 
 
-def _call(builder: Builder, name: str, module: nn.Module, value: Value) -> Value:
+def _call(builder: Builder, name: str, module: nn.Module, value: Value) -> Any:
     """A layer, also inside of TimeDistributed."""
     if isinstance(module, TimeReduce):
         return READOUTS[module.how](builder, name, value)
@@ -176,8 +184,8 @@ def _call(builder: Builder, name: str, module: nn.Module, value: Value) -> Value
             return handler(builder, name, module, value)
     raise UnsupportedError(
         f"Layer {name!r}: a {type(module).__name__} has no form on a chip. Known: LIAF, LIF and "
-        "DA-LIF layers, Linear, Conv1d, Conv2d, pooling, BatchNorm, Flatten, Dropout and "
-        "activations."
+        "DA-LIF layers, RNN, GRU and LSTM, Linear, Conv1d, Conv2d, pooling, BatchNorm, Flatten, "
+        "Dropout and activations."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
+from torch import nn
 
 from neurosim.errors import UnsupportedError
 from neurosim_mapper.nodes import (
@@ -26,13 +26,10 @@ from neurosim_mapper.nodes import (
 from neurosim_mapper.torch.graph import Builder, Value
 from neurosim_mapper.torch.neurons import Neurons
 from neurosim_mapper.torch.norms import FrozenNorm
+from neurosim_mapper.torch.recurrent import ConvRecurrent, cells, convolutional_cells
+from neurosim_mapper.torch.values import numbers
 
-Handler = Callable[[Builder, str, Any, Value], Value]
-
-
-def numbers(tensor: Tensor) -> FloatArray:
-    """A tensor as float64 array."""
-    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
+Handler = Callable[[Builder, str, Any, Value], Any]
 
 
 def neurons(builder: Builder, name: str, module: Neurons, value: Value) -> Value:
@@ -209,13 +206,6 @@ def _layer_norm(builder: Builder, name: str, module: nn.Module, value: Value) ->
     )
 
 
-def _gated(builder: Builder, name: str, module: nn.Module, value: Value) -> Value:
-    raise UnsupportedError(
-        f"Layer {name!r}: a {type(module).__name__} multiplies its state by gates or sums, which "
-        "the soma of these chips cannot do. Train a LIAF layer in its place."
-    )
-
-
 def _flatten(builder: Builder, name: str, module: nn.Flatten, value: Value) -> Value:
     # Inside of TimeDistributed one axis comes before the features, without it there are two.
     return flatten(builder, name, value, module.start_dim, module.end_dim)
@@ -290,7 +280,8 @@ HANDLERS: Final[dict[type[nn.Module], Handler]] = {
     nn.LayerNorm: _layer_norm,
     nn.GroupNorm: _layer_norm,
     nn.InstanceNorm2d: _layer_norm,
-    nn.RNNBase: _gated,
+    nn.RNNBase: cells,
+    ConvRecurrent: convolutional_cells,
     nn.Flatten: _flatten,
     nn.Identity: _nothing,
     nn.Dropout: _nothing,

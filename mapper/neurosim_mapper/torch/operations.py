@@ -50,8 +50,10 @@ def _cat(builder: Builder, name: str, tensors: Sequence[Value], dim: int = 0) ->
     return replace(placed[0], sources=tuple(p.sources[0] for p in placed))
 
 
-def _slice(builder: Builder, name: str, value: Value, index: Any) -> Value:
-    """``x[:, -1]`` (the last tick) and slices of the first feature axis."""
+def _slice(builder: Builder, name: str, value: Any, index: Any) -> Any:
+    """``x[:, -1]`` (the last tick), slices of the first feature axis, parts of a pair."""
+    if isinstance(value, tuple):  # sequence and states of a recurrent layer
+        return value[index]
     items = list(index) if isinstance(index, tuple) else [index]
     whole = slice(None)
     n_before = 2 if value.readout is None else 1

@@ -27,9 +27,9 @@ from neurosim_mapper.quantized import INPUT
 from neurosim_mapper.quantizer.activation import OutputCode
 from neurosim_mapper.quantizer.given import KEY, GivenLayer, GivenScales, scales_entry
 from neurosim_mapper.torch.graph import Builder, Value
-from neurosim_mapper.torch.modules import numbers
 from neurosim_mapper.torch.qat import MARK, QuantizationAware
 from neurosim_mapper.torch.qat_layers import QatLayer, QatProjection
+from neurosim_mapper.torch.values import numbers
 
 
 def network_of(

@@ -23,46 +23,10 @@ from torch import Tensor, nn
 from neurosim.errors import UsageError
 from neurosim_mapper.torch.layers import MODELS
 from neurosim_mapper.torch.options import PARAMETERS, NeuronOptions
+from neurosim_mapper.torch.recurrent import GATED, ConvRecurrent, Recurrent
 from neurosim_mapper.torch.time import TimeDistributed, TimeReduce
 
 SPIKING: Final = ("LIAF", "LIF", "DA-LIF")
-GATED: Final = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
-
-
-class Recurrent(nn.Module):
-    """RNN, GRU or LSTM over (batch, ticks, features), one bias per gate."""
-
-    def __init__(self, kind: str, inputs: int, cells: int) -> None:
-        super().__init__()
-        self.cells = GATED[kind](inputs, cells, batch_first=True)
-        bias = self.cells.bias_hh_l0
-        nn.init.zeros_(bias)
-        bias.requires_grad_(False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Hidden states of every tick."""
-        return cast(Tensor, self.cells(x)[0])
-
-
-class ConvLSTM(nn.Module):
-    """Convolutional LSTM over (batch, ticks, channels, height, width), same padding."""
-
-    def __init__(self, channels: int, filters: int, kernel: int = 3) -> None:
-        super().__init__()
-        self.filters = filters
-        self.gates = nn.Conv2d(channels + filters, 4 * filters, kernel, padding=kernel // 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Hidden states of every tick."""
-        state = x.new_zeros(x.shape[0], self.filters, *x.shape[3:])
-        hidden, outputs = state, []
-        for tick in x.unbind(1):
-            gates = self.gates(torch.cat([tick, hidden], dim=1)).chunk(4, dim=1)
-            enter, forget, leave = (torch.sigmoid(g) for g in gates[:3])
-            state = forget * state + enter * torch.tanh(gates[3])
-            hidden = leave * torch.tanh(state)
-            outputs.append(hidden)
-        return torch.stack(outputs, dim=1)
 
 
 class Conv3D(nn.Module):
@@ -163,7 +127,7 @@ def _plain(kind: str, channels: int, filters: int) -> nn.Module:
     """The convolution of a network without neurons of its own."""
     _check_kind(kind, (*SPIKING, "Conv2D", "Conv3D", "ConvLSTM"))
     if kind == "ConvLSTM":
-        return ConvLSTM(channels, filters)
+        return ConvRecurrent("LSTM", channels, filters)
     if kind == "Conv3D":
         return Conv3D(channels, filters)
     return TimeDistributed(nn.Conv2d(channels, filters, 3, padding=1))
@@ -200,10 +164,10 @@ def gesture(kind: str = "LIAF") -> nn.Sequential:
 def _gesture_lstm() -> nn.Sequential:
     pool = TimeDistributed(nn.AvgPool2d(2))
     return nn.Sequential(
-        ConvLSTM(2, 64),
-        ConvLSTM(64, 128),
+        ConvRecurrent("LSTM", 2, 64),
+        ConvRecurrent("LSTM", 64, 128),
         pool,
-        ConvLSTM(128, 128),
+        ConvRecurrent("LSTM", 128, 128),
         TimeDistributed(nn.AvgPool2d(2)),
         nn.Flatten(2),
         Recurrent("LSTM", 128 * 8 * 8, 256),

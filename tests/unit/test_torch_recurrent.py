@@ -1,0 +1,139 @@
+"""PyTorch's recurrent layers, and convolutional ones, export to what they compute."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from neurosim.errors import UnsupportedError, UsageError  # noqa: E402
+from neurosim_mapper.float_executor import run_float  # noqa: E402
+from neurosim_mapper.readers import read_network  # noqa: E402
+from neurosim_mapper.readers.from_torch import from_torch  # noqa: E402
+from neurosim_mapper.readers.state_dict import read_state_dict  # noqa: E402
+from neurosim_mapper.readers.template import template  # noqa: E402
+from neurosim_mapper.recurrent import Recurrent  # noqa: E402
+from neurosim_mapper.torch import (  # noqa: E402
+    ConvRecurrent,
+    DenseLIF,
+    TimeReduce,
+    export_network,
+    save_checkpoint,
+)
+from neurosim_mapper.torch.zoo import QuestionNetwork  # noqa: E402
+from neurosim_mapper.variants import sends_values  # noqa: E402
+
+
+class Classifier(nn.Module):
+    """The usual way: the last output of a recurrent layer, then a linear one."""
+
+    def __init__(self, cells: nn.RNNBase):
+        super().__init__()
+        self.cells, self.answer = cells, nn.Linear(cells.hidden_size, 3)
+
+    def forward(self, x):
+        sequence, _ = self.cells(x)
+        return self.answer(sequence[:, -1])
+
+
+def outputs(network, x: torch.Tensor) -> np.ndarray:
+    y = run_float(network, x.numpy())
+    return y[:, -1] if network.readout == "last" else y
+
+
+LAYERS = [
+    nn.RNN(4, 5, batch_first=True),
+    nn.RNN(4, 5, nonlinearity="relu", bias=False, batch_first=True),
+    nn.GRU(4, 5, num_layers=2, batch_first=True, dropout=0.5),
+    nn.LSTM(4, 5, batch_first=True),
+]
+
+
+@pytest.mark.parametrize("cells", LAYERS, ids=str)
+def test_layers_of_torch(cells, tmp_path):
+    x = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+    for model in (Classifier(cells), cells):
+        network = from_torch(model, x)
+        model.eval()
+        with torch.no_grad():
+            found = model(x)
+        expected = (found[0] if isinstance(found, tuple) else found).numpy()
+        shown = outputs(network, x).reshape(expected.shape)
+        np.testing.assert_allclose(shown, expected, atol=1e-6)
+    save_checkpoint(model, tmp_path / "cells.nir", x)
+    again = read_network(tmp_path / "cells.nir")
+    np.testing.assert_array_equal(outputs(again, x), outputs(network, x))
+
+
+@pytest.mark.parametrize("cells", LAYERS, ids=str)
+def test_a_state_dict_is_recognised_and_described(cells, tmp_path):
+    model = nn.Sequential(cells)
+    torch.save(model.state_dict(), tmp_path / "cells.pt")
+    text = template(read_state_dict(tmp_path / "cells.pt"), "cells.pt")
+    text = text.replace("reading: '?'", "reading: snntorch")
+    relu = getattr(cells, "nonlinearity", "tanh") == "relu"
+    text = text.replace("activation: '?'", f"activation: {'relu' if relu else 'tanh'}")
+    (tmp_path / "cells.yaml").write_text(text)
+    x = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+    expected = outputs(export_network(model.eval(), x), x)
+    np.testing.assert_array_equal(outputs(read_network(tmp_path / "cells.yaml"), x), expected)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_convolutional_layers(kind):
+    x = torch.randn(2, 4, 2, 5, 6, generator=torch.Generator().manual_seed(0))
+    model = nn.Sequential(ConvRecurrent(kind, 2, 3), nn.Flatten(2), TimeReduce("sum"))
+    network = export_network(model, x)
+    with torch.no_grad():
+        expected = model(x).numpy()
+    np.testing.assert_allclose(run_float(network, x.numpy()).sum(axis=1), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_the_network_of_the_paper_in_its_recurrent_forms(kind):
+    model = QuestionNetwork(kind, 6, 5, 4)
+    x = torch.eye(6)[torch.randint(0, 6, (3, 7, 2))].flatten(2)
+    network = export_network(model, x)
+    layers = [node for node in network.nodes.values() if isinstance(node, Recurrent)]
+    assert [layer.kind for layer in layers] == [kind.lower()] * 2
+    assert sends_values(network) == ()
+    with torch.no_grad():
+        np.testing.assert_allclose(outputs(network, x), model(x).numpy(), atol=1e-6)
+
+
+class LastState(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cells = nn.GRU(4, 5, batch_first=True)
+
+    def forward(self, x):
+        return self.cells(x)[1]
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (nn.GRU(4, 5, batch_first=True, bidirectional=True), r"a GRU that reads backwards in time"),
+        (
+            nn.LSTM(4, 5, batch_first=True, proj_size=2),
+            r"a LSTM that projects its state has no form",
+        ),
+        (nn.GRU(4, 5), r"Layer '0': samples are \(batch, ticks, features\).*batch_first=True"),
+        (LastState(), r"uses the state that a recurrent layer returns beside its sequence"),
+        (
+            nn.Sequential(DenseLIF(4, 4), TimeReduce("mean"), nn.GRU(4, 5, batch_first=True)),
+            r"Layer '2' has a state, but comes behind a reduction over time\.",
+        ),
+    ],
+)
+def test_refusals(model, message):
+    with pytest.raises(UnsupportedError, match=message):
+        export_network(model, torch.zeros(1, 3, 4))
+
+
+def test_wrong_kinds():
+    with pytest.raises(UsageError, match="kind is 'MLP' and kernel 3; known: RNN, GRU, LSTM, odd"):
+        ConvRecurrent("MLP", 2, 3)
