@@ -29,6 +29,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SEAL = b"sha256:"
 _SEAL_BYTES = len(_SEAL) + 64
 _BLOCK_BYTES = 1 << 20
+_LINE_BYTES = 64  # of a cache
 _HEADER_BYTES = 10 + (1 << 16)  # most that a header of version 1.0 takes
 
 
@@ -127,7 +128,7 @@ def _read_members(
     columns = {}
     for member, digest in body["columns"].items():
         data = _read_member(archive, member)
-        if hashlib.sha256(data).hexdigest() != digest:
+        if hashlib.sha256(data.data).hexdigest() != digest:
             raise InputFileError(
                 f"{path}: column {member} was changed after it was written (digest)."
             )
@@ -136,28 +137,31 @@ def _read_members(
     return meta, columns
 
 
-def _read_member(archive: zipfile.ZipFile, member: str) -> bytearray:
-    """All bytes of a member, written to where they stay."""
-    data, n_read = bytearray(archive.getinfo(member).file_size), 0
+def _read_member(archive: zipfile.ZipFile, member: str) -> npt.NDArray[np.uint8]:
+    """All bytes of a member, written to where they stay: at the beginning of a cache line."""
+    size, n_read = archive.getinfo(member).file_size, 0
+    room = np.empty(size + _LINE_BYTES, np.uint8)
+    first = -room.ctypes.data % _LINE_BYTES
+    data = room[first : first + size]
     with archive.open(member) as stream:
         while block := stream.read(_BLOCK_BYTES):
-            data[n_read : n_read + len(block)] = block
+            data[n_read : n_read + len(block)] = np.frombuffer(block, np.uint8)
             n_read += len(block)
     return data
 
 
-def _column(data: bytearray) -> npt.NDArray[Any]:
+def _column(data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     """The array of a ``.npy`` member, without a copy of its bytes."""
-    stream = io.BytesIO(memoryview(data)[:_HEADER_BYTES])
+    stream = io.BytesIO(data.data[:_HEADER_BYTES])
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError("not a column of version 1.0")
     shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
     if dtype.hasobject or by_column:
         raise ValueError("not a column of plain numbers")
     n = int(np.prod(shape))
-    if stream.tell() + n * dtype.itemsize != len(data):
+    if stream.tell() + n * dtype.itemsize != data.size:
         raise ValueError("not as long as its header says")
-    return np.frombuffer(data, dtype, n, stream.tell()).reshape(shape)
+    return data[stream.tell() :].view(dtype).reshape(shape)
 
 
 def _npy_bytes(array: npt.NDArray[Any]) -> bytes:

@@ -139,8 +139,12 @@ class Image(NamedTuple):
         return int(self.synapses.neuron_offset[-1])
 
 
-def make_image(program: Program) -> Image:
-    """Cast the columns of a checked Program to the types that kernels are compiled for."""
+def make_image(program: Program, *, narrow: bool = True) -> Image:
+    """Cast the columns of a checked Program to the types that kernels are compiled for.
+
+    `narrow`: potentials of TrueNorth cores are kept in 16 bits where they provably fit. Nobody may
+    then change them from outside.
+    """
     chip, cores, axons = program.chip, program.cores, program.axons
     axon_core = np.repeat(np.arange(program.n_cores), np.diff(cores.axon_offset)).astype(np.int32)
     slots = 1 + max(
@@ -148,7 +152,7 @@ def make_image(program: Program) -> Image:
     )
     dense, weight = _same_weights(program)
     is_analog = (axons.kind == FLOW_KINDS["analog"]).astype(np.int8)
-    crossbar = make_crossbar(program, axon_core)
+    crossbar = make_crossbar(program, axon_core, narrow=narrow)
     entries, outlets, ring = _outlets(program, axon_core, crossbar, weight)
     traffic, signatures = make_traffic(program)
     if crossbar is not None and outlets[0].bit.shape[0] == program.n_neurons:

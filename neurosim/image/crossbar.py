@@ -3,24 +3,30 @@
 Neurons of a core usually have the same weights, and cores the same pattern of axon types; even
 where all differ, a column of numbers side by side is what vector instructions want. So every
 column of every core is a row of a pool, and equal rows are kept once.
+
+A core is *narrow* if its potentials provably fit in 16 bits and never reach the membrane's limits
+(`_narrow_rows`): then a vector holds twice as many neurons, and nothing has to be saturated.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels.crossbar import EACH, MIXED, PLAIN
+from neurosim.fixed_point import signed_limits
+from neurosim.kernels.crossbar import EACH, MIXED, NARROW
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, Program
-from neurosim.soma.truenorth import N_TYPES
+from neurosim.soma.truenorth import N_TYPES, TrueNorthColumns
 
 U8 = npt.NDArray[np.uint8]
 I8 = npt.NDArray[np.int8]
 I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+
+_MOST: Final = 32767  # of 16 bits
 
 
 class Crossbar(NamedTuple):
@@ -36,20 +42,23 @@ class Crossbar(NamedTuple):
     types: U8  # rows of axon types
     type_row: I64  # (n_cores,) first of the core's row
     width: int  # neurons of the largest core, in whole words of 64
-    weights: I16  # blocks of 4 rows of `width`
-    weight_row: I64  # (n_cores,)
+    pool: I16  # rows of `width`: weights by type; leaks and more of NARROW and MIXED somas
+    weight_row: I64  # (n_cores, 4)
     biggest: I32  # (n_cores,) largest magnitude of a weight
-    soma: U8  # (n_cores,) PLAIN: one parameter set, MIXED: several, EACH: draws or leak reversal
-    leak: I16  # rows of cores with MIXED somas
-    numbers: I32  # likewise: thresholds, negative thresholds, reset values
-    modes: I8  # reset mode, + 4 with `saturate`
-    soma_row: I64  # (5, n_cores) leak, threshold, negative threshold, reset value, mode
+    soma: U8  # (n_cores,) NARROW: 16 bits, MIXED: 32 bits, EACH: draws or leak reversal
+    narrow_row: I64  # (n_cores,) first potential of a NARROW core in `soma.narrow`, else -1
+    n_narrow: int  # potentials of 16 bits, in whole words of 64 per core
+    keep: I16  # (n_cores, 2) see `kernels.vectors.step_word`
+    numbers: I32  # MIXED: rows of thresholds, negative thresholds, reset values
+    modes: I8  # MIXED: rows of reset mode, + 4 with `saturate`
+    soma_row: I64  # (n_cores, 5) NARROW: leak, high, low, back, fall in `pool`; MIXED: leak there,
+    # threshold, negative threshold and reset value in `numbers`, mode in `modes`
     drawn: U8  # (n_cores,) 1: some synapse is stochastic
     random: U8  # (n_cores,) 1: something is drawn in every tick
 
 
-def make_crossbar(program: Program, axon_core: I32) -> Crossbar | None:
-    """The crossbar cores of a program; None without any."""
+def make_crossbar(program: Program, axon_core: I32, *, narrow: bool = True) -> Crossbar | None:
+    """The crossbar cores of a program; None without any. `narrow`: 16 bits where they do."""
     cores = program.cores
     is_crossbar = cores.synapse_format == SYNAPSE_FORMATS["crossbar"]
     if not is_crossbar.any():
@@ -57,7 +66,7 @@ def make_crossbar(program: Program, axon_core: I32) -> Crossbar | None:
     words = np.where(is_crossbar, -(-np.diff(cores.axon_offset) // 64), 0)
     axon_word = _offsets(words)
     width = 64 * -(-int(np.diff(cores.neuron_offset)[is_crossbar].max()) // 64)
-    pools = _Pools(width, program.n_cores)
+    pools = _Pools(width, program.n_cores, signed_limits(program.chip.core.membrane_bits), narrow)
     for core in np.flatnonzero(is_crossbar):
         pools.add(program, int(core))
     return Crossbar(
@@ -71,11 +80,13 @@ def make_crossbar(program: Program, axon_core: I32) -> Crossbar | None:
         types=pools.types.joined(np.uint8),
         type_row=pools.type_row,
         width=width,
-        weights=pools.weights.joined(np.int16),
+        pool=pools.rows.joined(np.int16),
         weight_row=pools.weight_row,
         biggest=pools.biggest,
         soma=pools.soma,
-        leak=pools.leak.joined(np.int16),
+        narrow_row=pools.narrow_row,
+        n_narrow=pools.n_narrow,
+        keep=pools.keep,
         numbers=pools.numbers.joined(np.int32),
         modes=pools.modes.joined(np.int8),
         soma_row=pools.soma_row,
@@ -114,6 +125,17 @@ def spike_bits(program: Program, crossbar: Crossbar | None, neuron: I32) -> I64:
         places = 64 * crossbar.spike_word[core] + neuron - starts[core]
         bits[is_crossbar] = places[is_crossbar]
     return bits
+
+
+def narrow_places(program: Program, crossbar: Crossbar | None, neuron: I32) -> I64:
+    """(n,) the potential of each neuron in `soma.narrow`, -1 for those of 32 bits."""
+    places = np.full(neuron.size, -1, np.int64)
+    if crossbar is not None:
+        starts = program.cores.neuron_offset
+        core = np.searchsorted(starts, neuron, side="right") - 1
+        is_narrow = crossbar.narrow_row[core] >= 0
+        places[is_narrow] = (crossbar.narrow_row[core] + neuron - starts[core])[is_narrow]
+    return places
 
 
 def _offsets(sizes: npt.NDArray[Any]) -> I64:
@@ -160,38 +182,94 @@ class _Pool:
 class _Pools:
     """Pools and, per core, where its rows are."""
 
-    def __init__(self, width: int, n_cores: int) -> None:
-        self.width = width
-        self.types, self.weights, self.leak = _Pool(), _Pool(), _Pool()
-        self.numbers, self.modes = _Pool(), _Pool()
-        self.type_row, self.weight_row = np.zeros(n_cores, np.int64), np.zeros(n_cores, np.int64)
-        self.soma_row = np.zeros((5, n_cores), np.int64)
+    def __init__(self, width: int, n_cores: int, limits: tuple[int, int], narrow: bool) -> None:
+        self.width, self.limits, self.narrow = width, limits, narrow
+        self.types, self.rows, self.numbers, self.modes = _Pool(), _Pool(), _Pool(), _Pool()
+        self.type_row = np.zeros(n_cores, np.int64)
+        self.weight_row = np.zeros((n_cores, N_TYPES), np.int64)
+        self.soma_row = np.zeros((n_cores, 5), np.int64)
+        self.keep = np.zeros((n_cores, 2), np.int16)
+        self.narrow_row, self.n_narrow = np.full(n_cores, -1, np.int64), 0
         self.biggest = np.zeros(n_cores, np.int32)
         self.soma, self.drawn, self.random = (np.zeros(n_cores, np.uint8) for _ in range(3))
 
     def add(self, program: Program, core: int) -> None:
         """Rows of one core."""
         cores, sets = program.cores, program.truenorth
-        axons = slice(cores.axon_offset[core], cores.axon_offset[core + 1])
-        self.type_row[core] = self.types.add(program.axons.type[axons])
+        types = program.axons.type[cores.axon_offset[core] : cores.axon_offset[core + 1]]
+        self.type_row[core] = self.types.add(types)
         neurons = slice(cores.neuron_offset[core], cores.neuron_offset[core + 1])
         which = program.truenorth_neurons.parameters[neurons]
-        weight = np.zeros((N_TYPES, self.width), np.int16)
-        weight[:, : which.size] = sets.weight[which].T
-        self.weight_row[core] = self.weights.add(weight.ravel())
-        self.biggest[core] = np.abs(weight).max(initial=0)
-        used = which[:1] if (which == which[0]).all() else np.unique(which)
-        self.drawn[core] = sets.synapse_stochastic[used].any()
-        extra = sets.leak_stochastic[used].any() or sets.threshold_mask[used].any()
+        size = which.size
+        if (which == which[0]).all():
+            which = which[:1]
+        chosen: Any = (column[which] for column in sets)
+        own = TrueNorthColumns(*chosen)
+        self.weight_row[core] = [self._padded(own.weight[:, k], size) for k in range(N_TYPES)]
+        self.biggest[core] = np.abs(own.weight).max(initial=0)
+        self.drawn[core] = own.synapse_stochastic.any()
+        extra = own.leak_stochastic.any() or own.threshold_mask.any()
         self.random[core] = self.drawn[core] or extra
-        if extra or sets.leak_reversal[used].any():
+        if self.random[core] or own.leak_reversal.any():
             self.soma[core] = EACH
-        elif used.size == 1:
-            self.soma[core] = PLAIN
-        else:
-            self.soma[core] = MIXED
-            mode = (sets.reset_mode + 4 * sets.saturate).astype(np.int8)
-            numbers = (sets.threshold, sets.negative_threshold, sets.reset_value)
-            self.soma_row[0, core] = self.leak.add(sets.leak[which].astype(np.int16))
-            self.soma_row[1:4, core] = [self.numbers.add(column[which]) for column in numbers]
-            self.soma_row[4, core] = self.modes.add(mode[which])
+            return
+        start = program.truenorth_neurons.v_start[neurons]
+        rows = _narrow_rows(own, types, start, self.limits) if self.narrow else None
+        if rows is not None:
+            self.soma[core], self.keep[core] = NARROW, rows.keep
+            self.soma_row[core] = [self._padded(c, size, rest) for c, rest in rows.columns]
+            self.narrow_row[core] = self.n_narrow
+            self.n_narrow += 64 * -(-size // 64)
+            return
+        self.soma[core] = MIXED
+        numbers = (own.threshold, own.negative_threshold, own.reset_value)
+        mode = (own.reset_mode + 4 * own.saturate).astype(np.int8)
+        self.soma_row[core] = [
+            self._padded(own.leak, size),
+            *(self.numbers.add(np.broadcast_to(column, size)) for column in numbers),
+            self.modes.add(np.broadcast_to(mode, size)),
+        ]
+
+    def _padded(self, column: npt.NDArray[Any], size: int, rest: int = 0) -> int:
+        """Where a row begins: `column` (or one number) for `size` neurons, `rest` behind them."""
+        row = np.full(self.width, rest, np.int16)
+        row[:size] = column
+        return self.rows.add(row)
+
+
+class _NarrowRows(NamedTuple):
+    """Parameters of a narrow core as `kernels.vectors.step_word` takes them."""
+
+    keep: tuple[int, int]
+    columns: tuple[tuple[npt.NDArray[Any], int], ...]  # with what stands behind the last neuron
+
+
+def _narrow_rows(
+    own: TrueNorthColumns, types: U8, start: I32, limits: tuple[int, int]
+) -> _NarrowRows | None:
+    """Parameters of a core that needs 16 bits only; None if that cannot be shown.
+
+    Let ``up`` (``down``) be what all axons and the leak can add (take away) in one tick. Then a
+    potential in ``-bottom..top`` is within ``-bottom - down .. top + up`` before it is reset, and
+    comes back: after a reset to R at once; after subtracting the threshold (adding the negative
+    one), because ``up`` (``down``) is no more than that.
+    """
+    mode, stay = int(own.reset_mode[0]), bool(own.saturate[0])
+    if mode == 2 or (own.reset_mode != mode).any() or (own.saturate != stay).any():
+        return None
+    weight, leak = own.weight.astype(np.int64), own.leak.astype(np.int64)
+    n_axons = np.bincount(types, minlength=N_TYPES)
+    up = np.maximum(weight, 0) @ n_axons + np.maximum(leak, 0)
+    down = np.maximum(-weight, 0) @ n_axons + np.maximum(-leak, 0)
+    high, low = own.threshold.astype(np.int64), -own.negative_threshold.astype(np.int64)
+    back = own.reset_value.astype(np.int64) if mode == 0 else np.zeros_like(high)
+    if mode == 1 and ((up > high).any() or (not stay and (down > -low).any())):
+        return None
+    top = max(int(start.max(initial=0)), int(np.abs(back).max()), int(high.max()))
+    bottom = max(int(-start.min(initial=0)), int(np.abs(back).max()), int(-low.min()))
+    most, least = min(limits[1], _MOST), max(limits[0], -_MOST)
+    if top + int(up.max()) > most or -bottom - int(down.max()) < least:
+        return None
+    fall = low if stay else (-back if mode == 0 else np.zeros_like(low))
+    columns = ((leak, 0), (high, _MOST), (low, -_MOST), (back, 0), (fall, 0))
+    return _NarrowRows((-mode, 0 if stay else -mode), columns)

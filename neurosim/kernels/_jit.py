@@ -29,6 +29,13 @@ _PACKAGE_DIR = Path(__file__).resolve().parent.parent
 _KERNEL_DIRS = (_PACKAGE_DIR / "kernels", _PACKAGE_DIR / "soma")
 _IMPORT = re.compile(r"^(?:from|import)\s+(neurosim\w*(?:\.\w+)+)", re.MULTILINE)
 _F = TypeVar("_F", bound=Callable[..., Any])
+_ONLY_INLINED: Any = {
+    "_nrt": False,
+    "nogil": True,
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 
 
 @lru_cache(maxsize=256)
@@ -138,6 +145,16 @@ def kernel(function: _F) -> _F:
     and there is a third less to compile.
     """
     return _cached_njit(function, _nrt=False)
+
+
+def inlined(function: _F) -> _F:
+    """Compile `function` for other kernels only: LLVM always inlines it into its caller.
+
+    For small steps with many arrays, each of which a call would hand over as seven numbers on the
+    stack. Neither kept on disk nor callable from Python once compiled, which halves its
+    compilation.
+    """
+    return cast(_F, numba.njit(**_ONLY_INLINED)(function))
 
 
 def allocating_kernel(function: _F) -> _F:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numba
 import numpy as np
+import numpy.typing as npt
 from numba import types
 from numba.extending import intrinsic
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import inlined, kernel
 
 _numba_config: Any = numba.config
 # Neither has type stubs.
@@ -19,6 +20,8 @@ cgutils: Any = importlib.import_module("numba.core.cgutils")
 
 AHEAD = 12
 """Places ahead in a list for which a pass asks for cache lines."""
+AT_LEAST = 4
+"""Places that `list_bits` writes for every word: room to leave behind a list."""
 
 if not _numba_config.DISABLE_JIT:
 
@@ -88,8 +91,13 @@ if not _numba_config.DISABLE_JIT:
 
     @kernel
     def lowest_bit(word: np.uint64) -> int:
-        """Position of the lowest bit set; `word` is not 0."""
+        """Position of the lowest bit set, 64 for 0."""
         return np.int64(_count_trailing(word))
+
+    @kernel
+    def without_lowest(word: np.uint64) -> np.uint64:
+        """The word without its lowest bit set."""
+        return word & (word - np.uint64(1))
 
 else:
 
@@ -104,8 +112,32 @@ else:
         return int(word).bit_count()
 
     def lowest_bit(word: np.uint64) -> int:
-        """Position of the lowest bit set; `word` is not 0."""
-        return (int(word) & -int(word)).bit_length() - 1
+        """Position of the lowest bit set, 64 for 0."""
+        return (int(word) & -int(word)).bit_length() - 1 if word else 64
+
+    def without_lowest(word: np.uint64) -> np.uint64:
+        """The word without its lowest bit set."""
+        return np.uint64(int(word) & (int(word) - 1)) if word else word
+
+
+@inlined
+def list_bits(word: np.uint64, before: int, listed: npt.NDArray[np.int32], n: int) -> int:
+    """Append ``before + j`` for every set bit j; returns the new length.
+
+    Most words have few bits: the first `AT_LEAST` places are written whatever the word is, so that
+    nothing has to be guessed, and what lies behind the new length means nothing.
+    """
+    length = n + count_bits(word)
+    at = np.uint64(n)
+    for _ in range(AT_LEAST):
+        listed[at] = before + lowest_bit(word)
+        word = without_lowest(word)
+        at += np.uint64(1)
+    while word:
+        listed[at] = before + lowest_bit(word)
+        word = without_lowest(word)
+        at += np.uint64(1)
+    return np.int64(length)
 
 
 def spread_table() -> np.ndarray[Any, np.dtype[np.uint64]]:

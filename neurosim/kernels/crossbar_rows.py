@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
-from neurosim.kernels.bits import lowest_bit, prefetch
+from neurosim.kernels._jit import inlined, kernel
+from neurosim.kernels.bits import list_bits, prefetch
 from neurosim.kernels.vectors import add_bits, sum_word
 from neurosim.soma.truenorth import N_TYPES, draw, passes
 
@@ -27,63 +27,57 @@ _AT_ONCE: Final = 7  # rows added by full adders
 MANY: Final = 48  # active axons from which counting is quicker
 
 
-@kernel
-def list_active(
-    bits: U64,
-    slot: int,
-    first: int,
-    stop: int,
-    crossbits: U64,
-    base: int,
-    n_words: int,
-    active: I32,
-    rows: I64,
-) -> int:
-    """Collect and clear the axon bits of this tick: axons and their rows; returns how many.
+@inlined
+def list_active(bits: U64, slot: int, first: int, stop: int, active: I32) -> int:
+    """Collect and clear the axon bits of this tick; returns how many axons are active.
 
-    `first`..`stop` are the words of the core in a slot, `base` is where its rows begin in
-    `crossbits`. The rows are asked for, so that they come while another core computes.
+    `first`..`stop` are the words of the core in a slot. `active` has room for `AT_LEAST` more.
     """
-    n, at = np.uint64(0), np.uint64(slot)
+    n, at = np.int64(0), np.uint64(slot)
     for k in range(np.uint64(first), np.uint64(stop)):
         word = np.uint64(0)
         for w in range(np.uint64(bits.shape[0])):
             word |= bits[w, at, k]
             bits[w, at, k] = np.uint64(0)
-        before = (np.int64(k) - first) << 6
-        while word:
-            axon = before + lowest_bit(word)
-            word &= word - np.uint64(1)
-            row = base + axon * n_words
-            active[n] = axon
-            rows[n] = row
-            prefetch(crossbits, row)
-            prefetch(crossbits, row + n_words - 1)
-            n += np.uint64(1)
-    return np.int64(n)
+        n = list_bits(word, (np.int64(k) - first) << 6, active, n)
+    return n
+
+
+@inlined
+def find_rows(
+    active: I32,
+    n_active: int,
+    bits: U64,
+    base: int,
+    n_words: int,
+    types: Any,
+    type_row: int,
+    weight_row: I64,
+    rows: I64,
+    places: I64,
+) -> None:
+    """Rows of the active axons in `bits`, and where the weights of their types begin.
+
+    The rows, of which `base` is the first, are asked for, so that they come while another core
+    computes.
+    """
+    for k in range(np.uint64(n_active)):
+        axon = np.int64(active[k])
+        row = base + axon * n_words
+        rows[k] = row
+        places[k] = weight_row[np.uint64(types[np.uint64(type_row + axon)])]
+        prefetch(bits, row)
+        prefetch(bits, row + n_words - 1)
 
 
 @kernel
 def integrate_few(
-    bits: U64,
-    active: I32,
-    rows: I64,
-    n_active: int,
-    types: Any,
-    type_row: int,
-    weights: Any,
-    weight_row: int,
-    width: int,
-    n_words: int,
-    places: I64,
-    drive: I32,
+    bits: U64, rows: I64, places: I64, n_active: int, pool: Any, n_words: int, drive: I32
 ) -> int:
     """Masked weights of every row into `drive`, which need not be 0; returns the synapses."""
-    for k in range(n_active):
-        places[k] = weight_row + width * np.int64(types[type_row + active[k]])
     n_synapses = np.int64(0)
     for word in range(n_words):
-        n_synapses += sum_word(bits, rows, places, n_active, weights, drive, word)
+        n_synapses += sum_word(bits, rows, places, n_active, pool, drive, word)
     return n_synapses
 
 
@@ -95,35 +89,34 @@ def integrate_many(
     n_active: int,
     types: Any,
     type_row: int,
-    weights: Any,
-    weight_row: int,
-    width: int,
+    pool: Any,
+    weight_row: I64,
     n_words: int,
-    places: I64,
+    chosen: I64,
     counters: Any,
     drive: I32,
 ) -> int:
     """Rows of each type counted, times the weights, into `drive`; returns the synapses.
 
-    `places` and `counters` are scratch.
+    `chosen` and `counters` are scratch.
     """
     n_synapses, size = np.int64(0), n_words << 6
     for j in range(size):
         drive[j] = 0
     for kind in range(N_TYPES):
-        n, mine = 0, np.uint64(weight_row + width * kind)
+        n, mine = 0, np.uint64(weight_row[kind])
         for k in range(n_active):
             if types[type_row + active[k]] == kind:
-                places[n] = rows[k]
+                chosen[n] = rows[k]
                 n += 1
         for at in range(0, n, _MOST):
             for j in range(size):
                 counters[j] = 0
-            _count_rows(bits, places, at, min(at + _MOST, n), n_words, counters)
+            _count_rows(bits, chosen, at, min(at + _MOST, n), n_words, counters)
             for j in range(np.uint64(size)):
                 count = np.int32(counters[np.uint64(j)])
                 n_synapses += count
-                drive[np.uint64(j)] += count * np.int32(weights[mine + np.uint64(j)])
+                drive[np.uint64(j)] += count * np.int32(pool[mine + np.uint64(j)])
     return n_synapses
 
 

@@ -47,7 +47,13 @@ def reset(
 
 @kernel
 def reset_somas(
-    soma: Any, soft_start: I32, hard_start: I32, groups: Any, shares: Any, worker: int
+    soma: Any,
+    crossbar: Any,
+    soft_start: I32,
+    hard_start: I32,
+    groups: Any,
+    shares: Any,
+    worker: int,
 ) -> None:
     """Potentials of this worker's neurons to their start value."""
     if worker == 0:
@@ -59,10 +65,16 @@ def reset_somas(
             soma.v[i] = soft_start[i]
             if soma.current.size > 0:
                 soma.current[i] = 0
-    for group in range(shares.first_group[worker], shares.first_group[worker + 1]):
-        if groups.model[group] == TRUENORTH:
-            for i in range(groups.start[group], groups.stop[group]):
-                soma.v[i] = hard_start[i]
+    if crossbar is not None:
+        for group in range(shares.first_group[worker], shares.first_group[worker + 1]):
+            if groups.model[group] == TRUENORTH:
+                start, stop = groups.start[group], groups.stop[group]
+                row = crossbar.narrow_row[groups.core[group]]
+                for i in range(start, stop):
+                    if row < 0:
+                        soma.v[i] = hard_start[i]
+                    else:
+                        soma.narrow[row + i - start] = np.int16(hard_start[i])
 
 
 @kernel

@@ -8,8 +8,8 @@ list, and empty stretches are skipped, so the work is proportional to flit-hops.
 
 from __future__ import annotations
 
-from neurosim.kernels._jit import kernel
-from neurosim.kernels.noc_inline import bare, bits_on, inlined, soon
+from neurosim.kernels._jit import inlined, kernel
+from neurosim.kernels.noc_inline import bare, bits_on, soon
 from neurosim.kernels.noc_layout import (
     ADDRESS,
     CAL_ASK,

@@ -2,36 +2,20 @@
 
 Two things keep Numba from fusing functions that share arrays: LLVM calls what it finds too
 long, and every call counts references to every array (measured: 300 ns per flit and router,
-instead of 30). So the steps are marked `inlined`, and `run` hands them `bare` pointers.
+instead of 30). So the steps are marked
+`_jit.inlined`, and `run` hands them `bare` pointers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
 from neurosim.kernels._jit import kernel
 
 _config: Any = config
-_F = TypeVar("_F", bound=Callable[..., Any])
-_ONLY_INLINED = {
-    "nogil": True,
-    "forceinline": True,
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
-
-
-def inlined(function: _F) -> _F:
-    """Compile `function` for other kernels only: LLVM always inlines it into its caller.
-
-    Neither kept on disk nor callable from Python once compiled, which halves its compilation.
-    """
-    return cast(_F, numba.njit(**_ONLY_INLINED)(function))
 
 
 def _same(array: Any) -> Any:

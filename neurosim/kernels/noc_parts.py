@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurosim.kernels.noc_inline import inlined
+from neurosim.kernels._jit import inlined
 from neurosim.kernels.noc_layout import (
     ADDRESS,
     CAL_ASK,

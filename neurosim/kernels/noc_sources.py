@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurosim.kernels.noc_inline import inlined, soon
+from neurosim.kernels._jit import inlined
+from neurosim.kernels.noc_inline import soon
 from neurosim.kernels.noc_layout import (
     ADDRESS,
     D_ARRIVE,

@@ -8,7 +8,8 @@ the next output in turn. Pointers move only on acceptance.
 
 from __future__ import annotations
 
-from neurosim.kernels.noc_inline import bits_on, inlined
+from neurosim.kernels._jit import inlined
+from neurosim.kernels.noc_inline import bits_on
 from neurosim.kernels.noc_layout import (
     DEFAULT,
     HEAD,

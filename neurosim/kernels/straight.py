@@ -7,7 +7,7 @@ stays in the list for the general passes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,11 @@ from neurosim.kernels._jit import kernel
 from neurosim.kernels.bits import AHEAD, prefetch, prefetch_row
 from neurosim.kernels.traffic import load_packet
 
+U8 = npt.NDArray[np.uint8]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+
+COUNTABLE: Final = 255  # ticks after which a byte of `recent` may be full
 
 
 @kernel
@@ -28,14 +31,15 @@ def send_straight(
     fired: Any,
     bits: Any,
     loads: Any,
-    sent: I64,
+    recent: U8,
     worker: int,
     tick: int,
     span: int,
 ) -> None:
     """Send what goes straight and take it out of the list.
 
-    Senders lie scattered over tables that no cache holds, so the lines are asked for ahead.
+    Senders are counted in `recent`, bytes that `count_recent` empties in time. They lie scattered
+    over tables that no cache holds, so the lines are asked for ahead.
     """
     place, word_core, first_tick = outlet.bit, crossbar.word_core, crossbar.first_tick
     if outlet.bit_offset.size > 1 or place.shape[0] == 0:
@@ -54,7 +58,7 @@ def send_straight(
         far = np.int64(owner[np.uint64(min(k + 2 * AHEAD, n - 1))])
         near = np.uint64(owner[np.uint64(min(k + AHEAD, n - 1))])
         prefetch_row(place, far)
-        prefetch(sent, far)
+        prefetch(recent, far)
         prefetch(mine, _word(place[near, 0], place[near, 1], now, n_slots, n_words))
         i = np.uint64(owner[np.uint64(k)])
         position, delay = np.int64(place[i, 0]), np.int64(place[i, 1])
@@ -63,7 +67,7 @@ def send_straight(
             ready[kept], begin[kept] = ready[k], begin[k]
             kept += 1
             continue
-        sent[i] += 1
+        recent[i] += np.uint8(1)
         if position < 0:
             continue
         target = np.uint64(word_core[np.uint64(position >> 6)])
@@ -72,6 +76,15 @@ def send_straight(
             word = np.uint64(_word(position, delay, now, n_slots, n_words))
             mine[word] |= np.uint64(1) << np.uint64(position & 63)
     fired.n[worker, 0] = kept
+
+
+@kernel
+def count_recent(recent: U8, sent: I64, shares: Any, worker: int) -> None:
+    """Add what this worker's neurons have sent of late to `sent`."""
+    if recent.size > 0:
+        for i in range(shares.first_neuron[worker], shares.first_neuron[worker + 1]):
+            sent[i] += np.int64(recent[i])
+            recent[i] = 0
 
 
 @kernel

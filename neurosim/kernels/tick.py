@@ -41,7 +41,7 @@ from neurosim.kernels.groups import (
     update_groups,
 )
 from neurosim.kernels.packet_log import log_fired
-from neurosim.kernels.straight import send_straight
+from neurosim.kernels.straight import COUNTABLE, count_recent, send_straight
 from neurosim.kernels.traffic import close_traffic, load_fired, load_signatures
 from neurosim.kernels.workers import barrier
 from neurosim.soma.truenorth import mix
@@ -79,6 +79,7 @@ def run_sample(
     # the fields of State
     soma: Any,
     acc: I32,
+    recent: npt.NDArray[np.uint8],
     quiet: npt.NDArray[np.int8],
     stirred: npt.NDArray[np.int8],
     seed: I64,
@@ -115,7 +116,9 @@ def run_sample(
         if worker == 0:
             seed[0] = mix(settings[SEED], span[0])
         reset(waiting, rings, bits, acc, quiet, stirred, worker)
-        reset_somas(soma, columns.v_start, truenorth_neurons.v_start, groups, shares, worker)
+        reset_somas(
+            soma, crossbar, columns.v_start, truenorth_neurons.v_start, groups, shares, worker
+        )
         barrier(gate, n_workers)
     for k in range(span[2]):
         tick = first_tick + k
@@ -157,9 +160,10 @@ def run_sample(
             log_fired(log, neuron_outlet, fired, op_time[4])
         if crossbar is not None:
             send_straight(
-                neuron_outlet, crossbar, traffic, fired, bits, loads, tally.sent, worker, tick,
-                n_ticks,
-            )  # fmt: skip
+                neuron_outlet, crossbar, traffic, fired, bits, loads, recent, worker, tick, n_ticks
+            )
+            if k % COUNTABLE == COUNTABLE - 1 or k == span[2] - 1:
+                count_recent(recent, tally.sent, shares, worker)
         _count_sent(fired, tally.sent, worker)
         _send(
             neuron_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads, waiting,
@@ -241,7 +245,8 @@ def _note(soma: Any, watch: Any, row: int) -> None:
             else:
                 watch.y[row, k] = soma.y[i]
         if watch.v.shape[0] > 0:
-            watch.v[row, k] = soma.v[i]
+            place = watch.narrow[k]
+            watch.v[row, k] = np.int32(soma.narrow[place]) if place >= 0 else soma.v[i]
 
 
 @kernel

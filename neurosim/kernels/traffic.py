@@ -78,7 +78,8 @@ def load_packet(
     """Packets from core to core: the local ports of both, and the chip's own way between them.
 
     Dimension-order routing on a mesh: a straight run along one axis, then one along the other. A
-    run of length 0 adds and takes away at one place, which is quicker than to ask.
+    run of length 0 adds and takes away at one place, and a run backwards swaps its ends: both are
+    quicker than to ask.
     """
     n, n_cores = traffic.link.size, traffic.x.size
     wide, high, a, b = traffic.wide, traffic.high, np.uint64(source), np.uint64(target)
@@ -89,14 +90,20 @@ def load_packet(
     direct[np.uint64(ports + n_cores) + a] += copies
     if a == b:
         return
-    base, n_routers = kind * (n + 1), wide * high
-    row, column = (y, u) if traffic.x_first else (v, x)
-    first = base + row * wide + (x if u > x else u + 1 + n_routers)
-    change[np.uint64(first)] += copies
-    change[np.uint64(first + abs(u - x))] -= copies
-    first = base + 2 * n_routers + column * high + (y if v > y else v + 1 + n_routers)
-    change[np.uint64(first)] += copies
-    change[np.uint64(first + abs(v - y))] -= copies
+    back = wide * high + 1  # from a link forwards to the one backwards that leaves its other end
+    first = kind * (n + 1) + (y if traffic.x_first else v) * wide
+    _add_run(change, first + x, first + u, back, copies)
+    first = kind * (n + 1) + 2 * (back - 1) + (u if traffic.x_first else x) * high
+    _add_run(change, first + y, first + v, back, copies)
+
+
+@kernel
+def _add_run(change: I32, start: int, end: int, back: int, copies: int) -> None:
+    """Packets along one axis, as differences."""
+    backwards = np.int64(end < start)
+    signed, shift = np.int32(copies * (1 - 2 * backwards)), backwards * back
+    change[np.uint64(start + shift)] += signed
+    change[np.uint64(end + shift)] -= signed
 
 
 @kernel

@@ -8,6 +8,7 @@ of them are set. The vectors are LLVM's own, so they become whatever the machine
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 import numba
@@ -16,13 +17,14 @@ import numpy.typing as npt
 from numba import types
 from numba.extending import intrinsic
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import inlined, kernel
 
 _numba_config: Any = numba.config
 # Neither has type stubs.
 ir: Any = importlib.import_module("llvmlite.ir")
 cgutils: Any = importlib.import_module("numba.core.cgutils")
 
+I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
@@ -44,6 +46,11 @@ if not _numba_config.DISABLE_JIT:
         place = builder.bitcast(builder.gep(data, [index]), value.type.as_pointer())
         builder.store(value, place, align=lane // 8)
 
+    def _lane(builder: Any, word: Any, part: int) -> Any:
+        """Index of the first of 16 neurons."""
+        number = ir.IntType(64)
+        return builder.add(builder.mul(word, number(64)), number(_LANES * part))
+
     def _splat(builder: Any, value: Any, vector: Any) -> Any:
         """`value` in every lane."""
         none = vector(ir.Undefined)
@@ -52,44 +59,52 @@ if not _numba_config.DISABLE_JIT:
             first, none, ir.VectorType(ir.IntType(32), vector.count)(None)
         )
 
-    def _mask(builder: Any, word: Any, part: int) -> Any:
-        """16 bits of a word of 64 as 16 lanes of all ones or zeros."""
+    def _mask(builder: Any, bits: Any, place: Any, part: int) -> Any:
+        """16 bits of ``bits[place]`` as 16 lanes of all ones or zeros."""
         vector = ir.VectorType(ir.IntType(16), _LANES)
-        bits = builder.trunc(builder.lshr(word, word.type(_LANES * part)), ir.IntType(16))
-        place = vector([1 << k for k in range(_LANES)])
-        here = builder.and_(_splat(builder, bits, vector), place)
-        return builder.sext(builder.icmp_signed("==", here, place), vector)
+        quarters = builder.bitcast(builder.gep(bits, [place]), ir.IntType(16).as_pointer())
+        number = part if sys.byteorder == "little" else 3 - part
+        mine = builder.load(builder.gep(quarters, [ir.IntType(64)(number)]))
+        lanes = vector([1 << k for k in range(_LANES)])
+        here = builder.and_(_splat(builder, mine, vector), lanes)
+        return builder.sext(builder.icmp_signed("==", here, lanes), vector)
+
+    def _add_rows(
+        builder: Any, bits: Any, rows: Any, at: Any, n: Any, pool: Any, word: Any, start: Any
+    ) -> tuple[Any, Any]:
+        """Masked weights of `n` rows onto the four vectors `start`; also how many bits are set."""
+        number = ir.IntType(64)
+        sums = [cgutils.alloca_once_value(builder, vector) for vector in start]
+        total = cgutils.alloca_once_value(builder, number(0))
+        first = builder.mul(word, number(64))
+        with cgutils.for_range(builder, n) as loop:
+            row = builder.load(builder.gep(rows, [loop.index]))
+            place = builder.add(row, word)
+            set_bits = builder.ctpop(builder.load(builder.gep(bits, [place])))
+            builder.store(builder.add(builder.load(total), set_bits), total)
+            base = builder.add(builder.load(builder.gep(at, [loop.index])), first)
+            for part in range(4):
+                index = builder.add(base, number(_LANES * part))
+                weight = _load(builder, pool, index, 16, _LANES)
+                masked = builder.and_(weight, _mask(builder, bits, place, part))
+                builder.store(builder.add(builder.load(sums[part]), masked), sums[part])
+        return [builder.load(vector) for vector in sums], builder.load(total)
 
     def _make_sum_word(
         typing: Any, bits: Any, rows: Any, at: Any, n: Any, weights: Any, drive: Any, word: Any
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            array = [
+            bits, rows, at, n, weights, drive, word = (
                 _data(context, builder, signature.args[k], args[k]) if k not in (3, 6) else args[k]
                 for k in range(7)
-            ]
-            bits, rows, at, n, weights, drive, word = array
-            number = ir.IntType(64)
-            vector = ir.VectorType(ir.IntType(16), _LANES)
-            sums = [cgutils.alloca_once_value(builder, vector(None)) for _ in range(4)]
-            total = cgutils.alloca_once_value(builder, number(0))
-            first = builder.mul(word, number(64))
-            with cgutils.for_range(builder, n) as loop:
-                row = builder.load(builder.gep(rows, [loop.index]))
-                line = builder.load(builder.gep(bits, [builder.add(row, word)]))
-                total_now = builder.add(builder.load(total), builder.ctpop(line))
-                builder.store(total_now, total)
-                base = builder.add(builder.load(builder.gep(at, [loop.index])), first)
-                for part in range(4):
-                    index = builder.add(base, number(_LANES * part))
-                    weight = _load(builder, weights, index, 16, _LANES)
-                    masked = builder.and_(weight, _mask(builder, line, part))
-                    builder.store(builder.add(builder.load(sums[part]), masked), sums[part])
+            )
+            none = ir.VectorType(ir.IntType(16), _LANES)(None)
+            sums, total = _add_rows(builder, bits, rows, at, n, weights, word, [none] * 4)
             wide = ir.VectorType(ir.IntType(32), _LANES)
             for part in range(4):
-                index = builder.add(first, number(_LANES * part))
-                _store(builder, builder.sext(builder.load(sums[part]), wide), drive, index, 32)
-            return builder.load(total)
+                index = _lane(builder, word, part)
+                _store(builder, builder.sext(sums[part], wide), drive, index, 32)
+            return total
 
         given = (bits, rows, at, types.int64, weights, drive, types.int64)
         return types.int64(*given), generate
@@ -115,6 +130,69 @@ if not _numba_config.DISABLE_JIT:
         drive : ``drive[64 * word : 64 * word + 64]`` is written.
         """
         return _sum_word(bits, rows, places, n, weights, drive, word)
+
+    def _soma(builder: Any, u: Any, before: Any, row: Any, keep: Any) -> tuple[Any, Any, Any]:
+        """The new potential, who fires, and what changed; see `step_word`."""
+        high, low, back, fall = row
+        fires = builder.icmp_signed(">=", u, high)
+        over = builder.add(builder.and_(builder.sub(u, high), keep[0]), back)
+        under = builder.add(builder.and_(builder.sub(u, low), keep[1]), fall)
+        stays = builder.select(builder.icmp_signed("<", u, low), under, u)
+        after = builder.select(fires, over, stays)
+        return after, fires, builder.xor(after, before)
+
+    def _make_step_word(
+        typing: Any, bits: Any, rows: Any, at: Any, n: Any, pool: Any, columns: Any, keep: Any,
+        sums: Any, v: Any, first: Any, word: Any,
+    ) -> Any:  # fmt: skip
+        numbers = (3, 9, 10)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            bits, rows, at, n, pool, columns, keep, sums, v, first, word = (
+                args[k] if k in numbers else _data(context, builder, signature.args[k], args[k])
+                for k in range(11)
+            )
+            whole, vector = ir.IntType(64), ir.VectorType(ir.IntType(16), _LANES)
+            lane = [_lane(builder, word, part) for part in range(4)]
+            start = [_load(builder, sums, index, 16, _LANES) for index in lane]
+            drive, total = _add_rows(builder, bits, rows, at, n, pool, word, start)
+            place = [builder.load(builder.gep(columns, [whole(k)])) for k in range(5)]
+            kept = [
+                _splat(builder, builder.load(builder.gep(keep, [whole(k)])), vector)
+                for k in range(2)
+            ]
+            spikes, changed = whole(0), vector(None)
+            for part in range(4):
+                mine = builder.add(first, lane[part])
+                before = _load(builder, v, mine, 16, _LANES)
+                leak, *row = (
+                    _load(builder, pool, builder.add(k, lane[part]), 16, _LANES) for k in place
+                )
+                u = builder.add(builder.add(before, drive[part]), leak)
+                after, fires, difference = _soma(builder, u, before, row, kept)
+                _store(builder, after, v, mine, 16)
+                changed = builder.or_(changed, difference)
+                fired = builder.zext(builder.bitcast(fires, ir.IntType(_LANES)), whole)
+                spikes = builder.or_(spikes, builder.shl(fired, whole(_LANES * part)))
+            other = builder.icmp_unsigned("!=", changed, vector(None))
+            moved = builder.zext(builder.bitcast(other, ir.IntType(_LANES)), whole)
+            return context.make_tuple(builder, signature.return_type, [spikes, total, moved])
+
+        given = (
+            bits, rows, at, types.int64, pool, columns, keep, sums, v, types.int64, types.int64
+        )  # fmt: skip
+        result: Any = types.UniTuple(types.uint64, 3)  # type: ignore[no-untyped-call]
+        return result(*given), generate
+
+    _step_word: Any = intrinsic(_make_step_word)
+
+    @inlined
+    def step_word(
+        bits: U64, rows: I64, places: I64, n: int, pool: I16, columns: I64, keep: I16, sums: I16,
+        v: I16, first: int, word: int,
+    ) -> tuple[int, int, int]:  # fmt: skip
+        """Integrate, leak, fire and reset 64 neurons of 16 bits; see the twin below."""
+        return _step_word(bits, rows, places, n, pool, columns, keep, sums, v, first, word)
 
     def _make_add_bits(typing: Any, counters: Any, first: Any, word: Any, step: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -176,6 +254,40 @@ else:
         lanes = places[:n, None] + 64 * word + np.arange(64)
         drive[64 * word : 64 * word + 64] = (lines * weights[lanes]).sum(axis=0, dtype=np.int32)
         return int(lines.sum())
+
+    def step_word(
+        bits: U64, rows: I64, places: I64, n: int, pool: I16, columns: I64, keep: I16, sums: I16,
+        v: I16, first: int, word: int,
+    ) -> tuple[int, int, int]:  # fmt: skip
+        """Integrate, leak, fire and reset 64 neurons whose potentials provably fit in 16 bits.
+
+        ``u = v + sums + rows + leak``; from ``high`` on a neuron fires and is set to
+        ``((u - high) & keep[0]) + back``, below ``low`` it becomes
+        ``((u - low) & keep[1]) + fall``.
+
+        Parameters
+        ----------
+        bits, rows, places, n : as for `sum_word`; the weights are rows of `pool`.
+        columns : (5,) where the rows of leak, high, low, back and fall begin in `pool`.
+        keep : (2,) 0 or -1.
+        sums : added to the drive, from ``sums[64 * word]`` on.
+        v : potentials of the core from ``v[first]`` on, modified in place.
+
+        Returns
+        -------
+        Spikes as bits, set bits of the rows, not 0 if any potential changed.
+        """
+        here = slice(64 * word, 64 * word + 64)
+        lines = _unpacked(bits[rows[:n] + word])
+        drive = (lines * pool[places[:n, None] + np.arange(64) + 64 * word].astype(int)).sum(axis=0)
+        leak, high, low, back, fall = (pool[k:][here].astype(int) for k in columns)
+        before = v[first:][here].astype(int)
+        u = before + sums[here] + drive + leak
+        over, under = ((u - high) & int(keep[0])) + back, ((u - low) & int(keep[1])) + fall
+        after = np.where(u >= high, over, np.where(u < low, under, u))
+        v[first:][here] = after
+        fires = np.packbits(u >= high, bitorder="little").view("<u8")[0]
+        return int(fires), int(lines.sum()), int((after != before).any())
 
     def add_bits(
         counters: npt.NDArray[np.uint8], first: int, word: np.uint64, step: np.uint8

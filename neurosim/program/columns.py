@@ -229,6 +229,15 @@ class Program:
         return make_image(self)
 
     @cached_property
+    def open_image(self) -> Image:
+        """The same, with potentials that may be changed from outside: none is kept in 16 bits."""
+        from neurosim.image.build import make_image
+
+        crossbar = self.image.crossbar
+        is_open = crossbar is None or not crossbar.n_narrow
+        return self.image if is_open else make_image(self, narrow=False)
+
+    @cached_property
     def depth_ticks(self) -> int:
         """Chip ticks that a sample needs beyond its own length: the deepest pipeline offset."""
         return int(self.groups.first_tick.max(initial=0))

@@ -80,7 +80,7 @@ def estimate_memory(
     soft = program.neurons.theta.size
     currents = program.cuba.alpha_syn.size
     image += 4 * currents
-    state = n_workers * (each_worker + 4 * soft) + 5 * program.n_neurons + 4 * (soft + currents)
+    state = n_workers * (each_worker + 4 * soft) + 6 * program.n_neurons + 4 * (soft + currents)
     tally = 8 * (program.n_neurons + _COUNTERS * program.n_cores + MOST_NUMBERS)
     names = [program.layer_names.index(name) for name in probe]
     watched = sum(program.layer_neurons(i).size for i in [program.output_layer, *names])

@@ -23,7 +23,7 @@ from neurosim.cost.counters import Counters
 from neurosim.cost.network_stats import NetworkStats
 from neurosim.errors import InputFileError, UsageError
 from neurosim.image.build import Image
-from neurosim.image.crossbar import spike_bits
+from neurosim.image.crossbar import narrow_places, spike_bits
 from neurosim.kernels.tick import run_sample
 from neurosim.kernels.workers import TOGETHER
 from neurosim.program.columns import Program
@@ -236,7 +236,8 @@ def simulate_chunks(
     clock = make_clock(program, "ideal")
     crew = _crew(program, clock, threads, 1)
     estimate_memory(program, 1, n_ticks, probe, 1, crew.size).refuse_beyond(memory_limit)
-    job = _Job(program, program.image, clock, tuple(probe), crew.size, None)
+    image = program.image if between is None else program.open_image
+    job = _Job(program, image, clock, tuple(probe), crew.size, None)
     part = job.run_pieces(_encoded(program, chunks), n_ticks, number, between)
     return _collect(job, [part], n_ticks, "ideal", 1)
 
@@ -372,6 +373,7 @@ class _Job:
         watch = Watch(
             neuron,
             spike_bits(self.program, self.image.crossbar, neuron),
+            narrow_places(self.program, self.image.crossbar, neuron),
             part.y[row, first:stop],
             part.v[row, first:stop],
         )

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from neurosim.image.build import CYCLE_FRACTION_BITS as CYCLE_FRACTION_BITS
 from neurosim.image.build import Image
+from neurosim.kernels.bits import AT_LEAST
 from neurosim.kernels.crossbar import CORES_KEPT
 from neurosim.links.flow_links import crossing_links as crossing_links
 from neurosim.soma.liaf import SomaState
@@ -21,6 +22,7 @@ from neurosim.soma.liaf import SomaState
 U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
 I8 = npt.NDArray[np.int8]
+I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
@@ -93,9 +95,11 @@ class Bench(NamedTuple):
     n_active: I64  # (n_workers, cores listed ahead) active axons, -1: the core does not work
     active: I32  # (n_workers, cores listed ahead, most axons) active axons
     rows: I64  # likewise, their rows
-    places: I64  # (n_workers, most axons)
+    places: I64  # likewise, where the weights of their types begin
+    chosen: I64  # (n_workers, most axons)
     counters: U8  # (n_workers, most neurons)
     drive: I32  # (n_workers, most neurons) sums
+    sums: I16  # (n_workers, most neurons) the same in 16 bits, 0 between cores
     u: I32  # (n_workers, most neurons)
     spikes: U8  # (n_workers, most neurons)
 
@@ -105,6 +109,7 @@ class State(NamedTuple):
 
     soma: SomaState
     acc: I32  # (n_workers, n_neurons) summed input of this tick
+    recent: U8  # (n_neurons,) straight packets of each neuron not yet in `Tally.sent`
     quiet: I8  # (n_groups,) 1: without input the next tick changes and sends nothing
     stirred: I8  # (n_cores,) 1: partial sums came in this tick
     seed: I64  # (1,) of this sample
@@ -149,6 +154,7 @@ class Watch(NamedTuple):
 
     neuron: I32
     spike: I64  # its bit in `soma.spikes` (TrueNorth), -1: the output is in `soma.y`
+    narrow: I64  # its place in `soma.narrow`, -1: the potential is in `soma.v`
     y: I32  # (n_chip_ticks, n_watched)
     v: I32
 
@@ -178,8 +184,11 @@ def allocate_state(image: Image, n_workers: int = 1) -> State:
     n_neurons, n_cores = image.n_neurons, image.n_cores
     words = _axon_words(image)
     soft = image.columns.theta.size
+    is_narrow = image.crossbar is not None and (image.crossbar.narrow_row >= 0).all()
+    n_wide = 0 if is_narrow else n_neurons
     soma = SomaState(
-        v=np.zeros(n_neurons, np.int32),
+        v=np.zeros(n_wide, np.int32),
+        narrow=np.zeros(0 if image.crossbar is None else image.crossbar.n_narrow, np.int16),
         y=np.zeros(soft, np.int32),
         fired=np.zeros(soft, np.int8),
         spikes=np.zeros(0 if image.crossbar is None else image.crossbar.spike_word[-1], np.uint64),
@@ -188,6 +197,7 @@ def allocate_state(image: Image, n_workers: int = 1) -> State:
     return State(
         soma=soma,
         acc=np.zeros((n_workers, soft), np.int32),
+        recent=np.zeros(n_neurons if image.crossbar is not None else 0, np.uint8),
         quiet=np.zeros(image.groups.core.size, np.int8),
         stirred=np.zeros(n_cores, np.int8),
         seed=np.zeros(1, np.int64),
@@ -212,7 +222,7 @@ def _axon_words(image: Image) -> I64:
 
 def _new_fired(image: Image, n_workers: int) -> Fired:
     n = max(image.n_neurons, image.input_outlet.packet_offset.size - 1)
-    shape = (n_workers, n)
+    shape = (n_workers, n + AT_LEAST)
     return Fired(
         owner=np.empty(shape, np.int32),
         core=np.empty(shape, np.int32),
@@ -262,11 +272,13 @@ def _new_bench(image: Image, n_workers: int) -> Bench:
     size = 64 * -(-int(neurons.max(initial=0)) // 64)
     return Bench(
         n_active=np.zeros((n_workers, CORES_KEPT), np.int64),
-        active=np.zeros((n_workers, CORES_KEPT, axons), np.int32),
+        active=np.zeros((n_workers, CORES_KEPT, axons + AT_LEAST), np.int32),
         rows=np.zeros((n_workers, CORES_KEPT, axons), np.int64),
-        places=np.zeros((n_workers, axons), np.int64),
+        places=np.zeros((n_workers, CORES_KEPT, axons), np.int64),
+        chosen=np.zeros((n_workers, axons), np.int64),
         counters=np.zeros((n_workers, size), np.uint8),
         drive=np.zeros((n_workers, size), np.int32),
+        sums=np.zeros((n_workers, size), np.int16),
         u=np.zeros((n_workers, size), np.int32),
         spikes=np.zeros((n_workers, size), np.uint8),
     )

@@ -66,7 +66,8 @@ class LiafModes(NamedTuple):
 class SomaState(NamedTuple):
     """What neurons keep and give; without LIAF neurons `y` and `fired` have no rows."""
 
-    v: npt.NDArray[np.int32]  # (n_neurons,) membrane potential
+    v: npt.NDArray[np.int32]  # (n_neurons,) membrane potential; no rows if all are narrow
+    narrow: npt.NDArray[np.int16]  # potentials of TrueNorth cores that need 16 bits only
     y: npt.NDArray[np.int32]  # (n_neurons,) output of this tick: spike count or value
     fired: npt.NDArray[np.int8]  # (n_neurons,) bits: 1 it spiked in its last tick; 2 raised now
     spikes: npt.NDArray[np.uint64]  # (n_words,) TrueNorth: a bit per neuron, core by core

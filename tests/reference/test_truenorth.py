@@ -16,6 +16,7 @@ from support.chips import make_chip
 import neurosim
 from neurosim import ProgramBuilder
 from neurosim.errors import UsageError
+from neurosim.image.build import make_image
 from neurosim.program.builder import event_input
 from neurosim.run import simulator
 from neurosim_mapper import trace_truenorth
@@ -110,17 +111,18 @@ def random_neuron(rng, plain):
 
 
 def random_core(rng):
-    """Neurons of one kind, of kinds that share their weights, or all different."""
+    """Neurons of one kind, of kinds that share weights and modes, or all different."""
     variety = rng.choice(["one", "weights", "all"])
-    plain = bool(rng.random() < 0.5)
+    plain = bool(rng.random() < 0.7)
     first = random_neuron(rng, plain)
-    if rng.random() < 0.5:
+    if rng.random() < 0.7:  # small enough that potentials fit in 16 bits, if modes allow it
         first["weight"] = [int(w) for w in rng.integers(-3, 4, 4)]
     neurons = []
     for _ in range(N_NEURONS):
         n = dict(first) if variety == "one" else random_neuron(rng, plain)
         if variety == "weights":
-            n |= {k: first[k] for k in ("weight", "synapse_stochastic")}
+            shared = ("weight", "synapse_stochastic", "reset_mode", "saturate")
+            n |= {k: first[k] for k in shared}
         n["v_start"] = int(rng.integers(-200, 200))
         neurons.append(n)
     connected = rng.random((N_AXONS, N_NEURONS)) < rng.random()
@@ -228,8 +230,9 @@ def test_the_cycle_level_network_gives_the_same_spikes():
 
 @pytest.mark.parametrize("n_active", [1, 6, 7, 8, 40, 70, 300])
 @pytest.mark.parametrize("weight", [1, 3, -37, 200, -255])
-def test_any_number_of_axons_of_one_weight(n_active, weight):
-    """The sum is weight x active axons, whichever way of adding is taken."""
+@pytest.mark.parametrize("top", [2**23 - 1, 20000])
+def test_any_number_of_axons_of_one_weight(n_active, weight, top):
+    """The sum is weight x active axons, whichever way of adding is taken, in 32 bits or in 16."""
     n_axons = 300
     chip = make_chip(
         core__soma_models=["truenorth"], core__weight_bits=9, core__axons=n_axons,
@@ -240,11 +243,82 @@ def test_any_number_of_axons_of_one_weight(n_active, weight):
     builder = ProgramBuilder(chip, n_inputs=n_axons)
     core = builder.add_core(0, 0)
     core.set_crossbar(np.ones((n_axons, 5), bool), np.zeros(n_axons, int))
-    top = 2**23 - 1
-    core.set_truenorth(weight=[weight, 0, 0, 0], threshold=top, negative_threshold=top)
+    core.set_truenorth(weight=[weight, 0, 0, 0], threshold=top, negative_threshold=top, saturate=1)
     builder.connect_inputs(np.arange(n_axons), core, np.arange(n_axons))
     builder.add_layer("all", [(core, np.arange(5))])
     program = builder.build("all")
     x = event_input(np.zeros(n_active, int), np.arange(n_active), 1, n_axons)
     run = neurosim.simulate(program, x, probe=["all"], threads=1)
-    assert (run.membrane["all"][0, 0] == weight * n_active).all()
+    total = weight * n_active
+    assert (run.membrane["all"][0, 0] == (max(total, -top) if total < top else 0)).all()
+    assert (program.image.crossbar.n_narrow == 64) == (abs(weight) * n_axons + top <= 32767)
+
+
+MODES = st.fixed_dictionaries(
+    {"reset_mode": st.integers(0, 1), "saturate": st.integers(0, 1), "leak": st.integers(-9, 9)}
+)
+
+
+def driven_core(modes, weight, n_axons=16, **values):
+    """One neuron with a type of axon for each sign of `weight`, all connected."""
+    chip = make_chip(
+        core__soma_models=["truenorth"], core__weight_bits=9, core__axons=n_axons,
+        core__membrane_bits=20, packet__fields=[{"name": "axon", "bits": 9}],
+    )  # fmt: skip
+    builder = ProgramBuilder(chip, n_inputs=n_axons)
+    core = builder.add_core(0, 0)
+    types = np.arange(n_axons) % 2
+    core.set_crossbar(np.ones((n_axons, 1), bool), types)
+    neuron = {"v_start": 0, "reset_value": 0} | modes | values
+    core.set_truenorth(weight=[weight, -weight, 0, 0], **neuron)
+    builder.connect_inputs(np.arange(n_axons), core, np.arange(n_axons))
+    builder.add_layer("all", [(core, np.arange(1))])
+    return builder.build("all"), types, neuron
+
+
+@given(MODES, st.integers(1, 255), st.integers(0, 2**31 - 1))
+def test_narrow_potentials_never_leave_their_bounds(modes, weight, seed):
+    """16 bits are taken up to the last threshold that allows them; the sums are those of 20 bits.
+
+    The thresholds are the smallest that the proof accepts (what eight axons and the leak can add)
+    or the largest (32,767 less that).
+    """
+    rng = np.random.default_rng(seed)
+    most = 8 * weight + abs(modes["leak"])
+    threshold = int(rng.choice([most, 32767 - most]))
+    low = int(rng.choice([most, 32767 - most]))
+    program, types, neuron = driven_core(modes, weight, threshold=threshold, negative_threshold=low)
+    assert program.image.crossbar.narrow_row[0] == 0
+    assert make_image(program, narrow=False).crossbar.narrow_row[0] == -1
+    side = np.repeat(rng.integers(0, 2, 6), 10)[:, None]  # one sign for ten ticks
+    x = (types == side) | (rng.random((60, 16)) < 0.1)
+    slow = SlowCore(0, np.ones((16, 1), bool), types, [plain_neuron(weight, neuron)], 0, 20)
+    expected = []
+    for tick in range(60):
+        slow.tick(tick, np.flatnonzero(x[tick]).tolist())
+        expected.append(slow.v[0])
+    run = neurosim.simulate(program, x[None].astype(int), probe=["all"], threads=1)
+    np.testing.assert_array_equal(run.membrane["all"][0, :, 0], expected)
+
+
+def plain_neuron(weight, values):
+    """A neuron without draws as the slow model takes it."""
+    off = {"synapse_stochastic": [0] * 4, "leak_stochastic": 0, "leak_reversal": 0}
+    return {"weight": [weight, -weight, 0, 0], "threshold_mask": 0} | off | values
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"threshold": 32767},  # and what one tick adds would not fit
+        {"threshold": 79, "reset_mode": 1},  # 80 may come in a tick: it might rise for ever
+        {"negative_threshold": 79, "reset_mode": 1, "saturate": 0},
+        {"reset_mode": 2},
+        {"reset_value": -32768},
+        {"v_start": 32700},
+    ],
+)
+def test_what_might_not_fit_keeps_its_width(values):
+    given_values = {"threshold": 1000, "negative_threshold": 1000, "reset_mode": 0, "saturate": 1}
+    program, *_ = driven_core({"leak": 0}, 10, **given_values | values)
+    assert program.image.crossbar.narrow_row[0] == -1

@@ -72,7 +72,7 @@ def test_bytes_per_synapse(layout, most):
     image = program.image
     tables = [*program.axons, *program.synapses, *image.synapses]
     if image.crossbar is not None:
-        tables += [image.crossbar.bits, image.crossbar.types, image.crossbar.weights]
+        tables += [image.crossbar.bits, image.crossbar.types, image.crossbar.pool]
     pairs = program.n_axons * SIZE
     synapses = pairs if layout == "crossbar" else int(program.axons.synapses.sum())
     assert own_bytes(tables) / synapses <= most
