@@ -57,7 +57,7 @@ def check(
     from neurosim.errors import InputFileError
     from neurosim_cli.options import read_checkpoint
     from neurosim_cli.output import remark, show_json
-    from neurosim_mapper.readers.recording import compare_with_recording
+    from neurosim_mapper.readers.recording import compare_with_recording, not_in_file
 
     found = read_checkpoint(network, reading)
     result = compare_with_recording(found, against, tolerance)
@@ -76,5 +76,6 @@ def check(
     for sentence in found.assumptions:
         remark(f"assumed: {sentence}")
     if not result.agrees:
-        raise InputFileError(f"{network}: {result.sentence(str(against))}.")
+        said = result.sentence(str(against))
+        raise InputFileError(f"{network}: {said}.{not_in_file(found)}")
     click.echo(f"{network}: {result.sentence(str(against))}.")

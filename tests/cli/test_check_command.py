@@ -17,10 +17,9 @@ from neurosim_mapper.readers import read_network
 from neurosim_mapper.readers.readings import parse_reading
 from neurosim_mapper.readers.recording import compare_with_recording
 
-# Parameters that the exporter drops are in no file: the sidecars' notes name them.
+# Parameters that the exporter drops are not in the file: the sidecars' notes name them.
 INCOMPLETE = ("rockpool/lif_default", "rockpool/lif_recurrent")
-REFUSED = "snntorch/dense_no_delay_subtract"
-EXPORTED = [n for n in NAMES if (FOLDER / f"{n}.nir").exists() and n != REFUSED]
+EXPORTED = [n for n in NAMES if (FOLDER / f"{n}.nir").exists()]
 
 
 def words_of(reading: dict[str, Any]) -> str:
@@ -61,8 +60,15 @@ def test_the_first_difference_is_named_in_the_layer_where_it_begins() -> None:
     assert recorded[first["sample"], first["tick"], first["neuron"]] == first["recorded"]
     assert first["recorded"] != first["computed"]
     sentence = str(check(name).exception)
+    assert "name its state dict: --reading rockpool,missing=net.pt, with net.pt from" in sentence
     assert f"{data['n_wrong']} of {data['n_values']} output values differ from" in sentence
     assert f"tick {first['tick']}, sample {first['sample']}, neuron {first['neuron']}" in sentence
+
+
+def test_what_a_file_lacks_is_taken_from_a_state_dict() -> None:
+    name = "rockpool/lif_recurrent"
+    given = f"rockpool,missing={FOLDER / name}.pt"
+    assert check(name, reading=given).exit_code == 0
 
 
 def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -350,6 +350,17 @@ def test_readings_that_do_not_exist(tmp_path: Path) -> None:
             Reading("mine", **wrong)
 
 
+def test_a_file_for_what_is_missing_that_does_not_have_it(tmp_path: Path) -> None:
+    path = good_file(tmp_path / "net.nir")
+    np.savez(tmp_path / "net.npz", other=np.ones(2))
+    with pytest.raises(InputFileError, match=r"net\.npz has none of .*\.bias, .*; it has other\."):
+        read_network(path, "rockpool", missing=str(tmp_path / "net.npz"))
+    with pytest.raises(InputFileError, match=r"the reading's missing='no\.pt' does not exist\."):
+        read_network(path, "rockpool,missing=no.pt")
+    with pytest.raises(UsageError, match="missing of a reading is 3; a file name is needed"):
+        read_network(path, "rockpool", missing=3)
+
+
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     network = Network.sequential([Input((2,)), lif(1.0, 0.5)])
     missing = tmp_path / "nowhere" / "net.nir"

@@ -21,7 +21,7 @@ from neurosim_mapper.readers import READINGS, Reading, read_network
 
 FOLDER = Path(__file__).parents[1] / "data" / "frameworks"
 
-# Parameters that the exporter drops are in no file: the sidecars' notes name them.
+# Parameters that the exporter drops, as the sidecars' notes name them, are in the state dict.
 INCOMPLETE = {"rockpool/lif_default", "rockpool/lif_recurrent"}
 
 # Frameworks record analog outputs in single precision, whose steps grow with the value.
@@ -30,7 +30,6 @@ SINGLE = float(np.finfo(np.float32).eps)
 EXPORTS = sorted(str(p.relative_to(FOLDER).with_suffix("")) for p in FOLDER.glob("*/*.nir"))
 OTHER_DT = {"spikingjelly/lif_no_decay_input_dt_1ms": {"dt": 1e-3}}
 OTHER_TAU = {"norse/lifbox_vector_seconds": {"tau_factor": 1.0}}
-COMPLETE = [name for name in EXPORTS if name not in INCOMPLETE]
 
 
 def recording(name: str) -> tuple[dict[str, Any], Any]:
@@ -48,14 +47,15 @@ def choices(name: str) -> dict[str, Any]:
         for key, value in recording(name)[0]["reading"].items()
         if not (key == "reset_timing" and value is None) and key != "constant"
     }
-    return found | OTHER_DT.get(name, {}) | OTHER_TAU.get(name, {})
+    missing = {"missing": str(FOLDER / f"{name}.pt")} if name in INCOMPLETE else {}
+    return found | OTHER_DT.get(name, {}) | OTHER_TAU.get(name, {}) | missing
 
 
 def load(name: str) -> Network:
     return read_network(FOLDER / f"{name}.nir", name.partition("/")[0], **choices(name))
 
 
-@pytest.mark.parametrize("name", COMPLETE)
+@pytest.mark.parametrize("name", EXPORTS)
 def test_every_spike_of_every_layer(name: str) -> None:
     _, arrays = recording(name)
     network = load(name)
@@ -78,7 +78,7 @@ def test_every_spike_of_every_layer(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", COMPLETE)
+@pytest.mark.parametrize("name", EXPORTS)
 def test_every_decision_on_the_shared_samples(name: str) -> None:
     sidecar, arrays = recording(name)
     about = sidecar["input"]
@@ -94,7 +94,7 @@ def test_every_decision_on_the_shared_samples(name: str) -> None:
 def test_the_named_reading_is_that_of_the_frameworks_defaults(name: str) -> None:
     """What most exports of a framework share is the named reading itself."""
     own = READINGS[name].as_dict()
-    for export in (e for e in COMPLETE if e.startswith(f"{name}/")):
+    for export in (e for e in EXPORTS if e.startswith(f"{name}/")):
         differing = {k: v for k, v in choices(export).items() if own[k] != v}
         assert set(differing) <= {
             "reset",
@@ -110,6 +110,7 @@ def test_the_named_reading_is_that_of_the_frameworks_defaults(name: str) -> None
             "v_min",
             "tau_syn",
             "reset_add_all",
+            "missing",
         }, export
 
 
@@ -118,6 +119,18 @@ def test_the_writer_is_guessed_as_a_hint(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_network(FOLDER / f"{name}.nir")
     assert f"It looks like a file of {name.partition('/')[0]} (" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(INCOMPLETE))
+def test_parameters_that_an_exporter_drops_are_said_and_can_be_given(name: str) -> None:
+    """Without them spikes differ; the names in the state dict are those of the nodes."""
+    arrays = recording(name)[1]
+    alone = read_network(FOLDER / f"{name}.nir", "rockpool")
+    assert (run_float(alone, arrays["x"]).reshape(arrays["spikes"].shape) != arrays["spikes"]).any()
+    said = [s for s in alone.assumptions if s.startswith("Rockpool does not write the bias and")]
+    assert said == [alone.provenance["lost"]]
+    keys = ["1_LIFTorch.bias", "3_LIFTorch.bias"] if "default" in name else ["1_LIFTorch.w_rec"]
+    assert f"Taken from {name[9:]}.pt: {', '.join(keys)}." in load(name).assumptions
 
 
 def without_timings(name: str) -> dict[str, Any]:
@@ -130,7 +143,7 @@ def without_timings(name: str) -> dict[str, Any]:
     return found | {"layers": {k: layer for k, layer in kept.items() if layer}}
 
 
-@pytest.mark.parametrize("name", [name for name in COMPLETE if name.startswith("snntorch/")])
+@pytest.mark.parametrize("name", [name for name in EXPORTS if name.startswith("snntorch/")])
 def test_the_timing_of_resets_is_that_of_the_kind_of_neuron(name: str) -> None:
     """Leaky, and Synaptic, RLeaky and RSynaptic, reset to zero differently, in one file, too."""
     given = read_network(FOLDER / f"{name}.nir", "snntorch", **without_timings(name))

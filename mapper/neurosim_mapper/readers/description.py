@@ -121,6 +121,10 @@ def read_description(
         raise top.fail("neurosim_network", f"needs to be {FORMAT}, the version of this format.")
     top.state = read_state_dict(_checkpoint(top, path))
     chosen = override(_reading(top, reading), choices or {})
+    if chosen.missing is not None:
+        raise UsageError(
+            f"missing={chosen.missing!r} belongs to a NIR file; a description names its tensors."
+        )
     if chosen.dt is None:
         chosen = replace(chosen, dt=ROCKPOOL_DT)
     with np.errstate(all="ignore"):

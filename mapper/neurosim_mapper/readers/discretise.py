@@ -20,6 +20,7 @@ UNLIMITED_SPIKES: Final = 2**31 - 1
 DYNAMIC_KINDS: Final = frozenset({"I", "IF", "LI", "LIF", "CubaLI", "CubaLIF"})
 LEAKY_KINDS: Final = DYNAMIC_KINDS - {"I", "IF"}
 NEURON_KINDS: Final = DYNAMIC_KINDS | {"Threshold"}
+SPIKING_KINDS: Final = frozenset({"IF", "LIF", "CubaLIF"})
 
 
 # Name and, where a file may leave it out, the value that is meant.
@@ -58,7 +59,7 @@ def discretise(
     if entry.kind == "Threshold":
         zero = np.asarray(0.0)
         return one, Neuron(threshold=values["threshold"], alpha=zero, reset="none", strict=True)
-    spiking = entry.kind in ("IF", "LIF", "CubaLIF")
+    spiking = entry.kind in SPIKING_KINDS
     rule = reading.gain if spiking or reading.li_gain is None else reading.li_gain
     if entry.kind in ("I", "IF"):
         alpha, gain = one, values["r"] * reading.tick if rule == "file" else one

@@ -19,6 +19,7 @@ from neurosim_mapper.readers.discretise import (
     DYNAMIC_KINDS,
     LEAKY_KINDS,
     NEURON_KINDS,
+    SPIKING_KINDS,
     discretise,
     time_step_of,
 )
@@ -30,6 +31,7 @@ from neurosim_mapper.readers.nir_nodes import LINEAR_READERS, delay_chain, delay
 from neurosim_mapper.readers.own_nodes import OWN_KINDS, read_own
 from neurosim_mapper.readers.plain_nir import SECTION, has_soma, soma_of
 from neurosim_mapper.readers.readings import KNOWN, OWN, Reading, named_reading, override
+from neurosim_mapper.readers.supplement import Supplement, supplement_of
 
 GRAPH_FORMAT = 1  # of the neurosim section in the metadata of a graph
 
@@ -129,6 +131,7 @@ class _Builder:
     inner_edges: list[Edge] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     recurrent: frozenset[str] = frozenset()  # neurons that lead back to themselves
+    supplement: Supplement = field(default_factory=lambda: Supplement({}))
 
     def network(self) -> Network:
         """Convert every node, join them, settle the input's shape, check what was declared."""
@@ -138,6 +141,11 @@ class _Builder:
                 raise UsageError(f"the reading names the node {strange[0]!r}, which is missing.")
         self.add_missing_ends()
         self.recurrent = self_recurrent(self.graph, NEURON_KINDS)
+        neurons = [name for name, e in self.graph.entries.items() if e.kind in SPIKING_KINDS]
+        self.supplement = supplement_of(self.reading, neurons)
+        self.notes += self.supplement.notes
+        if self.supplement.lost is not None:
+            self.said["provenance"]["lost"] = self.supplement.lost
         for name, entry in self.graph.entries.items():
             try:
                 self.convert(name, entry)
@@ -202,8 +210,13 @@ class _Builder:
             reading = replace(reading, dt=time_step_of(entry))
             self.notes.append(f"One tick of node {name!r} is {reading.dt:g}, as its r tells.")
         gain, neuron = discretise(entry, reading, name in self.recurrent)
+        neuron, back = self.supplement.complete(name, neuron)
         before = [] if (gain == 1).all() else [Scale(gain)]
         self.add(name, *before, neuron)
+        if back is not None:
+            loop = self.free_name(name, back, "_back")
+            self.nodes[loop] = back
+            self.inner_edges += [(name, loop), (loop, self.entrance[name][0])]
         if reading.output_factor != 1 and neuron.output == "spike":
             factor = Scale(np.asarray(reading.output_factor))
             after = self.free_name(name, factor, "_out")

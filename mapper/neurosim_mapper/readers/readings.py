@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Final
 
 from neurosim.errors import UsageError
@@ -122,6 +123,8 @@ class Reading:
     v_min : lower clamp of what the reset leaves, or None.
     max_spikes : spikes per tick; None means without limit.
     output_factor : a spike counts as this value for the nodes behind it.
+    missing : file with parameters that the framework leaves out of its NIR files
+        (`neurosim_mapper.readers.supplement`), or None; of the whole network.
     layers : by node name, choices that differ there.
     """
 
@@ -147,6 +150,7 @@ class Reading:
     v_min: float | None = None
     max_spikes: int | None = 1
     output_factor: float = 1.0
+    missing: str | None = None
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -168,6 +172,8 @@ class Reading:
             raise UsageError(
                 f"max_spikes of a reading is {self.max_spikes!r}; needed: 1 or more, or None."
             )
+        if self.missing is not None and not isinstance(self.missing, str):
+            raise UsageError(f"missing of a reading is {self.missing!r}; a file name is needed.")
         self._check_clamp()
         timing = settled_timing(self.reset_timing, self.reset, False, False)
         if self.reset != "none" and (self.reset, timing) not in TIMINGS:
@@ -198,7 +204,8 @@ class Reading:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data, for provenance."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
+        plain = {key: _plain(value) for key, value in asdict(self).items()}
+        return plain | {"missing": self.missing and Path(self.missing).name}
 
     def _timing_words(self) -> str:
         if self.reset_timing not in _BY_KIND:
@@ -323,7 +330,7 @@ def parse_reading(text: str) -> tuple[str, dict[str, Any]]:
         if key.startswith("layers."):
             node, _, key = key.removeprefix("layers.").rpartition(".")
             where = choices.setdefault("layers", {}).setdefault(node, {})
-        limits = [resolve(limit) for limit in value.split(":")]
+        limits = [value] if key == "missing" else [resolve(limit) for limit in value.split(":")]
         where[key] = tuple(limits) if len(limits) > 1 else limits[0]
         if limits == ["none"] and key not in ("reset", "decay"):
             where[key] = None

@@ -152,6 +152,12 @@ def _compared(
     return int(np.count_nonzero(wrong)), largest, first
 
 
+def not_in_file(network: Network) -> str:
+    """What the network's file may lack, as a sentence to append to another one."""
+    lost = network.provenance.get("lost")
+    return f" {lost}" if lost else ""
+
+
 def verified(network: Network, path: Path, tolerance: float = TOLERANCE) -> Network:
     """The network, with the comparison in its provenance; InputFileError if a value differs."""
     found = compare_with_recording(network, path, tolerance)
@@ -159,6 +165,7 @@ def verified(network: Network, path: Path, tolerance: float = TOLERANCE) -> Netw
         raise InputFileError(
             f"The network does not do what was recorded: {found.sentence(str(path))}. Another "
             "reading, or single choices of it, may be the one that it was trained with."
+            + not_in_file(network)
         )
     said = {**network.provenance, "verified": {"recording": path.name, **found.as_dict()}}
     note = f"Verified: {found.sentence(path.name)}."
