@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from neurosim.program.columns import Program
     from neurosim.run.inputs import Inputs
     from neurosim_mapper.network import Network
@@ -84,7 +86,7 @@ def mapping_options(function: F) -> F:
             "--calibration",
             type=FILE,
             help="npz with x: typical inputs, set the value ranges.  [default: those that came "
-            "with the checkpoint]",
+            "with the checkpoint, else the first inputs]",
         ),
         click.option(
             "--reading",
@@ -148,22 +150,32 @@ def read_checkpoint(path: Path, reading: str | None, shapes_only: bool = False) 
     return dataclasses.replace(network, provenance=said)
 
 
-def map_checkpoint(network: Network, chip: str, options: dict[str, Any]) -> Program:
-    """Map with the values of `mapping_options`; every option that was left alone is left out.
+def calibration_data(
+    network: Network, options: dict[str, Any]
+) -> tuple[npt.NDArray[Any] | None, str]:
+    """Typical inputs, which set the ranges of values, and whose they are.
 
-    Ranges come from ``--calibration``, else from the checkpoint, else from the command's samples.
+    ``--calibration``, else the checkpoint's own, else the first of the command's samples; None if
+    there is nothing of all that. Labels are never used.
     """
-    from neurosim_mapper.pipeline import map_network
-
-    calibration = network.calibration
     if options["calibration"] is not None:
         from neurosim.run.inputs import read_inputs
 
-        calibration = read_inputs(
-            options["calibration"], network.input_shape, ticks=options.get("ticks")
-        ).x
-    elif calibration is None and options.get("input_path") is not None:
-        calibration = read_samples(options, network.input_shape).first(_CALIBRATION_SAMPLES).x
+        path, ticks = options["calibration"], options.get("ticks")
+        return read_inputs(path, network.input_shape, ticks=ticks).x, "calibration data"
+    if network.calibration is not None:
+        return network.calibration, "the checkpoint's own inputs"
+    if options.get("input_path") is not None:
+        samples = read_samples(options, network.input_shape).first(_CALIBRATION_SAMPLES)
+        return samples.x, f"the first {len(samples.x)} inputs"
+    return None, "nothing"
+
+
+def map_checkpoint(network: Network, chip: str, options: dict[str, Any]) -> Program:
+    """Map with the values of `mapping_options`; every option that was left alone is left out."""
+    from neurosim_mapper.pipeline import map_network
+
+    calibration, _ = calibration_data(network, options)
     choices: dict[str, Any] = {name: options[name] for name in _CHOICES}
     if options["fold"] is not None and options["fold"].isdecimal():
         choices["fold"] = int(options["fold"])

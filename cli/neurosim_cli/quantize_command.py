@@ -36,12 +36,11 @@ Examples:
 def quantize(checkpoint: Path, chip: str, as_json: bool, **options: Any) -> None:
     """Turn CHECKPOINT into the integers of a chip and say what that costs in accuracy.
 
-    Nothing is mapped. Without --calibration the inputs themselves set the ranges of values; labels
-    are never used for that.
+    Nothing is mapped. Ranges of values come from --calibration, else from the inputs that came with
+    the checkpoint, else from the first inputs, as in map; labels are never used for that.
     """
     from neurosim.chip.files import load_chip
-    from neurosim.run.inputs import read_inputs
-    from neurosim_cli.options import read_checkpoint, read_samples
+    from neurosim_cli.options import calibration_data, read_checkpoint, read_samples
     from neurosim_cli.output import progress, remark, show_json
     from neurosim_mapper import quantize as to_integers
     from neurosim_mapper import run_float, run_reference
@@ -50,10 +49,7 @@ def quantize(checkpoint: Path, chip: str, as_json: bool, **options: Any) -> None
     target = load_chip(chip)
     network = read_checkpoint(checkpoint, options["reading"])
     inputs = read_samples(options, network.input_shape, options["seed"])
-    calibration = inputs.x
-    if options["calibration"] is not None:
-        ticks = options["ticks"]
-        calibration = read_inputs(options["calibration"], network.input_shape, ticks=ticks).x
+    calibration, calibrated_on = calibration_data(network, options)
     names = ("weight_bits", "activation_range", "percentile", "input_kind", "weight_shift")
     given = {name: options[name] for name in names if options[name] is not None}
     with progress(f"quantizing {checkpoint.name}"):
@@ -69,7 +65,7 @@ def quantize(checkpoint: Path, chip: str, as_json: bool, **options: Any) -> None
         "accuracy_float": _accuracy(in_float, inputs.y),
         "accuracy_integers": _accuracy(in_integers, inputs.y),
         "same_decisions": float((in_float.argmax(1) == in_integers.argmax(1)).mean()),
-        "calibrated_on": "the inputs" if options["calibration"] is None else "calibration data",
+        "calibrated_on": calibrated_on,
         "layers": quantization_report(quantized),
         "assumptions": list(quantized.assumptions),
     }
@@ -121,4 +117,5 @@ def _show(facts: dict[str, Any]) -> None:
             f"Accuracy on {facts['samples']} samples: float {100 * facts['accuracy_float']:.1f} %, "
             f"integers {100 * facts['accuracy_integers']:.1f} % (loss {loss:.1f} points)."
         )
+    click.echo(f"Ranges of values are from {facts['calibrated_on']}.")
     click.echo(f"Same decision on {100 * facts['same_decisions']:.1f} % of the samples.")
