@@ -23,8 +23,8 @@ class InputCode:
     kind : ``spike`` (0 or 1; a count above 1 needs an analog input) or ``analog``.
     unit : size of one step in the user's units; 1.0 keeps integers as they are.
     low, high : range of the packet value.
-    saturate : values outside the range are clipped (a calibrated range), or refused (a range
-        that nobody measured).
+    saturate : values outside the range are clipped and others rounded (a calibrated range), or
+        both refused (a range that nobody measured).
     """
 
     kind: Literal["spike", "analog"]
@@ -34,13 +34,17 @@ class InputCode:
     saturate: bool = True
 
 
+_ROUNDED = 1e-3  # of a step: what arithmetic in single precision leaves
+
+
 def encode_input(
     x: npt.ArrayLike, shape: tuple[int, ...], code: InputCode, what: str = "x"
 ) -> npt.NDArray[np.int16]:
     """Packet values (samples, ticks, n_inputs) of `x` (samples, ticks, *shape).
 
     Raises InputFileError for other shapes, for NaN or infinite values, and for values that a
-    spike input cannot carry. Analog values are rounded to the nearest step and saturate.
+    spike input or a range that nobody measured cannot carry. Analog values are rounded to the
+    nearest step and saturate.
     """
     array = np.asarray(x)
     if array.dtype.kind not in "buif":
@@ -61,10 +65,13 @@ def encode_input(
             )
         return flat.astype(np.int16)
     steps = np.rint(flat / code.unit) if code.unit != 1.0 or flat.dtype.kind == "f" else flat
-    if not code.saturate and flat.size and (steps.min() < code.low or steps.max() > code.high):
-        raise InputFileError(
-            f"{what} holds values from {flat.min()} to {flat.max()}; the input of this network "
-            f"carries {code.low}..{code.high} in steps of {code.unit:g}. "
-            "Map it with calibration data so that the range is known."
-        )
+    if not code.saturate and flat.size:
+        outside = steps.min() < code.low or steps.max() > code.high
+        if outside or np.abs(steps * code.unit - flat).max() > _ROUNDED * code.unit:
+            between = "" if outside else ", some of them between the steps"
+            raise InputFileError(
+                f"{what} holds values from {flat.min():g} to {flat.max():g}{between}; the input of "
+                f"this network carries {code.low}..{code.high} in steps of {code.unit:g}. "
+                "Map it with calibration data so that the range is known."
+            )
     return np.clip(steps, code.low, code.high).astype(np.int16)
