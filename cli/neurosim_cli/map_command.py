@@ -19,6 +19,8 @@ Examples:
   neurosim map digits_liaf.nir --chip tianjic --calibration train.npz \\
       -o digits.nsp
   neurosim map snn.nir --reading snntorch --chip my_chip.yaml -o snn.nsp
+  neurosim map snn.nir --chip tianjic --pin input=0,0:0,12 --pin fc:0=3,4 \\
+      -o snn.nsp
 """
 
 

@@ -103,6 +103,13 @@ def mapping_options(function: F) -> F:
             "--placement", type=FILE, help="Placement file; the cores that it names stay there."
         ),
         click.option(
+            "--pin",
+            "pins",
+            multiple=True,
+            metavar="NAME=X,Y[:X,Y]",
+            help="Keep a layer, a core of it (conv1:0), input or output at X,Y or in a region.",
+        ),
+        click.option(
             "--fold",
             metavar="auto|N",
             help="Load a network that is too large in phases, N per tick.",
@@ -177,12 +184,27 @@ def map_checkpoint(network: Network, chip: str, options: dict[str, Any]) -> Prog
 
     calibration, _ = calibration_data(network, options)
     choices: dict[str, Any] = {name: options[name] for name in _CHOICES}
+    if options["pins"]:
+        choices["pins"] = _pins(options["pins"])
     if options["fold"] is not None and options["fold"].isdecimal():
         choices["fold"] = int(options["fold"])
     if options["per_layer"]:
         choices["per_channel"] = False
     given = {name: value for name, value in choices.items() if value is not None}
     return map_network(network, chip, calibration, options["seed"], **given)
+
+
+def _pins(texts: tuple[str, ...]) -> dict[str, Any]:
+    from neurosim.errors import UsageError
+    from neurosim_mapper.place import parse_pin
+
+    pins: dict[str, Any] = {}
+    for text in texts:
+        name, place = parse_pin(text)
+        if name in pins:
+            raise UsageError(f"--pin names {name!r} twice.")
+        pins[name] = place
+    return pins
 
 
 _CALIBRATION_SAMPLES = 64

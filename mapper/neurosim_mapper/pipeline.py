@@ -29,7 +29,7 @@ from neurosim_mapper.mapping_report import (
 from neurosim_mapper.network import Network
 from neurosim_mapper.partition import PARTITIONERS, Partitioner
 from neurosim_mapper.phases import Fold, assign_phases, check_fold
-from neurosim_mapper.place import Placer, Placing, calibrated_rates, place, placement_problem
+from neurosim_mapper.place import Pins, Placer, Placing, calibrated_rates, place, placement_problem
 from neurosim_mapper.quantized import QuantizedNetwork
 from neurosim_mapper.route import route_packets
 from neurosim_mapper.schedule import schedule_layers
@@ -46,6 +46,7 @@ def map_network(
     placer: str | Placer = "annealing",
     effort: int | None = None,
     placement: str | Path | None = None,
+    pins: Pins | None = None,
     fold: Fold = None,
     **quantizer_options: Any,
 ) -> Program:
@@ -61,6 +62,8 @@ def map_network(
     seed : of every random choice; the same arguments give byte-identical programs.
     effort : moves of the annealing placer, by default from the number of cores.
     placement : placement file; the cores that it names stay where it says.
+    pins : where layers, cores of layers, or cores that hear the host have to sit:
+        ``{"conv1:0": (3, 4), "fc": ((0, 0), (3, 3))}``, see `neurosim_mapper.place.pins`.
     fold : ``auto`` or a number of phases: a network that is larger than the chip is loaded phase
         after phase in every tick, see `neurosim_mapper.phases`.
     quantizer_options : passed on to `quantize`.
@@ -76,7 +79,7 @@ def map_network(
         calibration = network.calibration
     quantized = _quantized(network, target, calibration, quantizer_options)
     report = start_report(quantized, target, seed)
-    placing = Placing(placer, effort, placement)
+    placing = Placing(placer, effort, placement, pins)
     phases = check_fold(fold)
     try:
         return _map(quantized, target, seed, calibration, partitioner, placing, phases, report)

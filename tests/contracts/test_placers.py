@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.chips import make_chip
@@ -11,6 +13,7 @@ from neurosim.errors import DoesNotFitError, UsageError
 from neurosim_mapper.place import PLACERS, PlacementProblem, placement_report, problem_of_pairs
 from neurosim_mapper.place.by_phase import place_by_phase
 from neurosim_mapper.place.cost import placement_cost
+from neurosim_mapper.place.pins import pin_by_name
 from neurosim_mapper.place.problem import no_pins, pair_nets
 
 CHIPS = {
@@ -44,6 +47,10 @@ def places(placer, problem, seed=0):
     for core in np.flatnonzero(problem.pins >= 0):
         y, x = divmod(int(problem.pins[core]), problem.chip.wide)
         assert xy[core] == (x, y)
+    if problem.regions is not None:
+        for (x, y), (x0, y0, x1, y1) in zip(xy, problem.regions.tolist(), strict=True):
+            assert x0 <= x <= x1
+            assert y0 <= y <= y1
     return xy
 
 
@@ -89,6 +96,29 @@ def test_pins(placer):
     xy = places(placer, pinned)
     assert xy[2] == (3, 0)
     assert xy[5] == (0, 2)
+
+
+@pytest.mark.parametrize("name", ["mesh", "torus", "array", "dead", "yx"])
+def test_regions(placer, name):
+    """A layer in two columns, a core of it in one row of them, another layer fixed by cores."""
+    chip = chip_called(name)
+    problem = random_nets(np.random.default_rng(5), chip, len(chip.usable_cores) - 1)
+    problem = replace(problem, members={"a": np.arange(4), "b": np.array([5, 6])})
+    pins = {"a": ((2, 0), (3, 2)), "a:1": ((0, 1), (3, 1)), "b:0": (1, 0), "b:1": ((0, 0), (0, 2))}
+    xy = places(placer, pin_by_name(problem, pins))
+    assert all(x >= 2 for x, _ in xy[:4])
+    assert xy[1][1] == 1
+    assert xy[5] == (1, 0)
+    assert xy[6][0] == 0
+
+
+def test_a_region_as_tight_as_can_be(placer):
+    """Four cores for four routers, two of which others could do with: these go elsewhere."""
+    problem = random_nets(np.random.default_rng(6), chip_called("mesh"), 12)
+    problem = replace(problem, members={"a": np.array([1, 4, 5, 7]), "b": np.array([0, 9])})
+    xy = places(placer, pin_by_name(problem, {"a": ((1, 1), (2, 2)), "b": ((0, 1), (3, 1))}))
+    assert {xy[i] for i in (1, 4, 5, 7)} == {(1, 1), (2, 1), (1, 2), (2, 2)}
+    assert {xy[0], xy[9]} == {(0, 1), (3, 1)}
 
 
 def test_all_cores_pinned(placer):
@@ -139,12 +169,14 @@ def test_phases_share_routers_but_never_within_one(name):
     phase = np.repeat(np.arange(3), 10)
     pins = no_pins(30)
     pins[[4, 14]] = 11  # one router, two phases
-    problem = PlacementProblem(chip, 30, nets, pins, phase=phase)
+    problem = PlacementProblem(chip, 30, nets, pins, phase=phase, members={"a": np.arange(8, 14)})
+    problem = pin_by_name(problem, {"a": ((0, 0), (1, 2))})
     placed = place_by_phase(problem, PLACERS[name], np.random.default_rng(1))
     router = problem.routers(placed)
     assert len(set(zip(phase.tolist(), router.tolist(), strict=True))) == 30
     assert set(router.tolist()) <= set(problem.usable.tolist())
     assert router[[4, 14]].tolist() == [11, 11]
+    assert (placed.x[8:14] <= 1).all()
     np.testing.assert_array_equal(placed.phase, phase)
     bound = placement_report(problem, placed)["lower_bound"]
     assert bound <= placement_cost(problem, router).distance

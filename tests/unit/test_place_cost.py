@@ -166,7 +166,6 @@ def assert_consistent(problem, board):
     assert np.isin(board.router, problem.usable).all()
     np.testing.assert_array_equal(board.core[board.router], np.arange(problem.n_cores))
     assert (board.core >= 0).sum() == problem.n_cores
-    np.testing.assert_array_equal(board.px, problem.grid.px[board.router])
 
 
 def test_nets_of_cores():

@@ -7,6 +7,7 @@ core a router; `placement_report` says what that costs and how far from the opti
 from __future__ import annotations
 
 from neurosim_mapper.place.extract import placement_problem
+from neurosim_mapper.place.pins import Pins, parse_pin
 from neurosim_mapper.place.placement_file import write_placement_file
 from neurosim_mapper.place.placers import PLACERS, Placer
 from neurosim_mapper.place.placing import Placing, place
@@ -16,10 +17,12 @@ from neurosim_mapper.place.report import placement_report, placement_sentence
 
 __all__ = [
     "PLACERS",
+    "Pins",
     "PlacementProblem",
     "Placer",
     "Placing",
     "calibrated_rates",
+    "parse_pin",
     "place",
     "placement_problem",
     "placement_report",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
 from neurosim_mapper._random_kernel import below, next_random
-from neurosim_mapper.place._annealing_kernel import Board
+from neurosim_mapper.place._annealing_kernel import Board, may_trade
 from neurosim_mapper.place.problem import I64, Graph, Grid, Nets
 
 _MASK_12, _MASK_24, _MASK_32 = np.uint64(0xFFF), np.uint64(0xFFFFFF), np.uint64(0xFFFFFFFF)
@@ -80,9 +80,19 @@ def anneal_routes(
         if target < 0 or target == old:
             continue
         other = board.core[target]
+        if board.region.size and not may_trade(
+            board.region,
+            core,
+            grid.column[target],
+            grid.row[target],
+            other,
+            grid.column[old],
+            grid.row[old],
+        ):
+            continue
         traffic.counter[2] = 0
         change, fourth = _walk_round(board, nets, traffic, core, other, -1)
-        _swap(grid, board, core, other, target)
+        _swap(board, core, other, target)
         more, further = _walk_round(board, nets, traffic, core, other, 1)
         following = max(power + fourth + further, 0.0)
         delta = float(change + more) + factor * (following**0.25 - power**0.25)
@@ -92,7 +102,7 @@ def anneal_routes(
         else:
             for i in range(traffic.counter[2]):
                 traffic.load[traffic.log_link[i]] -= traffic.log_weight[i]
-            _swap(grid, board, core, other, old)
+            _swap(board, core, other, old)
     board.random[0] = state
     return total
 
@@ -111,16 +121,14 @@ def _target(grid: Grid, board: Board, centre: Any, state: Any) -> Any:
 
 
 @kernel
-def _swap(grid: Grid, board: Board, core: Any, other: Any, target: Any) -> None:
+def _swap(board: Board, core: Any, other: Any, target: Any) -> None:
     """Move `core` to `target`, and `other` (-1: nobody) to where it was."""
     old = board.router[core]
     board.core[old] = other
     board.core[target] = core
     board.router[core] = target
-    board.px[core], board.py[core] = grid.px[target], grid.py[target]
     if other >= 0:
         board.router[other] = old
-        board.px[other], board.py[other] = grid.px[old], grid.py[old]
 
 
 @kernel

@@ -1,16 +1,18 @@
-"""Annealing placement: several starts, the promising ones cooled on, the routes last.
+"""Annealing placement: a field of starts, the best one cooled on, the routes last.
 
 Simulated annealing (S. Kirkpatrick et al., Science 220, 1983) in three phases:
 
-1. Starts: spectral arrangements, cooled from a low temperature, and random ones, cooled from one
-   at which most moves to a neighbouring router are accepted. After two fifths and three fifths of
-   the way the worse half of the random ones is given up.
-2. Reheats: the best one is warmed a little and cooled again; the better state stays.
+1. Field: random starts, cooled through the temperatures at which the large-scale arrangement
+   freezes. A start that freezes badly stays bad, and shows it by a higher mean cost; so the worse
+   half is given up in the middle of the way and again near its end. Spectral arrangements join at
+   the last temperature of the field.
+2. The one with the lowest mean cost is cooled on, to moves that never go uphill. A few cores freeze
+   all at once, so with them every start is cooled to the end.
 3. Routes: the real objective (tree links, load of the busiest links, dead links), which costs more
    per move, at low temperature.
 
 The effort is a number of moves, never seconds: the result does not depend on the machine's speed.
-The result is never worse than row-major order, nor than any of the starts.
+The result is never worse than row-major order, nor than the best spectral arrangement.
 """
 
 from __future__ import annotations
@@ -28,20 +30,20 @@ from neurosim_mapper.place.routes import MOVE_NS, refine_routes, route_moves
 from neurosim_mapper.place.row_major import place_row_major
 from neurosim_mapper.place.spectral import spectral_starts
 
-N_RANDOM: Final = 4
+N_RANDOM: Final = 12
 N_RANDOM_OF_FEW: Final = 16
-FEW_CORES: Final = 64  # up to here, more starts find more than longer ones
-GIVE_UP_AT: Final = (0.4, 0.6)  # share of the way at which the worse half is left
+FEW_CORES: Final = 64  # up to here, every start is cooled to the end
+GIVE_UP_AT: Final = (0.5, 0.8)  # share of the way through the field at which the worse half is left
 NEAR_SHARE: Final = 768  # of 1024 proposals, how many look next to a neighbour
-START_ACCEPTANCE: Final = 0.4  # of moves to a neighbouring router
-COLD: Final = 1 / 20  # end temperature as a share of the start temperature
-SPECTRAL_WARMTH: Final = 1 / 5  # start temperature of spectral starts, same unit
-REHEAT_WARMTHS: Final = (1 / 2, 1 / 4, 1 / 8, 1 / 16) * 2
-ROUTE_WARMTH: Final = 2.0  # start temperature of the last phase as a share of the end of phase 2
+START_ACCEPTANCE: Final = 0.4  # of moves to a neighbouring router at the start temperature
+FIELD: Final = (0.75, 0.25)  # first and last temperature of phase 1 as shares of that one
+COLD: Final = 1 / 25  # end temperature of phase 2, same unit
+ROUTE_WARMTH: Final = (2.5, 1 / 3)  # first and last temperature of phase 3, as shares of COLD
 ROUTE_SHARE: Final = 0.3  # time of the last phase as a share of the others
-_SHARES: Final = {"spectral": 0.06, "random": 0.79, "reheat": 0.15}
+_SHARES: Final = {"spectral": 0.03, "random": 0.5, "cool": 0.47}
 FEW_MOVES_PER_CORE: Final = 3_000  # below, a random start gets nowhere and is left out
-_STAGES: Final = 60
+_FIELD_STAGES: Final = 16
+_STAGES: Final = 30
 # The default effort, in ns of a machine of 2024; from counts alone, so the result never depends
 # on how fast a machine really is.
 FULL_PHASES: Final = 10  # of a folded program, as many get the full effort; more share it
@@ -82,16 +84,15 @@ class _Run:
             LOGS,
         )
         self.mean = self.cost + mean
-        self.cost += change
+        self.cost += int(change)
         return float(accepted) / max(n_moves, 1)
 
     def cool(self, start: float, end: float, n_moves: int) -> None:
         """Geometric cooling with short and not so short moves, then a few that never go uphill."""
         for number in range(_STAGES):
             share = number / (_STAGES - 1)
-            self.stage(start * (end / start) ** share, 1 + number % 3, n_moves // (_STAGES + 3))
-        for number in range(3):
-            self.stage(0.0, 3 - number, n_moves // (_STAGES + 3))
+            self.stage(start * (end / start) ** share, 1 + number % 3, n_moves // (_STAGES + 1))
+        self.stage(0.0, 1, n_moves // (_STAGES + 1))
 
 
 def place_annealing(
@@ -99,10 +100,11 @@ def place_annealing(
 ) -> Placement:
     """The cheapest placement that `effort` moves find (default: `default_effort`)."""
     n_moves = default_effort(problem) if effort is None else effort
-    row_major = problem.routers(place_row_major(problem, rng))
-    candidates = [row_major]
+    candidates = [problem.routers(place_row_major(problem, rng))]
     if problem.movable.size > 1 and problem.nets.weight.any():
-        found, cold = _anneal(problem, n_moves, rng)
+        starts = spectral_starts(problem, rng)
+        candidates.append(min(starts, key=lambda router: pair_distance(problem, router)))
+        found, cold = _anneal(problem, starts, n_moves, rng)
         candidates.append(found)
         if problem.is_tree or problem.congestion_share or problem.chip.dead_links:
             candidates.append(_on_routes(problem, found, cold, n_moves, rng))
@@ -114,7 +116,7 @@ def _on_routes(
 ) -> I64:
     board = make_board(problem, router, rng)
     moves = route_moves(problem, router, int(n_moves * ROUTE_SHARE))
-    refine_routes(problem, board, cold * ROUTE_WARMTH, cold / 4, moves)
+    refine_routes(problem, board, cold * ROUTE_WARMTH[0], cold * ROUTE_WARMTH[1], moves)
     return board.router
 
 
@@ -135,24 +137,32 @@ def _cheapest(problem: PlacementProblem, candidates: list[I64]) -> I64:
     return candidates[min(order)[-1]]
 
 
-def _anneal(problem: PlacementProblem, n_moves: int, rng: np.random.Generator) -> tuple[I64, float]:
-    """The best board of phases 1 and 2, and the temperature at which they ended."""
-    moves = {name: int(n_moves * share) for name, share in _SHARES.items()}
-    n_random = N_RANDOM if problem.movable.size > FEW_CORES else N_RANDOM_OF_FEW
-    randoms = [_run(problem, rng.permutation(problem.compact), rng) for _ in range(n_random)]
-    hot = _start_temperature(randoms[0])
+def _anneal(
+    problem: PlacementProblem, starts: list[I64], n_moves: int, rng: np.random.Generator
+) -> tuple[I64, float]:
+    """The result of phases 1 and 2, and the temperature at which they ended."""
+    few = problem.movable.size <= FEW_CORES
+    n_random = N_RANDOM_OF_FEW if few else N_RANDOM
+    field = [_run(problem, rng.permutation(problem.compact), rng) for _ in range(n_random)]
+    hot = _start_temperature(field[0])
     cold = hot * COLD
-    runs = [_run_at(problem, router, rng) for router in spectral_starts(problem, rng)]
+    spectral = [_run_at(problem, router, rng) for router in starts]
+    if few:
+        field += spectral
+        for run in field:
+            run.cool(hot, cold, n_moves // len(field))
+        return min(field, key=lambda run: run.cost).board.router, cold
+    moves = {name: int(n_moves * share) for name, share in _SHARES.items()}
     if n_moves < FEW_MOVES_PER_CORE * problem.movable.size:
-        moves["spectral"] += moves["random"] // 2
-        moves["reheat"] += moves["random"] // 2
-        randoms = []
-    for run in runs:
-        run.cool(hot * SPECTRAL_WARMTH, cold, moves["spectral"] // len(runs))
-    if randoms:
-        runs.append(_cool_and_halve(randoms, hot, cold, moves["random"]))
-    best = min(runs, key=lambda run: run.cost)
-    return _reheat(best, hot, cold, moves["reheat"], rng), cold
+        moves["cool"] += moves["random"]
+        field = []
+    else:
+        field = [_best_of_field(field, hot, moves["random"])]
+    for run in spectral:
+        run.stage(hot * FIELD[1], 1, moves["spectral"] // len(spectral))
+    best = min([*field, *spectral], key=lambda run: run.mean)
+    best.cool(hot * FIELD[1], cold, moves["cool"])
+    return best.board.router, cold
 
 
 def _run(problem: PlacementProblem, routers: I64, rng: np.random.Generator) -> _Run:
@@ -173,9 +183,8 @@ def make_board(problem: PlacementProblem, router: I64, rng: np.random.Generator)
         router=router.copy(),
         core=core,
         is_open=is_open,
-        px=problem.grid.px[router],
-        py=problem.grid.py[router],
         movable=problem.movable,
+        region=np.empty((0, 4), np.int32) if problem.regions is None else problem.regions,
         random=rng.integers(1, 2**63, size=1, dtype=np.uint64),
     )
 
@@ -191,28 +200,13 @@ def _start_temperature(run: _Run) -> float:
     return temperature
 
 
-def _cool_and_halve(runs: list[_Run], hot: float, cold: float, n_moves: int) -> _Run:
+def _best_of_field(runs: list[_Run], hot: float, n_moves: int) -> _Run:
     """Cool all runs side by side; at GIVE_UP_AT the half with the lower mean cost goes on."""
-    steps = np.arange(_STAGES) / (_STAGES - 1)
-    alive = [max(1, len(runs) >> sum(share >= g for g in GIVE_UP_AT)) for share in steps]
-    per_stage = n_moves // sum(alive)
-    for share, count in zip(steps, alive, strict=True):
+    steps = np.arange(_FIELD_STAGES) / (_FIELD_STAGES - 1)
+    for number, share in enumerate(steps.tolist()):
+        count = max(1, len(runs) >> sum(share >= g > steps[number - 1] for g in GIVE_UP_AT))
         runs = sorted(runs, key=lambda run: run.mean)[:count]
         for run in runs:
-            grid = run.problem.grid.size
-            radius = max(1, round(float(max(grid[0], grid[1])) ** (1 - 4 * share)))
-            run.stage(hot * (cold / hot) ** share, radius, per_stage)
-    run = min(runs, key=lambda run: run.cost)
-    run.stage(0.0, 1, per_stage)
-    return run
-
-
-def _reheat(best: _Run, hot: float, cold: float, n_moves: int, rng: np.random.Generator) -> I64:
-    """Warm and cool a few times, each time from the best state so far."""
-    router, cost = best.board.router.copy(), best.cost
-    for warmth in REHEAT_WARMTHS:
-        run = _run_at(best.problem, router, rng)
-        run.cool(max(hot * warmth, cold), cold, n_moves // len(REHEAT_WARMTHS))
-        if run.cost < cost:
-            router, cost = run.board.router.copy(), run.cost
-    return router
+            temperature = hot * FIELD[0] * (FIELD[1] / FIELD[0]) ** share
+            run.stage(temperature, 1 + number % 2, n_moves // (_FIELD_STAGES * count))
+    return min(runs, key=lambda run: run.mean)

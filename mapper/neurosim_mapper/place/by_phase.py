@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from neurosim_mapper.mapping import Placement
-from neurosim_mapper.place.problem import HOST, I64, Nets, PlacementProblem
+from neurosim_mapper.place.problem import HOST, I32, I64, Nets, PlacementProblem
 
 _Place: TypeAlias = Callable[[PlacementProblem, np.random.Generator], Placement]
 _ABSENT = -2
@@ -59,11 +59,19 @@ def phase_problem(problem: PlacementProblem, phase: int, router: I64 | None) -> 
         n_cores=mine.size + ghosts.size,
         nets=_renumbered(problem.nets, local, mine.size),
         pins=np.concatenate([problem.pins[mine], ghosts]),
-        labels=(),
+        regions=_regions(problem, mine, ghosts.size),
+        labels=tuple(problem.labels[core] for core in mine) if problem.labels else (),
+        members={},
         phase=None,
         n_siblings=problem.n_phases,
         n_ghosts=ghosts.size,
     )
+
+
+def _regions(problem: PlacementProblem, mine: I64, n_ghosts: int) -> I32 | None:
+    if problem.regions is None:
+        return None
+    return np.concatenate([problem.regions[mine], np.zeros((n_ghosts, 4), np.int32)])
 
 
 def _renumbered(nets: Nets, local: I64, n_own: int) -> Nets:

@@ -28,6 +28,7 @@ from neurosim_mapper.place.problem import (
 from neurosim_mapper.quantized import INPUT, QuantizedNetwork
 
 Rates = Mapping[str, npt.ArrayLike]
+OUTPUT: Final = "output"
 _TOTAL_BITS: Final = 36  # calibrated rates become integers whose sum has about this many bits
 
 
@@ -66,8 +67,16 @@ def placement_problem(
     weight = np.rint(rows.packets * scale).astype(np.int64)
     n = wiring.n_cores
     nets = _tree_nets(n, rows, weight) if tree else pair_nets(n, rows.source, rows.target, weight)
-    labels = core_labels(partition)
-    return PlacementProblem(chip, n, nets, no_pins(n), 1.0 / scale, labels, phase=phase)
+    return PlacementProblem(
+        chip,
+        n,
+        nets,
+        no_pins(n),
+        1.0 / scale,
+        labels=core_labels(partition),
+        members=_members(network, partition, wiring),
+        phase=phase,
+    )
 
 
 def core_labels(partition: Partition) -> tuple[str, ...]:
@@ -79,6 +88,17 @@ def core_labels(partition: Partition) -> tuple[str, ...]:
             counts[group.layer] = counts.get(group.layer, 0) + int(group.neurons.size)
         labels.append(" ".join(f"{name}:{count}" for name, count in sorted(counts.items())))
     return tuple(labels)
+
+
+def _members(network: QuantizedNetwork, partition: Partition, wiring: Wiring) -> dict[str, I64]:
+    """Cores of every layer, fragments included; of the input; of the output layer once more."""
+    cores: dict[str, set[int]] = {layer.name: set() for layer in network.layers}
+    for number, core in enumerate(partition.cores):
+        for group in core:
+            cores[group.layer].add(number)
+    hear = set(wiring.core_of_axon()[wiring.axon_source_layer < 0].tolist())
+    ends = {INPUT: hear, OUTPUT: cores[network.output]}
+    return {name: np.array(sorted(found), np.int64) for name, found in {**ends, **cores}.items()}
 
 
 def _rows(

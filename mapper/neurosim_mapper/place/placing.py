@@ -12,6 +12,7 @@ from neurosim.errors import UsageError
 from neurosim_mapper.mapping import Placement
 from neurosim_mapper.place.annealing import place_annealing
 from neurosim_mapper.place.by_phase import place_by_phase
+from neurosim_mapper.place.pins import Pins, pin_by_name
 from neurosim_mapper.place.placement_file import FilePlacer, pin_from_file
 from neurosim_mapper.place.placers import PLACERS, Placer
 from neurosim_mapper.place.problem import PlacementProblem
@@ -27,11 +28,13 @@ class Placing:
     placer : a name from PLACERS, or a function with the same prototype.
     effort : moves of the annealing placer; None: by the number of cores.
     file : placement file; the cores that it names are pinned.
+    pins : cores pinned by name, see `neurosim_mapper.place.pins`.
     """
 
     placer: str | Placer = "annealing"
     effort: int | None = None
     file: str | Path | None = None
+    pins: Pins | None = None
 
 
 def place(
@@ -40,11 +43,14 @@ def place(
     """Placement and its report.
 
     Raises UsageError for a placer that is not known or an effort that it cannot use,
-    InputFileError for a placement file that does not fit the mapping.
+    InputFileError for a placement file that does not fit the mapping, UsageError for pins that
+    cannot be.
     """
     placer = _placer(placing)
     if placing.file is not None:
         problem = pin_from_file(problem, placing.file)
+    if placing.pins:
+        problem = pin_by_name(problem, placing.pins)
     if isinstance(placer, FilePlacer):  # knows the cores of all phases
         placement = placer(problem, rng)
     else:

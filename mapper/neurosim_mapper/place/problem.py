@@ -10,7 +10,7 @@ Routers are numbered ``y * wide + x``. A placement is an array (n_cores,) of rou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -20,9 +20,12 @@ import numpy.typing as npt
 from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError, UsageError
 from neurosim_mapper.mapping import Placement
+from neurosim_mapper.place.regions import settled
 from neurosim_mapper.route.dimension_order import dead_link_numbers
 
 I64 = npt.NDArray[np.int64]
+I32 = npt.NDArray[np.int32]
+F64 = npt.NDArray[np.float64]
 HOST: Final = -1
 CONGESTION_SHARE: Final = 0.05
 CROSSING_COST: Final = 8  # hops that one chip border counts for, on top of its own hop
@@ -56,6 +59,8 @@ class Grid(NamedTuple):
     py: npt.NDArray[np.int32]
     host_distance: I64  # (n_routers,) to the west edge along the row
     size: I64  # (5,) wide, high, length of the ring in x, in y (NO_RING on a mesh), 1: torus
+    steps_x: F64  # (wide, wide) distance between columns, (high, high) between rows
+    steps_y: F64
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,10 @@ class PlacementProblem:
     nets : their packets.
     unit : packets per tick of one unit of weight; 1 unless rates are calibrated.
     pins : (n_cores,) router of cores that must not move, -1 for the others.
+    regions : (n_cores, 4) x0, y0, x1, y1 of the rectangle that each core must sit in, corners
+        included; None: anywhere.
     labels : (n_cores,) what each core holds, for people; may be empty.
+    members : cores of each layer, of "input" (those that hear it) and "output", ascending.
     congestion_share : weight of the load of busy links against distance; 0: distance only.
     phase : (n_cores,) phase of each core of a folded program; None: all at once. Cores of
         different phases may share a router.
@@ -87,7 +95,9 @@ class PlacementProblem:
     nets: Nets
     pins: I64
     unit: float = 1.0
+    regions: I32 | None = None
     labels: tuple[str, ...] = ()
+    members: Mapping[str, I64] = field(default_factory=dict)
     congestion_share: float = CONGESTION_SHARE
     phase: I64 | None = None
     n_siblings: int = 1
@@ -177,7 +187,14 @@ class PlacementProblem:
         return replace(self, pins=router)
 
     def fill(self, routers: I64) -> I64:
-        """Placement with the movable cores, in order, on `routers` and the others on their pins."""
+        """Placement with the movable cores, in order, on `routers` and the others on their pins.
+
+        Cores with a region that are not in it change places, see `neurosim_mapper.place.regions`.
+        """
+        return settled(self, self.filled(routers))
+
+    def filled(self, routers: I64) -> I64:
+        """As `fill`, without a look at the regions."""
         result = self.pins.copy()
         result[self.movable] = routers[: self.movable.size]
         return result
@@ -258,7 +275,16 @@ def _grid(chip: Chip) -> Grid:
         py,
         np.minimum(px, ring_x - px).astype(np.int64),
         np.array([chip.wide, chip.high, ring_x, ring_y, torus], np.int64),
+        _steps(px[: chip.wide], ring_x),
+        _steps(py[:: chip.wide], ring_y),
     )
+
+
+def _steps(position: I32, ring: int) -> F64:
+    """(n, n) distances between positions along one axis."""
+    away = np.abs(position[:, None].astype(np.int64) - position[None, :])
+    steps: F64 = np.minimum(away, ring - away).astype(np.float64)
+    return steps
 
 
 def _columns_and_rows(chip: Chip) -> tuple[I64, I64]:

@@ -13,6 +13,7 @@ from neurosim_mapper.place.by_phase import phase_problem, place_by_phase
 from neurosim_mapper.place.cost import placement_cost
 from neurosim_mapper.place.problem import PlacementProblem, no_pins
 from neurosim_mapper.place.random_cores import place_random
+from neurosim_mapper.place.regions import n_confined
 from neurosim_mapper.place.row_major import place_row_major
 
 N_RANDOM: Final = 5
@@ -22,15 +23,16 @@ def placement_report(problem: PlacementProblem, placement: Placement) -> dict[st
     """Figures of a placement, distances in packet hops per tick.
 
     Keys: the notes of the placer; those of `PlacementCost`; ``objective`` (tree links or hops);
-    ``pinned`` cores; ``lower_bounds`` by name, ``lower_bound`` the largest and ``bound`` its name;
-    ``gap`` = distance / lower bound - 1, null without traffic; ``baselines``: distance in row-major
-    order and the mean of five random placements, both without pins.
+    ``pinned`` cores and those ``confined`` to a region; ``lower_bounds`` by name, ``lower_bound``
+    the largest and ``bound`` its name; ``gap`` = distance / lower bound - 1, null without traffic;
+    ``baselines``: distance in row-major order and the mean of five random placements, both without
+    pins.
     """
     cost = placement_cost(problem, problem.routers(placement))
     bounds = _bounds(problem)
     name = max(bounds, key=lambda key: bounds[key])
     rng = np.random.default_rng(0)
-    open_problem = replace(problem, pins=no_pins(problem.n_cores))
+    open_problem = replace(problem, pins=no_pins(problem.n_cores), regions=None)
     randoms = [
         placement_cost(
             problem, problem.routers(place_by_phase(open_problem, place_random, rng))
@@ -43,6 +45,7 @@ def placement_report(problem: PlacementProblem, placement: Placement) -> dict[st
         **placement.notes,
         "objective": "tree links" if problem.is_tree else "hops",
         "pinned": int((problem.pins >= 0).sum()),
+        "confined": n_confined(problem),
         **cost.rows(),
         "lower_bounds": {key: _short(value) for key, value in bounds.items()},
         "lower_bound": _short(bounds[name]),

@@ -20,7 +20,7 @@ from neurosim_mapper.place.problem import HOST, I64, Nets, PlacementProblem
 NEAR_SHARE: Final = 512
 _STAGES: Final = 30
 # Measured cost of a move in ns: constant, and per neighbour or link of a core; only ratios count.
-MOVE_NS: Final = (50.0, 8.0)
+MOVE_NS: Final = (28.0, 4.5)
 _LINK_NS: Final = (800.0, 150.0)
 
 

@@ -18,6 +18,7 @@ from neurosim_mapper.mapping import Placement
 from neurosim_mapper.place._spectral_kernel import filter_block, orthonormalise, project
 from neurosim_mapper.place.cost import pair_distance
 from neurosim_mapper.place.problem import I64, PlacementProblem
+from neurosim_mapper.place.regions import settled
 
 F64 = npt.NDArray[np.float64]
 EXPONENTS: Final = (1.0, 0.5, 0.0)
@@ -130,4 +131,4 @@ def rank_grid(problem: PlacementProblem, x: F64, y: F64, by_row: bool = False) -
     result = problem.pins.copy()
     # Routers are sorted by line: the cores of a line are consecutive in `order`.
     result[order[np.lexsort((inner[order], line))]] = routers
-    return result
+    return settled(problem, result)
