@@ -29,8 +29,9 @@ from neurosim_mapper.place.annealing import place_annealing  # noqa: E402
 from neurosim_mapper.place.bounds import best_bound  # noqa: E402
 from neurosim_mapper.place.cost import PlacementCost, placement_cost  # noqa: E402
 
-SEEDS = 5
+SEEDS = 20
 LONG = 100_000_000
+LONG_SEEDS = (97, 98, 99)  # the best of these counts
 HEAD = ("instance", "cores", "placer", "seconds", "hops", "/ bound", "/ row-major", "busiest link")
 FORMAT = "{:<22} {:>6} {:<12} {:>8} {:>12} {:>8} {:>12} {:>13}"
 
@@ -100,9 +101,9 @@ def _grids() -> None:
 def _long_anneal(problem: PlacementProblem) -> None:
     runs = [_run(problem, "annealing", seed) for seed in range(SEEDS)]
     start = time.perf_counter()
-    long = place_annealing(problem, np.random.default_rng(99), effort=LONG)
-    seconds = time.perf_counter() - start
-    best = placement_cost(problem, problem.routers(long)).distance
+    long = [place_annealing(problem, np.random.default_rng(s), LONG) for s in LONG_SEEDS]
+    seconds = (time.perf_counter() - start) / len(long)
+    best = min(placement_cost(problem, problem.routers(found)).distance for found in long)
     ratios = [cost.distance / best - 1 for cost, _ in runs]
     spent = max(seconds for _, seconds in runs)
     print(

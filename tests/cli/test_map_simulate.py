@@ -55,6 +55,7 @@ def test_the_same_call_gives_the_same_bytes(neurosim_command, files, tmp_path):
 
 def test_map_passes_options_on(neurosim_command, files, tmp_path):
     options = ["--placer", "random", "--seed", 5, "--input-kind", "spike"]
+    options += ["--pin", "input=4,0:5,12", "--pin", "output:0=5,6"]
     found = neurosim_command(
         "map", files / "lif.nir", "--chip", "tianjic", "-o", "a.nsp", *options, "--calibration",
         files / "samples.npz",
@@ -63,6 +64,7 @@ def test_map_passes_options_on(neurosim_command, files, tmp_path):
     loaded = load_program(tmp_path / "a.nsp")
     assert loaded.seed == 5
     assert loaded.input_code.kind == "spike"
+    assert (loaded.cores.x[-1], loaded.cores.y[-1]) == (5, 6)
 
 
 def test_simulate_writes_a_run_folder(neurosim_command, files, program, tmp_path):

@@ -4,8 +4,7 @@ Simulated annealing (S. Kirkpatrick et al., Science 220, 1983) in three phases:
 
 1. Field: random starts, cooled through the temperatures at which the large-scale arrangement
    freezes. A start that freezes badly stays bad, and shows it by a higher mean cost; so the worse
-   half is given up in the middle of the way and again near its end. Spectral arrangements join at
-   the last temperature of the field.
+   half is given up three times on the way. Spectral arrangements join at the last temperature.
 2. The one with the lowest mean cost is cooled on, to moves that never go uphill. A few cores freeze
    all at once, so with them every start is cooled to the end.
 3. Routes: the real objective (tree links, load of the busiest links, dead links), which costs more
@@ -33,14 +32,14 @@ from neurosim_mapper.place.spectral import spectral_starts
 N_RANDOM: Final = 12
 N_RANDOM_OF_FEW: Final = 16
 FEW_CORES: Final = 64  # up to here, every start is cooled to the end
-GIVE_UP_AT: Final = (0.5, 0.8)  # share of the way through the field at which the worse half is left
+GIVE_UP_AT: Final = (0.4, 0.6, 0.8)  # share of the way through the field: the worse half is left
 NEAR_SHARE: Final = 768  # of 1024 proposals, how many look next to a neighbour
 START_ACCEPTANCE: Final = 0.4  # of moves to a neighbouring router at the start temperature
-FIELD: Final = (0.75, 0.25)  # first and last temperature of phase 1 as shares of that one
+FIELD: Final = (0.65, 0.2)  # first and last temperature of phase 1 as shares of that one
 COLD: Final = 1 / 25  # end temperature of phase 2, same unit
 ROUTE_WARMTH: Final = (2.5, 1 / 3)  # first and last temperature of phase 3, as shares of COLD
 ROUTE_SHARE: Final = 0.3  # time of the last phase as a share of the others
-_SHARES: Final = {"spectral": 0.03, "random": 0.5, "cool": 0.47}
+_SHARES: Final = {"spectral": 0.03, "random": 0.6, "cool": 0.37}
 FEW_MOVES_PER_CORE: Final = 3_000  # below, a random start gets nowhere and is left out
 _FIELD_STAGES: Final = 16
 _STAGES: Final = 30
