@@ -88,7 +88,8 @@ def has_memory(layer: QuantizedLayer) -> bool:
     columns, modes = layer.columns, layer.modes
     rest = np.maximum(columns.beta, columns.floor)
     constant = (columns.alpha_num == 0) & (columns.rho_post == 0) & (columns.v_start == rest)
-    return bool(not constant.all() or modes.silent_step or layer.alpha_syn is not None)
+    flag = modes.silent_step or modes.reset == "soft_raised"
+    return bool(not constant.all() or flag or layer.alpha_syn is not None)
 
 
 def earliest_ticks(network: QuantizedNetwork, together: int) -> dict[str, int]:

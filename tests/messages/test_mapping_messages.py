@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,7 @@ from neurosim_mapper.connections import DenseConnection
 from neurosim_mapper.mapping_report import smallest_array, too_many_cores
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.quantized import INPUT, Projection, QuantizedNetwork
+from neurosim_mapper.schedule import has_memory
 
 # Tile sizes that a layer of 40 neurons is tried with: the distinct ceil(40 / k) up to 32 neurons of
 # a core, 20 14 10 8 7 6 5 4 3 2 1; a layer of 4: 4 2 1.
@@ -162,6 +164,19 @@ def test_a_loop_that_is_shorter_than_its_pipeline():
         "2. Feed back from the same layer, or lengthen the delay of the loop. Without memory in "
         "any neuron, samples could take turns; 'a' has a potential that lasts."
     )
+
+
+@pytest.mark.parametrize("modes", [{"silent_step": True}, {"reset": "soft_raised"}, {}])
+def test_a_flag_that_lasts_until_the_next_tick_is_a_memory(modes):
+    """Neurons whose potential does not last may remember that they fired, or that they may not."""
+    rng = np.random.default_rng(0)
+    layer = random_layer(rng, make_chip(), "a", (4,), ())
+    zeros = np.zeros(4, np.int32)
+    rest = {"alpha_num": zeros, "beta": zeros, "rho_post": zeros, "v_start": zeros, "floor": zeros}
+    columns = layer.columns._replace(**rest)
+    plain = replace(layer.modes, silent_step=False, reset="hard", n_max=1)
+    plain = replace(layer, columns=columns, alpha_syn=None, modes=replace(plain, **modes))
+    assert has_memory(plain) == bool(modes)
 
 
 def test_an_unknown_partitioner():
