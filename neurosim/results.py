@@ -6,7 +6,8 @@ chip.yaml       the resolved chip, complete; a chip file as any other
 report.json     `neurosim.report`, schema in `neurosim.report.schema`
 counters.npz    the columns of `neurosim.cost.counters.Counters`; of a run with the cycle-level
                 network also those of `NetworkStats`, as network.NAME
-trace.npz       outputs (and labels, if given); values.LAYER, membrane.LAYER of probed layers
+trace.npz       outputs (and labels, if given); values.LAYER, membrane.LAYER of probed layers;
+                shown.LAYER, the neurons that the page shows, where some were chosen
 cores.npz       the columns of `neurosim.cost.core_facts.CoreFacts`
 report.html     the page of the run, `neurosim.report.page`
 trace.perfetto.json
@@ -73,6 +74,7 @@ class RunFolder:
     network : of a run with the cycle-level network, else None.
     values, membrane : per probed layer (n_samples, n_ticks, n_neurons) int32.
     cores : None in a folder of an earlier version.
+    shown : numbers of the neurons that were chosen for the page, by layer.
     manifest, report : plain JSON data.
     """
 
@@ -87,6 +89,7 @@ class RunFolder:
     values: Mapping[str, I32] = field(default_factory=dict)
     membrane: Mapping[str, I32] = field(default_factory=dict)
     cores: CoreFacts | None = None
+    shown: Mapping[str, I64] = field(default_factory=dict)
 
 
 def check_run_folder(path: str | Path) -> None:
@@ -101,6 +104,7 @@ def write_run_folder(
     command: Sequence[str] = (),
     inputs: Mapping[str, str] | None = None,
     more: Mapping[str, str] | None = None,
+    shown: Mapping[str, I64] | None = None,
 ) -> None:
     """Write the folder of a run; an older run folder at `path` is replaced as a whole.
 
@@ -109,13 +113,15 @@ def write_run_folder(
     command : the words of the command line, for the manifest.
     inputs : digests of the files that went in, by name, for the manifest.
     more : texts of further files by name, any of `OPTIONAL`.
+    shown : neurons that the page is to show, by layer.
 
     Raises
     ------
     UsageError : the folder cannot be written, or holds files of somebody else.
     """
     check_run_folder(path)
-    write_folder(Path(path), run_files(run, command=command, inputs=inputs, more=more))
+    files = run_files(run, command=command, inputs=inputs, more=more, shown=shown)
+    write_folder(Path(path), files)
 
 
 def run_files(
@@ -124,18 +130,19 @@ def run_files(
     command: Sequence[str] = (),
     inputs: Mapping[str, str] | None = None,
     more: Mapping[str, str] | None = None,
+    shown: Mapping[str, I64] | None = None,
 ) -> dict[str, bytes]:
     """The files of a run folder, name to content."""
     from neurosim.report.page import run_page
     from neurosim.report.report import report_json
     from neurosim.report.view import view_of_run
 
-    view = view_of_run(run)
+    view = view_of_run(run, shown)
     files = {
         "chip.yaml": dump_chip(run.program.chip).encode(),
         "report.json": report_json(view.report).encode(),
         "counters.npz": _archive(COUNTERS_SCHEMA, _counter_columns(run)),
-        "trace.npz": _archive(TRACE_SCHEMA, _trace_columns(run)),
+        "trace.npz": _archive(TRACE_SCHEMA, _trace_columns(run, shown or {})),
         CORES: _archive(CORES_SCHEMA, core_facts(run.program, run.counters)._asdict()),
         PAGE: run_page(view).encode(),
     }
@@ -183,6 +190,7 @@ def load_run_folder(path: str | Path) -> RunFolder:
         network=network,
         values=_layers(trace, "values."),
         membrane=_layers(trace, "membrane."),
+        shown=_layers(trace, "shown."),
         cores=_cores(folder / CORES) if CORES in manifest["files"] else None,
     )
 
@@ -221,15 +229,16 @@ def _cores(path: Path) -> CoreFacts:
         raise InputFileError(f"{path}: is incomplete ({error}).") from None
 
 
-def _trace_columns(run: Run) -> dict[str, npt.NDArray[Any]]:
+def _trace_columns(run: Run, shown: Mapping[str, I64]) -> dict[str, npt.NDArray[Any]]:
     columns: dict[str, npt.NDArray[Any]] = {"outputs": run.outputs}
     if run.labels is not None:
         columns["labels"] = run.labels
     columns |= {f"values.{name}": array for name, array in run.values.items()}
-    return columns | {f"membrane.{name}": array for name, array in run.membrane.items()}
+    columns |= {f"membrane.{name}": array for name, array in run.membrane.items()}
+    return columns | {f"shown.{name}": numbers for name, numbers in shown.items()}
 
 
-def _layers(trace: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, I32]:
+def _layers(trace: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:
     return {
         name.removeprefix(prefix): array for name, array in trace.items() if name.startswith(prefix)
     }

@@ -18,6 +18,7 @@ Examples:
   neurosim report run/
   neurosim report run/ --energy               every term of the energy
   neurosim report run/ --html page.html       one page, no network needed
+  neurosim report run/ --html page.html --neurons neuron2:3,7,12-15
   neurosim report run/ --png figures/         PNG files for a paper
   neurosim report run_liaf/ run_lif/          side by side
   neurosim report run_liaf/ run_lif/ --html comparison.html
@@ -31,6 +32,12 @@ Examples:
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of report.json.")
 @click.option("--energy", is_flag=True, help="Every term: count, unit energy, kind, source.")
 @click.option("--html", type=FILE, help="Write a self-contained page to this file.")
+@click.option(
+    "--neurons",
+    multiple=True,
+    metavar="LAYER:N,...",
+    help="With --html: neurons of a probed layer to show. Repeatable.",
+)
 @click.option("--png", type=FILE, help="Write figures for papers into this folder.")
 @click.option("--perfetto", type=FILE, help="Copy the time line of the run to this file.")
 @json_option
@@ -39,6 +46,7 @@ def report(
     schema: bool,
     energy: bool,
     html: Path | None,
+    neurons: tuple[str, ...],
     png: Path | None,
     perfetto: Path | None,
     as_json: bool,
@@ -59,16 +67,30 @@ def report(
         return
     if not folders:
         raise UsageError("report needs a run folder, as written by neurosim simulate -o.")
-    if len(folders) > 1 and (energy or perfetto is not None):
-        raise UsageError("--energy and --perfetto are about one run; name one folder.")
+    if len(folders) > 1 and (energy or neurons or perfetto is not None):
+        raise UsageError("--energy, --neurons and --perfetto are about one run; name one folder.")
     found = {str(folder): load_run_folder(folder) for folder in folders}
     if len(found) == 1:
         folder = next(iter(found.values()))
-        _one(folder, html, png, perfetto)
+        _one(_choosing(folder, neurons), html, png, perfetto)
         _show_one(folder, energy, as_json)
         return
     comparison = compare_runs({name: folder.report for name, folder in found.items()})
     _several(comparison, html, png, as_json)
+
+
+def _choosing(folder: RunFolder, neurons: tuple[str, ...]) -> RunFolder:
+    """The folder, its page to show other neurons."""
+    import dataclasses
+
+    import numpy as np
+
+    from neurosim.report.neuron_choice import parse_choices
+
+    sizes = {name: int(values.shape[2]) for name, values in folder.values.items()}
+    found = parse_choices(neurons, sizes, "--neurons")
+    shown = {name: np.array(chosen, np.int64) for name, chosen in found.items() if chosen}
+    return dataclasses.replace(folder, shown={**folder.shown, **shown})
 
 
 def _one(folder: RunFolder, html: Path | None, png: Path | None, perfetto: Path | None) -> None:

@@ -28,6 +28,8 @@ Examples:
   neurosim simulate digits.nsp --input digits_test.npz --noc cycle -o run/
   neurosim simulate digits.nsp --input images.npz --ticks 8 --encoder rate
   neurosim simulate digits.nsp --input digits_test.npz --probe all -o run/
+  neurosim simulate digits.nsp --input digits_test.npz \\
+      --probe neuron2:3,7,12-15 -o run/
   neurosim simulate digits.nsp --input digits_test.npz -o run/ \\
       --dask tcp://10.0.0.5:8786
   neurosim simulate digits.nsp --input digits_test.npz --noc cycle \\
@@ -45,8 +47,9 @@ Examples:
 @click.option(
     "--probe",
     multiple=True,
-    metavar="LAYER",
-    help="Keep outputs and potentials of a layer in the run folder; repeatable, or 'all'.",
+    metavar="LAYER[:N,...]",
+    help="Keep outputs and potentials of a layer in the run folder, and show these neurons on "
+    "its page; repeatable, or 'all'.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the rate encoder.")
 @click.option(
@@ -113,7 +116,7 @@ def simulate(
     refuse_checkpoint(program)
     loaded = load_program(program)
     inputs = read_samples(options, loaded.input_shape, seed)
-    layers = loaded.layer_names if "all" in probe else probe
+    probed, shown = _probed(loaded, probe)
     chosen = [parse_fault(text) for text in faults]
     simulator = _simulator(threads, memory_limit, dask, chosen)
     if strict:
@@ -125,14 +128,16 @@ def simulate(
             inputs.x,
             noc="cycle" if noc == "cycle" else "ideal",
             labels=inputs.y,
-            probe=layers,
+            probe=probed,
             progress=advance,
         )
     if output is not None:
         paths = (program, options["input_path"])
         digests = {path.name: file_digest(path) for path in paths}
         more = _time_line(run.program, inputs.x, noc) if perfetto else {}
-        write_run_folder(run, output, command=command_line(), inputs=digests, more=more)
+        write_run_folder(
+            run, output, command=command_line(), inputs=digests, more=more, shown=shown
+        )
     report = run.report().to_dict()
     if as_json:
         show_json(report)
@@ -143,6 +148,21 @@ def simulate(
         remark(_fault_sentence(run, run_program(loaded, inputs.x, labels=inputs.y)))
     if output is not None:
         remark(f"written: {output}")
+
+
+def _probed(
+    program: Program, probe: tuple[str, ...]
+) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.int64]]]:
+    """Layers to keep, and the neurons that were chosen, by layer."""
+    import numpy as np
+
+    from neurosim.report.neuron_choice import parse_choices
+
+    names = program.layer_names
+    sizes = {name: int(program.layer_neurons(i).size) for i, name in enumerate(names)}
+    found = parse_choices((text for text in probe if text != "all"), sizes, "--probe")
+    shown = {name: np.array(chosen, np.int64) for name, chosen in found.items() if chosen}
+    return names if "all" in probe else tuple(found), shown
 
 
 def _time_line(program: Program, x: npt.NDArray[np.generic], noc: str) -> dict[str, str]:

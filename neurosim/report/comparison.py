@@ -14,6 +14,7 @@ Definitions:
   of a spike packet by that of a value packet.
 - ``break_even.energy``: the same for energy: the energy per packet of the spiking run (all of it
   but static power and host traffic) by that of the run with values.
+- ``relative``: figures per inference by those of the first variant; None where that has 0.
 - ``if_bare``, ``if_payload``: bits per inference of the same packets if none of them carried a
   value, and if each of them did.
 """
@@ -84,6 +85,19 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Relative:
+    """One variant's figures, each by that of the first variant."""
+
+    name: str
+    cores: float | None
+    packets: float | None
+    bits: float | None
+    bit_hops: float | None
+    cycles: float | None
+    energy: float | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Variants in the order they were given, and every pair of values against spikes."""
 
@@ -94,6 +108,7 @@ class Comparison:
     payload_overhead: Mapping[str, float]
     variants: tuple[Variant, ...]
     pairs: tuple[Pair, ...]
+    relative: tuple[Relative, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -146,6 +161,7 @@ def compare_runs(
         },
         variants=variants,
         pairs=pairs,
+        relative=tuple(_relative(variant, variants[0]) for variant in variants),
     )
 
 
@@ -214,6 +230,18 @@ def _pair(a: Variant, s: Variant, sizes: Mapping[str, int]) -> Pair:
         break_even_bits=break_even,
         break_even_energy=_ratio(_per_packet(s), _per_packet(a)),
         verdict=_verdict(a.name, s.name, packets, break_even),
+    )
+
+
+def _relative(variant: Variant, first: Variant) -> Relative:
+    return Relative(
+        name=variant.name,
+        cores=_ratio(variant.cores, first.cores),
+        packets=_ratio(variant.packets, first.packets),
+        bits=_ratio(variant.bits, first.bits),
+        bit_hops=_ratio(variant.bit_hops, first.bit_hops),
+        cycles=_ratio(variant.cycles, first.cycles),
+        energy=_ratio(variant.energy_pj["total"], first.energy_pj["total"]),
     )
 
 

@@ -27,7 +27,7 @@ from neurosim.report.page_parts import (
     time_shares,
 )
 from neurosim.report.rasters import membrane_charts, rasters
-from neurosim.report.terminal import kinds_sentence
+from neurosim.report.terminal import RELATIVE, kinds_sentence
 from neurosim.report.units import count, engineering, percent, picojoules
 from neurosim.report.view import RunView
 
@@ -84,6 +84,7 @@ def comparison_page(comparison: Comparison, pages: dict[str, str] | None = None)
         comparison=comparison,
         data=comparison.to_dict(),
         pages=pages or {},
+        relative=RELATIVE,
         parts=(*PARTS, "total"),
         shown={v.name: picojoules([v.energy_pj[p] for p in (*PARTS, "total")]) for v in variants},
         energy_chart=charts.stacked_rows("energy", names, energies, charts.picojoule),

@@ -1,6 +1,7 @@
 """What neurons did in one sample: rasters of outputs, traces of potentials.
 
-Enters: a `RunView`. Leaves: path data of small squares (one path per strength) and line charts, of
+Enters: a `RunView`; its `shown` says which neurons, by default the first ones and, of potentials,
+those that move most. Leaves: path data of small squares (one path per strength) and line charts, of
 the first sample; outputs of every run, hidden layers and potentials of those that were probed.
 """
 
@@ -16,6 +17,7 @@ from neurosim.report import charts
 from neurosim.report.view import RunView
 
 I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
 
 MOST_NEURONS: Final = 96
 MOST_TICKS: Final = 300
@@ -49,10 +51,11 @@ def rasters(view: RunView) -> list[Raster]:
     names = view.layer_names
     known = {name: values[0] for name, values in view.values.items()}
     known.setdefault(view.report["program"].get("output_layer", names[-1]), view.outputs[0])
-    return [_raster(name, known[name]) for name in names if name in known]
+    return [_raster(name, known[name], view.shown.get(name)) for name in names if name in known]
 
 
-def _raster(layer: str, values: I32) -> Raster:
+def _raster(layer: str, values: I32, chosen: I64 | None) -> Raster:
+    values = values if chosen is None else values[:, chosen]
     n_ticks, n_neurons = values.shape
     shown = values[:MOST_TICKS, :MOST_NEURONS]
     largest = int(np.abs(values).max(initial=0))
@@ -68,6 +71,8 @@ def _raster(layer: str, values: I32) -> Raster:
         if n > limit
     ]
     note = f"Shown: {', '.join(left_out)}." if left_out else ""
+    if chosen is not None:
+        note = f"Neurons {', '.join(map(str, chosen.tolist()))}. {note}".strip()
     return Raster(
         layer, shown.shape[1], shown.shape[0], tuple(paths), largest,
         int(np.count_nonzero(values)), note,
@@ -75,7 +80,7 @@ def _raster(layer: str, values: I32) -> Raster:
 
 
 def membrane_charts(view: RunView) -> list[tuple[str, str]]:
-    """(layer, chart) of the most moving potentials of every probed layer, first sample."""
+    """(layer, chart) of chosen or most moving potentials of every probed layer, first sample."""
     result = []
     for number, (layer, potential) in enumerate(view.membrane.items()):
         if potential.shape[0] == 0:
@@ -83,6 +88,7 @@ def membrane_charts(view: RunView) -> list[tuple[str, str]]:
         first = potential[0, :MOST_TICKS].astype(np.int64)
         span = first.max(axis=0) - first.min(axis=0)
         neurons = np.sort(np.argsort(-span, kind="stable")[:TRACES])
+        neurons = view.shown.get(layer, neurons)
         series = {f"neuron {i}": [float(v) for v in first[:, i]] for i in neurons.tolist()}
         labels = [str(tick) for tick in range(first.shape[0])]
         chart = charts.lines(f"membrane{number}", labels, series, charts.plain, "tick")

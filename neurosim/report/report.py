@@ -136,6 +136,7 @@ def program_facts(program: Program) -> dict[str, Any]:
         "cores_used": program.n_cores,
         "cores_available": len(program.chip.usable_cores),
         "phases": program.n_phases,
+        "samples_at_once": program.interleave,
         "pipeline_ticks": program.depth_ticks,
         "layers": layer_facts(program),
         "output_layer": program.layer_names[program.output_layer],

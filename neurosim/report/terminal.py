@@ -174,6 +174,9 @@ def kinds_sentence(terms: Sequence[Mapping[str, Any]]) -> str:
 
 def _result_rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("samples", count(data["samples"])), ("ticks per sample", count(data["ticks"]))]
+    together = data["program"].get("samples_at_once", 1)
+    if together > 1:
+        rows.append(("samples that take turns", count(together)))
     if data["accuracy"] is not None:
         rows.append(("accuracy", percent(data["accuracy"])))
     return rows
@@ -261,9 +264,36 @@ def comparison_view(comparison: Comparison) -> Group:
     return Group(
         Text(title, style="bold"),
         *_variant_tables(comparison.variants),
+        *([_relative_table(comparison)] if len(comparison.variants) > 1 else []),
         Text(packets),
         *(Text(line) for line in (*verdicts, *notes)),
     )
+
+
+def _relative_table(comparison: Comparison) -> Table:
+    """One row per variant, each figure by that of the first."""
+    from rich.table import Table
+
+    table = Table(title=f"By {comparison.variants[0].name}, per inference", title_justify="left")
+    table.add_column("", overflow="fold", max_width=24)
+    for name in RELATIVE.values():
+        table.add_column(name, justify="right")
+    for row in comparison.relative:
+        figures = (getattr(row, key) for key in RELATIVE)
+        shown = ("-" if n is None else f"{n:.2f}" for n in figures)
+        table.add_row(row.name, *shown)
+    return table
+
+
+RELATIVE: Final = {
+    "cores": "cores",
+    "packets": "packets",
+    "bits": "bits",
+    "bit_hops": "bits x links",
+    "cycles": "cycles",
+    "energy": "energy",
+}
+"""Columns of the table of `neurosim.report.comparison.Relative`."""
 
 
 def _variant_tables(variants: Sequence[Variant]) -> list[Table]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class RunView:
     values: Mapping[str, I32]
     membrane: Mapping[str, I32]
     cores: CoreFacts | None
+    shown: Mapping[str, I64] = field(default_factory=dict)  # chosen neurons by layer, ascending
 
     @property
     def layer_names(self) -> list[str]:
@@ -54,8 +55,8 @@ class RunView:
         return predict(self.outputs, str(self.report["program"]["readout"]))
 
 
-def view_of_run(run: Run) -> RunView:
-    """The view of a run that has just ended."""
+def view_of_run(run: Run, shown: Mapping[str, I64] | None = None) -> RunView:
+    """The view of a run that has just ended; `shown` are chosen neurons by layer."""
     return RunView(
         chip=run.program.chip,
         report=run.report().to_dict(),
@@ -66,6 +67,7 @@ def view_of_run(run: Run) -> RunView:
         values=run.values,
         membrane=run.membrane,
         cores=core_facts(run.program, run.counters),
+        shown=shown or {},
     )
 
 
@@ -81,4 +83,5 @@ def view_of_folder(folder: RunFolder) -> RunView:
         values=folder.values,
         membrane=folder.membrane,
         cores=folder.cores,
+        shown=folder.shown,
     )

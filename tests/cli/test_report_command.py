@@ -135,3 +135,17 @@ def test_help_names_the_pictures(neurosim_command, command, words):
     found = neurosim_command(command, "--help")
     assert all(word in found.out for word in words)
     assert narrow(found.out)
+
+
+def test_chosen_neurons_are_on_the_page(neurosim_command, files, tmp_path):
+    """A run keeps the choice; `report --neurons` makes the page with another one."""
+    words = ["--input", files / "chain.npz", "--probe", "relay1:0", "-o", "run"]
+    found = neurosim_command("simulate", files / "chain.nsp", *words)
+    assert found.code == 0, found.err
+    assert "Neurons 0." in (tmp_path / "run" / "report.html").read_text()
+    page = tmp_path / "page.html"
+    found = neurosim_command("report", "run", "--html", page, "--neurons", "relay1:0-1")
+    assert found.code == 2
+    assert "layer 'relay1' has 1 neurons, counted from 0." in found.err
+    assert neurosim_command("report", "run", "--html", page, "--neurons", "relay1:0").code == 0
+    assert "Neurons 0." in page.read_text()

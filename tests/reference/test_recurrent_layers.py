@@ -121,6 +121,16 @@ def test_the_chip_equals_the_reference(kind, max_delay):
     np.testing.assert_array_equal(one.outputs, run.outputs[3:4])
 
 
+@pytest.mark.exactness
+def test_convolutional_gates_on_the_chip():
+    x = samples(6, 4, (2, 5, 4))
+    whole = Network.sequential([Input((2, 5, 4)), layer("lstm", 2, 2, kernel=(3, 3))])
+    quantized = quantize(whole, CHIP, x)
+    program = map_network(quantized, CHIP, placer="row-major")
+    run = neurosim.simulate(program, x)
+    np.testing.assert_array_equal(run.outputs, run_reference(quantized, x))
+
+
 def test_a_deep_loop_without_memory_needs_no_gates():
     """h = relu(B relu(A x + C h)): two stages, so two samples take turns."""
     rng = np.random.default_rng(2)

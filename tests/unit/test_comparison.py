@@ -50,6 +50,15 @@ def test_overheads_and_break_even_of_the_chip(analog, spike):
     )
 
 
+def test_figures_by_those_of_the_first(analog, spike):
+    found = compare_runs({"values": analog, "spikes": spike})
+    first, second = found.relative
+    assert set(vars(first).values()) == {"values", 1.0}
+    assert (second.packets, second.cores, second.cycles) == (2.0, 1.0, 1.0)
+    assert second.bits == pytest.approx(2 * SPIKE / ANALOG)
+    assert "By values, per inference" in str(found)
+
+
 def test_break_even_is_where_both_cost_the_same_bits(analog, spike):
     """At the break-even ratio r, r packets of values weigh as much as one spike packet."""
     (pair,) = compare_runs({"values": analog, "spikes": spike}).pairs
