@@ -224,6 +224,11 @@ def rsynaptic(**options: Any) -> Callable[[int, bool], snn.SpikingNeuron]:
     return layer
 
 
+def mixed(**options: Any) -> Callable[[int, bool], snn.SpikingNeuron]:
+    """Current-based hidden layer, and an ordinary output layer."""
+    return lambda n, last: (leaky if last else synaptic)(**options)(n, last)
+
+
 def scalar(n: int, last: bool) -> snn.SpikingNeuron:
     """Leaky with the scalar decay of the package's tutorials."""
     return snn.Leaky(beta=0.9, init_hidden=True, output=last)
@@ -421,6 +426,30 @@ BUILDERS: dict[str, Callable[[], Case]] = {
         notes=[
             "the synaptic state keeps the input of the step after a spike, the membrane does not"
         ],
+    ),
+    "synaptic_no_delay_subtract": dense(
+        "synaptic_no_delay_subtract",
+        "Synaptic, reset_delay=False, reset by subtraction",
+        synaptic(reset_delay=False),
+        reading("soft", "snntorch_no_delay") | SYNAPSE,
+        factor=1.0,
+        lost=LOST,
+    ),
+    "mixed_zero": dense(
+        "mixed_zero",
+        "hidden Synaptic, Leaky output, both reset to zero",
+        mixed(reset_mechanism="zero"),
+        DROP | SYNAPSE | {"layers": {"3": {"reset_timing": "same_step"}}},
+        factor=1.5,
+        lost=LOST,
+        notes=["Synaptic loses the input of the step after a spike, the Leaky output does not"],
+    ),
+    "rleaky_no_delay_subtract": dense(
+        "rleaky_no_delay_subtract",
+        "hidden RLeaky all to all, reset_delay=False, reset by subtraction",
+        rleaky(reset_delay=False),
+        reading("soft", "snntorch_no_delay"),
+        lost=LOST,
     ),
     "rleaky_subtract": dense(
         "rleaky_subtract",
