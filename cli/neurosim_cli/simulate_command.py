@@ -63,7 +63,8 @@ Examples:
     "faults",
     multiple=True,
     metavar="KIND:RATE|PLACE",
-    help="Inject faults: weights, potentials, silent, firing. Repeatable.",
+    help="Inject faults: weights, potentials, silent, firing, dropped, corrupted, misdelivered. "
+    "Repeatable.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first potential that saturates.")
 @click.option("--dask", metavar="ADDRESS", help="Split samples over a Dask cluster's workers.")
@@ -94,8 +95,9 @@ def simulate(
     Outputs are exact integers and do not depend on --noc, --threads or --dask. With -o everything
     is kept in a run folder, which is complete or not there.
 
-    A --fault has a rate per bit or neuron (weights:1e-4,seed=1; silent:0.01) or a place
-    (weights:core=0,axon=3,neuron=7,bit=2; potentials:core=0,neuron=7,bit=5,tick=3).
+    A --fault has a rate per bit, neuron or packet (weights:1e-4,seed=1; silent:0.01;
+    dropped:1e-3) or a place (weights:core=0,axon=3,neuron=7,bit=2;
+    potentials:core=0,neuron=7,bit=5,tick=3; corrupted:layer=conv1,bit=7; dropped:link=12).
     """
     from neurosim.errors import UsageError
     from neurosim.faults import parse_fault

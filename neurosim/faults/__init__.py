@@ -1,7 +1,7 @@
-"""Faults on the chip: flipped bits of weights and potentials, stuck neurons.
+"""Faults on the chip: flipped bits of weights and potentials, stuck neurons, faulty packets.
 
 `inject` turns faults of weights and neurons into another Program, so that the simulator knows
-nothing of them; flips of potentials happen between ticks. Without faults nothing here runs.
+nothing of them; potentials and packets are hit between ticks. Without faults nothing here runs.
 """
 
 from neurosim.faults.inject import Injected, inject

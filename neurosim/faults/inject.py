@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from neurosim.errors import UsageError
 from neurosim.faults.draw import core_of, drawn, found_any, neurons_of, place
-from neurosim.faults.spec import Fault
+from neurosim.faults.spec import BETWEEN_TICKS, Fault
 from neurosim.fixed_point import signed_limits
 from neurosim.program.columns import MODEL_CODES, SYNAPSE_FORMATS, Program
 from neurosim.soma.liaf import ACTIVATION_CODES, OUTPUT_CODES
@@ -44,7 +44,7 @@ def inject(program: Program, faults: Sequence[Fault]) -> Injected:
     hits: list[str] = []
     later = []
     for fault in faults:
-        if fault.kind == "potentials":
+        if fault.kind in BETWEEN_TICKS:
             later.append(fault)
             continue
         how = _flip_weights if fault.kind == "weights" else _stick

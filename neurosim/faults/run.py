@@ -1,8 +1,8 @@
-"""Simulate with faults: those of the Program, and flips of potentials between ticks."""
+"""Simulate with faults: those of the Program; flips of potentials and hit packets between ticks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,14 +12,15 @@ import numpy.typing as npt
 from neurosim.cluster.samples import join_runs
 from neurosim.errors import UsageError
 from neurosim.faults.draw import drawn, found_any, neurons_of, place
+from neurosim.faults.hits import Hits
 from neurosim.faults.inject import inject
-from neurosim.faults.spec import Fault
+from neurosim.faults.packets import PacketFaults, Wiring
+from neurosim.faults.spec import OF_PACKETS, Fault
 from neurosim.program.columns import Program
-from neurosim.run.simulator import Run, simulate, simulate_chunks
+from neurosim.run.encoding import encode_input
+from neurosim.run.simulator import Run, simulate
 from neurosim.run.state import State
-
-MOST_NOTED = 100
-"""Hits that the provenance of a run lists; beyond, they are only counted."""
+from neurosim.run.stream import simulate_chunks
 
 
 def simulate_faulty(
@@ -37,21 +38,25 @@ def simulate_faulty(
     """`neurosim.simulate` of a chip with faults.
 
     A potential is flipped after the soma has computed it in chip tick `tick` - 1, so it counts
-    from `tick` on; tick 0 has no potential to flip. The run's program says under
+    from `tick` on; tick 0 has no potential to flip. What becomes of packets says
+    `neurosim.faults.packets`. The run's program says under
     ``provenance["faults"]`` what was asked for, how many places were hit, and the first of them.
 
     Raises
     ------
-    UsageError : see `inject`; or potentials are to be flipped with the cycle-level network.
+    UsageError : see `inject`; or potentials or packets are to be hit with the cycle-level network.
     """
     injected = inject(program, faults)
     faulty, later = injected.program, injected.later
     if later and noc != "ideal":
-        raise UsageError("potentials are flipped with the ideal network only; leave --noc out.")
-    hits = list(injected.hits)
+        raise UsageError(
+            f"fault {later[0].text!r}: {later[0].kind} fail with the ideal network only; leave "
+            "--noc out."
+        )
+    hits = Hits(injected.hits)
     if later:
         options = {"probe": probe, "threads": threads, "memory_limit": memory_limit}
-        run = _flipped_run(faulty, np.asarray(x), later, hits, progress, options)
+        run = _run_by_tick(faulty, np.asarray(x), later, hits, progress, options)
         run = replace(run, labels=None if labels is None else np.asarray(labels, np.int64))
     else:
         run = simulate(
@@ -66,18 +71,18 @@ def simulate_faulty(
         )
     said = {
         "asked": [fault.text for fault in faults],
-        "hit": len(hits),
-        "first": hits[:MOST_NOTED],
+        "hit": hits.count,
+        "first": hits.first,
     }
     noted = {**program.provenance, "faults": said}
     return replace(run, program=replace(faulty, provenance=noted))
 
 
-def _flipped_run(
+def _run_by_tick(
     program: Program,
     x: npt.NDArray[Any],
     faults: Sequence[Fault],
-    hits: list[str],
+    hits: Hits,
     progress: Callable[[int], None] | None,
     options: Mapping[str, Any],
 ) -> Run:
@@ -86,15 +91,29 @@ def _flipped_run(
     for fault in faults:
         if fault.where.get("sample", 0) >= len(x):
             raise UsageError(f"fault {fault.text!r}: there are {len(x)} samples, from 0.")
+    wiring = _wiring(program, faults)
     for number, sample in enumerate(x):
         flips = _Flips(program, faults, number, hits)
+        sent = encode_input(sample[None], program.input_shape, program.input_code)[0]
+        packets = None if wiring is None else PacketFaults(wiring, number, sent, hits)
+
+        def between(
+            state: State,
+            tick: int,
+            flips: _Flips = flips,
+            packets: PacketFaults | None = packets,
+        ) -> None:
+            flips(state, tick)
+            if packets is not None:
+                packets(state, tick)
+
         runs.append(
             simulate_chunks(
                 program,
-                _ticks(sample, flips),
+                (sample[tick : tick + 1] for tick in range(len(sample))),
                 len(sample),
                 number=number,
-                between=flips,
+                between=between,
                 **options,
             )
         )
@@ -103,33 +122,36 @@ def _flipped_run(
     return join_runs(runs)
 
 
-def _ticks(sample: npt.NDArray[Any], flips: _Flips) -> Iterator[npt.NDArray[Any]]:
-    for tick in range(len(sample)):
-        flips.tick = tick
-        yield sample[tick : tick + 1]
+def _wiring(program: Program, faults: Sequence[Fault]) -> Wiring | None:
+    """For the faults of packets; None without any."""
+    of_packets = [fault for fault in faults if fault.kind in OF_PACKETS]
+    if not of_packets:
+        return None
+    wiring = Wiring(program, of_packets)
+    for fault, allowed in wiring.faults:
+        n = sum(np.count_nonzero(rows) for rows in allowed) * wiring.bits_of(fault).size
+        found_any(np.arange(n), fault)
+    return wiring
 
 
 class _Flips:
-    """Called between the ticks of one sample; draws anew for each."""
+    """Flips of potentials, called before every tick of one sample; draws anew for each."""
 
-    def __init__(
-        self, program: Program, faults: Sequence[Fault], sample: int, hits: list[str]
-    ) -> None:
-        self.tick = 0
+    def __init__(self, program: Program, faults: Sequence[Fault], sample: int, hits: Hits) -> None:
         self._program, self._sample, self._hits = program, sample, hits
         self._bits = program.chip.core.membrane_bits
         self._plans = [
             (fault, neurons_of(program, fault), self._choice(fault))
             for fault in faults
-            if fault.where.get("sample", sample) == sample
+            if fault.kind == "potentials" and fault.where.get("sample", sample) == sample
         ]
 
-    def __call__(self, state: State) -> None:
+    def __call__(self, state: State, tick: int) -> None:
         for fault, neurons, bits in self._plans:
-            if fault.where.get("tick", self.tick) == self.tick:
-                rng = np.random.default_rng((fault.seed, self._sample, self.tick))
+            if tick > 0 and fault.where.get("tick", tick) == tick:
+                rng = np.random.default_rng((fault.seed, self._sample, tick))
                 hit = drawn(neurons.size * bits.size, fault, rng)
-                self._flip(state, neurons[hit // bits.size], bits[hit % bits.size])
+                self._flip(state, tick, neurons[hit // bits.size], bits[hit % bits.size])
 
     def _choice(self, fault: Fault) -> npt.NDArray[np.int64]:
         bits = np.arange(self._bits, dtype=np.int64)
@@ -138,13 +160,13 @@ class _Flips:
         return bits
 
     def _flip(
-        self, state: State, neurons: npt.NDArray[np.int64], bits: npt.NDArray[np.int64]
+        self, state: State, tick: int, neurons: npt.NDArray[np.int64], bits: npt.NDArray[np.int64]
     ) -> None:
         sign = 1 << (self._bits - 1)
         for neuron, bit in zip(neurons.tolist(), bits.tolist(), strict=True):
             word = (int(state.soma.v[neuron]) & (2 * sign - 1)) ^ (1 << bit)
             state.soma.v[neuron] = (word ^ sign) - sign
             where = f"{place(self._program, neuron)}, bit {bit}"
-            self._hits.append(f"potentials: sample {self._sample}, tick {self.tick}, {where}")
+            self._hits.add(f"potentials: sample {self._sample}, tick {tick}, {where}")
         if neurons.size:
             state.quiet[:] = 0  # a core at rest looks again

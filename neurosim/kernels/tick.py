@@ -102,8 +102,8 @@ def run_sample(
     Parameters
     ----------
     x : (n_ticks, n_inputs) packet values of the sample ticks of this piece.
-    span : (5,) number of the sample, first chip tick, chip ticks, ticks of the whole sample, ticks
-        per window of the tally; a piece that begins with tick 0 begins with a reset.
+    span : (7,) number of the sample, first chip tick, chip ticks, ticks of the whole sample, ticks
+        per window of the tally, chip tick of the first window, and whether to begin with a reset.
     watch : Watch, filled for every chip tick of the piece.
     costs : TickCosts, each (n_chip_ticks,), filled.
     log : PacketLog, filled with the packets of every tick when it has room, else left alone; a
@@ -112,7 +112,7 @@ def run_sample(
     n_workers, n_slots, merge = acc.shape[0], settings[N_SLOTS], settings[MERGE_SPIKES] != 0
     first_tick, n_ticks, logging = span[1], span[3], log.tick_offset.size > 1
     offset, sends_zero = neuron_outlet.packet_offset, settings[SEND_ZERO_INPUT] != 0
-    if first_tick == 0:
+    if span[6] != 0:
         if worker == 0:
             seed[0] = mix(settings[SEED], span[0])
         reset(waiting, rings, bits, acc, quiet, stirred, worker)
@@ -122,7 +122,7 @@ def run_sample(
         barrier(gate, n_workers)
     for k in range(span[2]):
         tick = first_tick + k
-        slot = tick % n_slots
+        slot, window = tick % n_slots, (tick - span[5]) // span[4]
         if worker == 0:
             if k < x.shape[0]:
                 _list_inputs(x[k], sends_zero, fired, tally.sent_inputs)
@@ -173,12 +173,12 @@ def run_sample(
         barrier(gate, n_workers)
         if worker == 0:
             _note(soma, watch, k)
-            _close(counters, op_time, tally, costs, k, tick // span[4])
+            _close(counters, op_time, tally, costs, k, window)
             stirred[:] = 0
             if logging:
                 log.tick_offset[k + 1] = log.n_logged[0]
         if worker == n_workers - 1:
-            close_traffic(traffic, loads, costs, tally.window_bits, k, tick // span[4])
+            close_traffic(traffic, loads, costs, tally.window_bits, k, window)
         barrier(gate, n_workers)
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.chips import make_chip, random_chip
+from support.built import random_built
+from support.chips import random_chip
 from support.networks import random_input, random_network
 
 import neurosim
-from neurosim import ProgramBuilder
 from neurosim.cost.counters import totals
 from neurosim.errors import DoesNotFitError, InputFileError, UnsupportedError, UsageError
 from neurosim.results import run_files
@@ -106,34 +106,6 @@ def test_too_much_memory_is_refused_before_it_is_taken():
     with pytest.raises(UsageError, match=r"memory: the run needs up to .* the limit is ") as seen:
         neurosim.simulate(program, x, probe=probe, threads=1, memory_limit=total - 1)
     assert re.search(r"program .*, image .*, state .*, recorded ", str(seen.value))
-
-
-def random_built(seed, **options):
-    """A recurrent net by hand: dense and sparse cores, axons with one sender or several."""
-    rng = np.random.default_rng(seed)
-    chip = make_chip(**options)
-    builder = ProgramBuilder(chip, n_inputs=5)
-    n, axons, n_cores = 9, 12, 4
-    weights = []
-    for c in range(n_cores):
-        block = rng.integers(-6, 9, (axons, n)) * (rng.random((axons, n)) < [0.15, 0.9][c % 2])
-        core = builder.add_core(int(c), int(rng.integers(0, 3)))
-        core.set_weights(block)
-        core.set_liaf(
-            theta=rng.integers(4, 12, n), bias=rng.integers(-1, 3, n), reset="soft", rho=5
-        )
-        weights.append(block)
-    k = 30
-    pairs = rng.choice(n_cores * n * n_cores * axons, k, replace=False)
-    source, rest = np.divmod(pairs, n * n_cores * axons)
-    neuron, rest = np.divmod(rest, n_cores * axons)
-    target, axon = np.divmod(rest, axons)
-    delay = rng.integers(1, 5, k)
-    builder.connect(source, neuron, target, axon, delay)
-    builder.connect_inputs(np.arange(5), builder.cores[0], np.arange(5), rng.integers(0, 3, 5))
-    builder.add_layer("all", [(core, np.arange(n)) for core in builder.cores])
-    x = (rng.random((1, 15, 5)) < 0.5).astype(int)
-    return builder.build("all"), x
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["add", "or"]))

@@ -1,0 +1,248 @@
+"""A run at work: the pieces that samples are played in, and the arrays that they fill.
+
+Enters: a Program, a clock, encoded inputs. Leaves: a `Part` per player or piece, what it recorded
+and counted. A sample is played in one piece, or in several one after the other, with the state of
+the chip kept between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.clock.model import Clock, CoreTimes, Player
+from neurosim.errors import InputFileError
+from neurosim.image.build import Image
+from neurosim.image.crossbar import narrow_places, spike_bits
+from neurosim.kernels.tick import run_sample
+from neurosim.program.columns import Program
+from neurosim.run.state import (
+    PacketLog,
+    State,
+    Tally,
+    TickCosts,
+    Watch,
+    allocate_log,
+    allocate_state,
+    allocate_tally,
+)
+from neurosim.run.windows import add_tally, plan_windows
+
+I16 = npt.NDArray[np.int16]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+Progress = Callable[[int], None]
+Between = Callable[[State, int], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one player brings back for its samples, or for a piece of a single one.
+
+    `first` is the chip tick at which the piece begins.
+    """
+
+    first: int
+    y: I32  # (n_samples, n_chip_ticks, n_watched)
+    v: I32
+    tally: Tally
+    costs: I64  # (n_samples, len(TickCosts), n_chip_ticks)
+    busy_cycles: I64
+    player: Player
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Ticks of one sample that are played in one go, and where what they give goes."""
+
+    span: I64  # see `run_sample`
+    x: I16
+    costs: TickCosts
+    watch: Watch
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, shared by all players."""
+
+    program: Program
+    image: Image
+    clock: Clock
+    probe: tuple[str, ...]
+    n_workers: int
+    progress: Progress | None
+
+    def run(self, samples: npt.NDArray[np.intp], x: I16) -> Part:
+        """Play `samples` one after the other with one set of arrays."""
+        n_ticks = x.shape[1]
+        n_chip_ticks = n_ticks + self.program.depth_ticks
+        part = self._new_part(samples.size, n_chip_ticks)
+        state = allocate_state(self.image, self.n_workers)
+        log = self.clock.new_log(n_chip_ticks)
+        for row, sample in enumerate(samples):
+            piece = self._piece(
+                part, row, int(sample), x[row], 0, n_chip_ticks, n_ticks, reset=True
+            )
+            log, times = self._play_timed(state, part, piece, log)
+            part.busy_cycles[row] = part.player.play(piece.costs, log, times)
+            if self.progress is not None:
+                self.progress(self.program.interleave)
+        return part
+
+    def run_pieces(
+        self, chunks: Iterator[I16], n_ticks: int, number: int, between: Between | None
+    ) -> Part:
+        """Play one sample chunk by chunk, then the rest of its pipeline; what all pieces give.
+
+        With `between`, which is called before every piece, the rest is played tick by tick.
+        """
+        part = self._new_part(1, n_ticks + self.program.depth_ticks)
+        state = self._fresh_state(part, number, n_ticks)
+        log = allocate_log(0, 0)
+        for x, start, ticks in self._cut(chunks, n_ticks, between is not None):
+            if between is not None:
+                between(state, start)
+            self._play(
+                state, part.tally, self._piece(part, 0, number, x, start, ticks, n_ticks), log
+            )
+        part.busy_cycles[0] = part.player.play(TickCosts(*part.costs[0]), log)
+        return part
+
+    def parts_of_stream(self, chunks: Iterator[I16], n_ticks: int, number: int) -> Iterator[Part]:
+        """Play one sample chunk by chunk; what each chunk gives, the last one with the rest."""
+        log, state = allocate_log(0, 0), None
+        for x, start, ticks in self._cut(chunks, n_ticks, False):
+            part = self._new_part(1, ticks, start)
+            state = state or self._fresh_state(part, number, n_ticks)
+            self._play(
+                state, part.tally, self._piece(part, 0, number, x, start, ticks, n_ticks), log
+            )
+            part.busy_cycles[0] = part.player.play(TickCosts(*part.costs[0]), log)
+            if self.progress is not None:
+                self.progress(len(x))
+            yield part
+
+    def _cut(
+        self, chunks: Iterator[I16], n_ticks: int, by_tick: bool
+    ) -> Iterator[tuple[I16, int, int]]:
+        """Input, first chip tick and chip ticks of every piece.
+
+        The rest of the pipeline comes with the last chunk, or `by_tick`.
+        """
+        done, depth = 0, self.program.depth_ticks
+        for chunk in chunks:
+            stop = done + len(chunk)
+            if stop > n_ticks:
+                raise InputFileError(f"the chunks hold {stop} ticks or more; n_ticks is {n_ticks}.")
+            if len(chunk):
+                yield chunk, done, len(chunk) + (depth if stop == n_ticks and not by_tick else 0)
+            done = stop
+        if done < n_ticks:
+            raise InputFileError(f"the chunks hold {done} ticks; n_ticks is {n_ticks}.")
+        nothing = np.zeros((0, int(np.prod(self.program.input_shape))), np.int16)
+        for tick in range(n_ticks, n_ticks + depth if by_tick else 0):
+            yield nothing, tick, 1
+
+    def _fresh_state(self, part: Part, number: int, n_ticks: int) -> State:
+        """The chip before the first tick of sample `number`."""
+        state = allocate_state(self.image, self.n_workers)
+        nothing = np.zeros((0, int(np.prod(self.program.input_shape))), np.int16)
+        begin = self._piece(part, 0, number, nothing, part.first, 0, n_ticks, reset=True)
+        self._work(state, part.tally, begin, allocate_log(0, 0))
+        return state
+
+    def _new_part(self, n_samples: int, n_chip_ticks: int, first: int = 0) -> Part:
+        shape = (n_samples, n_chip_ticks)
+        watched = watched_neurons(self.program, self.probe).size
+        return Part(
+            first=first,
+            y=np.zeros((*shape, watched), np.int32),
+            v=np.zeros((n_samples, n_chip_ticks if self.probe else 0, watched), np.int32),
+            tally=allocate_tally(self.image, plan_windows(self.image, n_chip_ticks).n),
+            costs=np.zeros((n_samples, len(TickCosts._fields), n_chip_ticks), np.int64),
+            busy_cycles=np.zeros(shape, np.int64),
+            player=self.clock.new_player(),
+        )
+
+    def _piece(
+        self,
+        part: Part,
+        row: int,
+        sample: int,
+        x: I16,
+        start: int,
+        ticks: int,
+        n_ticks: int,
+        reset: bool = False,
+    ) -> Piece:
+        """`ticks` chip ticks from `start` on, of a sample with `n_ticks`."""
+        width = plan_windows(self.image, part.busy_cycles.shape[1]).ticks
+        span = np.array([sample, start, ticks, n_ticks, width, part.first, reset], np.int64)
+        rows = slice(start - part.first, start - part.first + ticks)
+        neuron = watched_neurons(self.program, self.probe)
+        watch = Watch(
+            neuron,
+            spike_bits(self.program, self.image.crossbar, neuron),
+            narrow_places(self.program, self.image.crossbar, neuron),
+            part.y[row, rows],
+            part.v[row, rows],
+        )
+        return Piece(span, x, TickCosts(*part.costs[row][:, rows]), watch)
+
+    def _play_timed(
+        self, state: State, part: Part, piece: Piece, log: PacketLog
+    ) -> tuple[PacketLog, CoreTimes | None]:
+        """`_play` of a whole sample, with the times of every core if the clock asks for them."""
+        if not part.player.needs_core_times:
+            return self._play(state, part.tally, piece, log), None
+        tally = allocate_tally(self.image, piece.costs.compute.size)
+        by_tick = piece.span.copy()
+        by_tick[4] = 1
+        log = self._play(state, tally, replace(piece, span=by_tick), log)
+        add_tally(part.tally, tally, int(piece.span[4]))
+        return log, CoreTimes(tally.window_compute, tally.window_memory)
+
+    def _play(self, state: State, tally: Tally, piece: Piece, log: PacketLog) -> PacketLog:
+        """One piece; returns the log, a larger one if the packets had outgrown it."""
+        log.n_logged[0] = 0
+        self._work(state, tally, piece, log)
+        if log.n_logged[0] > log.flow.size:
+            # Counted already, so the second pass counts into arrays that nobody reads.
+            log = allocate_log(log.tick_offset.size - 1, 2 * int(log.n_logged[0]))
+            self._work(state, allocate_tally(self.image), piece, log)
+        return log
+
+    def _work(self, state: State, tally: Tally, piece: Piece, log: PacketLog) -> None:
+        def one(worker: int) -> None:
+            run_sample(
+                piece.x,
+                piece.span,
+                worker,
+                piece.watch,
+                log,
+                piece.costs,
+                tally,
+                *self.image,
+                *state,
+            )
+
+        if self.n_workers == 1:
+            one(0)
+        else:
+            with ThreadPoolExecutor(self.n_workers) as pool:
+                list(pool.map(one, range(self.n_workers)))
+
+
+def watched_layers(program: Program, probe: tuple[str, ...]) -> tuple[int, ...]:
+    """The output layer, then every probed layer."""
+    return (program.output_layer, *(program.layer_names.index(name) for name in probe))
+
+
+def watched_neurons(program: Program, probe: tuple[str, ...]) -> I32:
+    """Global neurons of these layers, one layer after the other."""
+    layers = [program.layer_neurons(i) for i in watched_layers(program, probe)]
+    return np.concatenate(layers).astype(np.int32)
