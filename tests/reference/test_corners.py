@@ -49,7 +49,7 @@ def grid(**ends: tuple[int, ...]) -> dict[str, np.ndarray]:
 
 
 def corner_network(
-    reset: str, model: str, rounding: str, output: str = "spike"
+    reset: str, model: str, rounding: str, output: str = "spike", n_max: int = 1
 ) -> QuantizedNetwork:
     ends = grid(
         bias=(LOW, 3),
@@ -61,11 +61,14 @@ def corner_network(
         floor=(LOW, HIGH),
     )
     n = ends["theta"].size
+    if n_max > 1:  # thresholds have to be above 0
+        ends["theta"] = np.maximum(ends["theta"], 1)
     rest: dict[str, Any] = dict.fromkeys(LiafColumns._fields, np.zeros(n, np.int32))
     rest |= {"v_reset": ends["rho"], "v_start": ends["floor"], "act_mult": np.ones(n, np.int32)}
     modes = SomaModes(
         output,  # type: ignore[arg-type]
         reset,  # type: ignore[arg-type]
+        n_max=n_max,
         weight_shift=2,
         alpha_shift=SHIFT,
         rounding=rounding,  # type: ignore[arg-type]
@@ -86,19 +89,20 @@ def corner_network(
 @pytest.mark.exactness
 @pytest.mark.parametrize("model", ["liaf", "cuba"])
 @pytest.mark.parametrize(
-    ("reset", "rounding", "output"),
+    ("reset", "rounding", "output", "n_max"),
     [
-        ("hard", "nearest", "spike"),
-        ("soft", "floor", "spike"),
-        ("soft_raised", "toward_zero", "spike"),
-        ("none", "nearest", "spike"),
-        ("hard", "toward_zero", "analog"),
+        ("hard", "nearest", "spike", 1),
+        ("soft", "floor", "spike", 1),
+        ("soft_raised", "toward_zero", "spike", 1),
+        ("none", "nearest", "spike", 1),
+        ("soft", "nearest", "spike", 1000),
+        ("hard", "toward_zero", "analog", 1),
     ],
 )
 def test_all_corners_of_lif_and_liaf_neurons(
-    reset: str, rounding: str, output: str, model: str
+    reset: str, rounding: str, output: str, n_max: int, model: str
 ) -> None:
-    network = corner_network(reset, model, rounding, output)
+    network = corner_network(reset, model, rounding, output, n_max)
     chip = make_chip(**ROOMY, core__rounding=rounding)
     program = map_network(network, chip, placer="row-major")
     x = np.reshape([0, 127, 0, -128, 127, 1, -128, 127], (1, -1, 1))
@@ -113,6 +117,7 @@ def test_all_corners_of_lif_and_liaf_neurons(
         return
     at_most_high = theta == HIGH
     spikes = run.values["a"]
+    assert spikes.max() == min(n_max, HIGH)  # at U = 511 and theta = 1
     assert not spikes[..., theta == HIGH + 1].any()
     assert spikes[..., at_most_high & (U == HIGH).any(axis=1)[0]].any()
     if reset != "soft_raised":  # which may need theta + rho instead

@@ -287,6 +287,9 @@ def test_training_in_integers_refuses_what_it_does_not_know():
     strict = Network.sequential([Input((2,)), lif(1.0, 0.5, strict=True)])
     with pytest.raises(UnsupportedError, match=r"Layer 'neuron1' has a strict comparison, which q"):
         quantization_aware(strict, chip, x)
+    raised = Network.sequential([Input((2,)), lif(1.0, 0.5, reset="soft_raised", rho=1.0)])
+    with pytest.raises(UnsupportedError, match=r"Layer 'neuron1' has the reset 'soft_raised', wh"):
+        quantization_aware(raised, chip, x)
 
 
 def export_output():
