@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.chips import make_chip
 from support.placements import (
@@ -19,10 +19,11 @@ from support.placements import (
     shuffled_grid,
 )
 
-from neurosim_mapper.place import PLACERS, problem_of_pairs
+from neurosim_mapper.place import PLACERS, PlacementProblem, problem_of_pairs
 from neurosim_mapper.place._assignment_kernel import assign_rows
 from neurosim_mapper.place.bounds import lower_bounds
 from neurosim_mapper.place.cost import placement_cost
+from neurosim_mapper.place.problem import no_pins
 from neurosim_mapper.place.spectral import smooth_vectors
 
 
@@ -57,6 +58,43 @@ def test_brute_force_optimum_of_fifty_random_squares():
 def test_no_bound_is_above_the_optimum(seed):
     problem = small_problem(seed)
     assert max(lower_bounds(problem).values()) <= brute_force_distance(problem)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1))
+def test_no_bound_of_a_folded_program_is_above_the_optimum(seed):
+    """Cores of up to three phases on two to four routers, in every arrangement that there is."""
+    rng = np.random.default_rng(seed)
+    shape = [(2, 1), (3, 1), (2, 2)][rng.integers(3)]
+    chip = make_chip(
+        grid={"wide": shape[0], "high": shape[1]},
+        noc__topology=str(rng.choice(["mesh", "torus"])),
+        dead_cores=[[1, 0]] if shape == (2, 2) and rng.random() < 0.3 else [],
+    )
+    sizes = rng.integers(1, min(3, len(chip.usable_cores)) + 1, int(rng.integers(2, 4)))
+    n = int(sizes.sum())
+    nets = random_nets(rng, grid_chip(4, 4), n).nets
+    phase = np.repeat(np.arange(sizes.size), sizes)
+    problem = PlacementProblem(chip, n, nets, no_pins(n), phase=phase)
+    ways = [permutations(problem.usable.tolist(), int(size)) for size in sizes]
+    optimum = min(
+        placement_cost(problem, np.array(sum(way, ()), np.int64)).distance
+        for way in product(*map(list, ways))
+    )
+    assert max(lower_bounds(problem).values()) <= optimum
+
+
+def test_folded_bounds_that_are_exact():
+    """A core that hears four of another phase: one at distance 0, three next to it."""
+    flows = (np.zeros(4, np.int64), np.arange(1, 5), np.array([9, 5, 3, 2]))
+    nets = problem_of_pairs(grid_chip(3, 3), 5, *flows).nets
+    phase = np.array([0, 1, 1, 1, 1])
+    problem = PlacementProblem(grid_chip(3, 3), 5, nets, no_pins(5), phase=phase)
+    bounds = lower_bounds(problem)
+    # Its own view counts 0 x 9 + 5 + 3 + 2, theirs nothing (each could share its router): half.
+    assert bounds["degree"] == bounds["gilmore-lawler"] == (5 + 3 + 2) / 2
+    # With the first core in the middle of the mesh: the placement that its own view describes.
+    assert placement_cost(problem, np.array([4, 4, 1, 3, 5])).distance == 5 + 3 + 2
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -15,6 +15,10 @@ Three bounds on `PlacementCost.distance`, each blind to something else; the larg
 A tree with k targets costs at least the mean of its k single distances, and a line that cuts it is
 crossed at least once: bounds two and three hold with weights divided by k, and by the most pairs
 that one line can part. Pins and dead links only shrink the choice, so all bounds stay valid.
+
+In a folded program cores of different phases may share a router. So the neighbours of a core are
+ranked phase by phase, and the heaviest one in another phase may be at distance 0; the assignment is
+solved for every phase by itself; a column holds as many cores per router as there are phases.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from neurosim_mapper.place.problem import CROSSING_COST, HOST, I64, NO_RING, Pla
 
 F64 = npt.NDArray[np.float64]
 _MOST_CELLS: Final = 160_000  # of the assignment matrix; beyond, Gilmore-Lawler takes too long
+_MOST_CELLS_OF_PHASES: Final = 1_600_000  # of the matrices of all phases
 _MOST_ROUTERS: Final = 2_048
 _MOST_CORES: Final = 1_024  # beyond, the exact eigenvalue takes too long
 _MOST_PAIRS: Final = 4_000_000  # of targets of one net
@@ -44,14 +49,25 @@ class _Flows(NamedTuple):
     host: F64
 
 
+class _Ranked(NamedTuple):
+    """Pairs by core and phase of the neighbour, the heaviest on the nearest place of that phase."""
+
+    core: I64
+    phase: I64  # of the neighbour
+    place: I64  # 0: the core's own router, 1..4 next to it, ...
+    weight: F64
+
+
 def lower_bounds(problem: PlacementProblem) -> dict[str, float]:
     """Bounds on the distance, by name; those that would take too long are left out."""
     if problem.n_cores == 0:
         return {"degree": 0.0}
     share = _flows(problem, _mean_of_branches(problem))
     bounds = {"degree": max(_degree_bound(problem, share), _tree_bound(problem))}
+    largest = int(np.bincount(problem.phases).max()) * problem.usable.size
+    together = problem.n_cores * problem.usable.size
     if problem.usable.size <= _MOST_ROUTERS and (
-        problem.n_cores * problem.usable.size <= _MOST_CELLS
+        largest <= _MOST_CELLS and together <= _MOST_CELLS_OF_PHASES
     ):
         bounds["gilmore-lawler"] = _gilmore_lawler(problem, share)
     if problem.n_cores <= _MOST_CORES and not problem.grid.size[4] and _few_pairs(problem):
@@ -96,43 +112,66 @@ def _pairs(n: int, one: I64, two: I64, weight: F64, host: F64) -> _Flows:
     return _Flows(start.astype(np.int64), found % n, total, host)
 
 
-def _by_weight(flows: _Flows) -> tuple[I64, I64, F64]:
-    """Pairs sorted by core, heaviest first: core, rank from 0, weight."""
-    core = np.repeat(np.arange(flows.start.size - 1), np.diff(flows.start))
-    order = np.lexsort((-flows.weight, core))
-    return core, np.arange(core.size) - flows.start[core], flows.weight[order]
+def _ranked(problem: PlacementProblem, flows: _Flows) -> _Ranked:
+    core = np.repeat(np.arange(problem.n_cores), np.diff(flows.start))
+    phase = problem.phases[flows.neighbour]
+    order = np.lexsort((-flows.weight, phase, core))
+    core, phase = core[order], phase[order]
+    new = np.flatnonzero(np.diff(core * problem.n_phases + phase, prepend=-1))
+    rank = np.arange(core.size) - np.repeat(new, np.diff(np.append(new, core.size)))
+    # The own place is taken in the own phase: the first neighbour there is one place further out.
+    return _Ranked(core, phase, rank + (phase == problem.phases[core]), flows.weight[order])
 
 
 def _degree_bound(problem: PlacementProblem, flows: _Flows) -> float:
-    _, rank, weight = _by_weight(flows)
-    # 4 d places at distance d, so rank r (from 0) is at d if 2 d (d - 1) <= r < 2 d (d + 1).
-    distance = (1 + np.sqrt(1.0 + 2.0 * rank)) // 2
-    nearest = np.sort(problem.grid.host_distance[problem.usable])[: problem.n_cores]
-    return float((weight * distance).sum()) / 2 + float((np.sort(flows.host)[::-1] * nearest).sum())
+    ranked = _ranked(problem, flows)
+    # 4 d places at distance d, so place p is at d if 2 d (d - 1) < p <= 2 d (d + 1).
+    distance = np.ceil((np.sqrt(1.0 + 2.0 * ranked.place) - 1) / 2)
+    total = float((ranked.weight * distance).sum()) / 2
+    near = np.sort(problem.grid.host_distance[problem.usable])
+    for phase in range(problem.n_phases):
+        host = np.sort(flows.host[problem.phases == phase])[::-1]
+        total += float((host * near[: host.size]).sum())
+    return total
 
 
 def _tree_bound(problem: PlacementProblem) -> float:
-    """Every core that a net reaches needs a link of its own; the host enters at the first one."""
+    """A net that reaches n routers has n - 1 links; cores of one phase are on different ones."""
     nets = problem.nets
-    reached = np.maximum(np.diff(nets.offset) - (nets.source == HOST), 0)
-    return float((reached * nets.weight).sum())
+    owner = np.repeat(np.arange(nets.source.size), np.diff(nets.offset))
+    inner = np.flatnonzero(nets.source != HOST)
+    net, core = (
+        np.concatenate(ends) for ends in ((owner, inner), (nets.target, nets.source[inner]))
+    )
+    found, counts = np.unique(net * problem.n_phases + problem.phases[core], return_counts=True)
+    reached = np.ones(nets.source.size, np.int64)
+    np.maximum.at(reached, found // problem.n_phases, counts)
+    return float(((reached - 1) * nets.weight).sum())
 
 
 def _gilmore_lawler(problem: PlacementProblem, flows: _Flows) -> float:
-    core, rank, weight = _by_weight(flows)
-    table = np.zeros((problem.n_cores, int(np.diff(flows.start).max(initial=0))))
-    table[core, rank] = weight
+    ranked = _ranked(problem, flows)
     distance = _distances(problem)
-    np.fill_diagonal(distance, -1.0)
-    near = np.sort(distance, axis=1)[:, 1 : 1 + table.shape[1]]
-    cost = np.zeros((problem.n_cores, problem.usable.size))
-    for k in range(near.shape[1]):  # no library product: its last bit depends on the threads
-        cost += np.outer(table[:, k], near[:, k])
-    cost /= 2
-    cost += np.outer(flows.host, problem.grid.host_distance[problem.usable])
-    row_price, column_price = np.empty(cost.shape[0]), np.empty(cost.shape[1])
-    assign_rows(cost, row_price, column_price)
-    return float(row_price.sum() + column_price.sum())
+    near = np.sort(distance, axis=1)  # column p: how far the router's place p is; 0: itself
+    total = 0.0
+    for phase in range(problem.n_phases):
+        mine = np.flatnonzero(problem.phases == phase)
+        local = np.full(problem.n_cores, -1, np.int64)
+        local[mine] = np.arange(mine.size)
+        heard = local[ranked.core] >= 0
+        cost = np.zeros((mine.size, problem.usable.size))
+        for other in np.unique(ranked.phase[heard]).tolist():
+            pairs = np.flatnonzero(heard & (ranked.phase == other))
+            table = np.zeros((mine.size, 1 + int(ranked.place[pairs].max())))
+            table[local[ranked.core[pairs]], ranked.place[pairs]] = ranked.weight[pairs]
+            for k in range(1, table.shape[1]):  # no library product: threads change its last bit
+                cost += np.outer(table[:, k], near[:, k])
+        cost /= 2
+        cost += np.outer(flows.host[mine], problem.grid.host_distance[problem.usable])
+        row_price, column_price = np.empty(cost.shape[0]), np.empty(cost.shape[1])
+        assign_rows(cost, row_price, column_price)
+        total += float(row_price.sum() + column_price.sum())
+    return total
 
 
 def _distances(problem: PlacementProblem) -> F64:
@@ -171,8 +210,12 @@ def _spectral_cut(problem: PlacementProblem) -> float:
     connectivity = max(float(values[1]) - 1e-9 * float(values[-1]), 0.0)
     chip = problem.chip
     x, y = problem.usable % chip.wide, problem.usable // chip.wide
-    lines = _fewest_crossed(np.bincount(x, minlength=chip.wide), n, chip.grid.wide)
-    lines += _fewest_crossed(np.bincount(y, minlength=chip.high), n, chip.grid.high)
+    columns, rows = (
+        problem.n_phases * np.bincount(line, minlength=size)
+        for line, size in ((x, chip.wide), (y, chip.high))
+    )
+    lines = _fewest_crossed(columns, n, chip.grid.wide)
+    lines += _fewest_crossed(rows, n, chip.grid.high)
     return connectivity * lines
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurosim_mapper.mapping import Placement
 from neurosim_mapper.place.bounds import lower_bounds
-from neurosim_mapper.place.by_phase import phase_problem, place_by_phase
+from neurosim_mapper.place.by_phase import place_by_phase
 from neurosim_mapper.place.cost import placement_cost
 from neurosim_mapper.place.problem import PlacementProblem, no_pins
 from neurosim_mapper.place.random_cores import place_random
@@ -29,7 +29,7 @@ def placement_report(problem: PlacementProblem, placement: Placement) -> dict[st
     pins.
     """
     cost = placement_cost(problem, problem.routers(placement))
-    bounds = _bounds(problem)
+    bounds = lower_bounds(problem)
     name = max(bounds, key=lambda key: bounds[key])
     rng = np.random.default_rng(0)
     open_problem = replace(problem, pins=no_pins(problem.n_cores), regions=None)
@@ -53,17 +53,6 @@ def placement_report(problem: PlacementProblem, placement: Placement) -> dict[st
         "gap": _short(cost.distance / bounds[name] - 1) if bounds[name] > 0 else None,
         "baselines": {"row-major": _short(row_major), "random": _short(float(np.mean(randoms)))},
     }
-
-
-def _bounds(problem: PlacementProblem) -> dict[str, float]:
-    """Lower bounds by name; of a folded program, for the traffic inside the phases alone."""
-    if problem.n_phases == 1:
-        return lower_bounds(problem)
-    total: dict[str, float] = {}
-    for phase in range(problem.n_phases):
-        for name, bound in lower_bounds(phase_problem(problem, phase, None)).items():
-            total[name] = total.get(name, 0.0) + bound
-    return total
 
 
 def placement_sentence(report: dict[str, Any]) -> str:
