@@ -190,6 +190,7 @@ def _update_counting(
 ) -> tuple[bool, bool]:
     """What remembers or counts spikes; `y` is the potential for analog neurons."""
     n_max, reset, analog = modes[N_MAX], modes[RESET], modes[OUTPUT] == 1
+    raises = reset == 3
     changed, sending = False, False
     for i in range(np.uint64(start), np.uint64(stop)):
         drive = (np.int64(acc[i]) << np.int64(modes[WEIGHT_SHIFT])) + np.int64(bias[i])
@@ -198,7 +199,7 @@ def _update_counting(
             drive = np.int64(0)
         u = saturate(np.int64(v[i]) + drive, v_low, v_high)
         level, n = np.int64(theta[i]), np.int64(0)
-        if fired[i] & 2:
+        if raises and fired[i] & 2:
             level += np.int64(rho[i])
         if u >= level:
             n = np.int64(1) if n_max == 1 else min(u // level, np.int64(n_max))
@@ -209,7 +210,7 @@ def _update_counting(
         elif reset != 2:
             r = u - n * np.int64(rho[i])
         flag = np.int8(1) if n > 0 else np.int8(0)
-        if reset == 3 and r >= theta[i]:
+        if raises and r >= theta[i]:
             flag |= np.int8(2)
         r = shift_right(np.int64(alpha_num[i]) * r, modes[ALPHA_SHIFT], modes[ROUNDING])
         r = saturate(r + np.int64(beta[i]) - n * np.int64(rho_post[i]), v_low, v_high)
