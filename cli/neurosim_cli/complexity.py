@@ -65,7 +65,8 @@ def complexity(
     """Print multiplications, additions and weights by the formulas of LIAF-Net.
 
     Of the checkpoint NETWORK: every layer, with --input also the operations that the packets of
-    these samples really cause (a zero is not sent). Without a network, the tables of the paper.
+    these samples really cause (a zero is not sent); a GRU or LSTM is one row, its operations are
+    those of all its parts. Without a network, the tables of the paper.
 
     Tables I and II are evaluated for a layer of your choice. Tables IV, VII and IX stand beside
     the printed entries: "cut" or "rounded" means that the paper prints the computed number with

@@ -136,6 +136,8 @@ def network_facts(network: Network) -> dict[str, Any]:
 def _kind(node: Any) -> str:
     """The kind of a node; of a neuron also what it sends and how it resets."""
     kind = type(node).__name__
+    if kind == "Recurrent":
+        return f"{node.kind.upper()} layer"
     if kind != "Neuron":
         return kind
     if node.output == "spike":

@@ -25,6 +25,7 @@ def network_costs(checkpoint: Path, chip: str, options: dict[str, Any]) -> dict[
     from neurosim.run.inputs import read_inputs
     from neurosim_cli.options import read_checkpoint
     from neurosim_cli.output import progress
+    from neurosim_mapper.gated_costs import with_gated_layers
     from neurosim_mapper.layer_costs import layer_costs
     from neurosim_mapper.quantizer import quantize
 
@@ -38,6 +39,7 @@ def network_costs(checkpoint: Path, chip: str, options: dict[str, Any]) -> dict[
         raise UsageError(f"{checkpoint}: how many ticks? Give --ticks, or samples with --input.")
     with progress(f"counting the operations of {checkpoint.name}"):
         costs = layer_costs(quantize(network, load_chip(chip), x), ticks, x)
+        costs = with_gated_layers(network, costs, ticks)
     return {
         "checkpoint": checkpoint.name,
         "ticks": ticks,
