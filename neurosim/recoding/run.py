@@ -19,7 +19,7 @@ from neurosim.recoding.plan import Plan, plan_recoding
 from neurosim.recoding.subticks import Sample, count_sample
 from neurosim.run.simulator import NOC_MODELS, Run, play_samples
 from neurosim.run.state import CORE_COUNTS, PacketLog, TickCosts, allocate_log
-from neurosim.run.windows import one_window
+from neurosim.run.windows import WindowPlan, windows_for
 
 I64 = npt.NDArray[np.int64]
 
@@ -59,7 +59,7 @@ def simulate_recoded(
     run, players = play_samples(
         plan.program, x, clock, noc, labels=labels, threads=threads, progress=progress
     )
-    return replace(run, program=plan.priced, counters=_counters(run, plan.priced, players))
+    return replace(run, program=plan.priced, counters=_counters(run, players))
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,20 @@ class _RecodedPlayer(Player):
         self.flow_packets: I64 = np.zeros(clock.plan.priced.flows.kind.size, np.int64)
         self.costs: list[TickCosts] = []
         self.busy: list[I64] = []
+        self.link, self.windows = clock.plan.ways.link, WindowPlan(0, 1)
+        self.loads: tuple[I64, ...] = ()  # link_bits and core_time of `Sample`, summed
 
     def play(self, costs: TickCosts, log: PacketLog, times: CoreTimes | None = None) -> I64:
         """Count and time the sub-ticks; the caller's ticks have no length of their own."""
         depth = self._plan.program.depth_ticks
-        sample: Sample = count_sample(self._plan, log, depth, self._needs_packets)
+        n_subticks = costs.compute.size * self._plan.n_subticks
+        self.windows = windows_for(self._plan.ways.link.size, n_subticks)
+        sample: Sample = count_sample(
+            self._plan, log, depth, self._needs_packets, self.windows.ticks
+        )
+        loads = (sample.link_bits, sample.core_time)
+        before = self.loads or (np.zeros_like(loads[0]), np.zeros_like(loads[1]))
+        self.loads = (before[0] + loads[0], before[1] + loads[1])
         self.core += sample.core
         self.flow_packets += sample.flow_packets
         self.costs.append(sample.costs)
@@ -101,14 +110,14 @@ class _RecodedPlayer(Player):
         return np.zeros_like(costs.compute)
 
 
-def _counters(run: Run, priced: Program, players: list[Player]) -> Counters:
-    """Of the sub-ticks; loads of links and cores are kept for the whole run, not by window."""
+def _counters(run: Run, players: list[Player]) -> Counters:
+    """Of the sub-ticks."""
     own = [player for player in players if isinstance(player, _RecodedPlayer)]
     costs = [cost for player in own for cost in player.costs]
     core = np.sum([player.core for player in own], axis=0)
     fired = CORE_COUNTS.index("fired")
     core[:, fired] = run.counters.core[:, fired]
-    counters = Counters(
+    return Counters(
         core=core,
         flow_packets=np.sum([player.flow_packets for player in own], axis=0),
         bounds=np.stack(
@@ -118,5 +127,20 @@ def _counters(run: Run, priced: Program, players: list[Player]) -> Counters:
         peak_bits=np.stack([cost.peak_bits for cost in costs]),
         peak_link=np.stack([cost.peak_link for cost in costs]),
         carried=run.counters.carried,
+        **_windows(own),
     )
-    return replace(counters, **one_window(priced, counters, run.program.image.op_time))
+
+
+def _windows(players: list[_RecodedPlayer]) -> dict[str, I64]:
+    """The columns of `Counters` by window of sub-ticks; links without traffic are left out."""
+    played = [player for player in players if player.loads]
+    if not played or not played[0].windows.n:
+        return {}
+    bits, times = (np.sum(parts, axis=0) for parts in zip(*(p.loads for p in played), strict=True))
+    used = np.flatnonzero(bits.any(axis=0))
+    return {
+        "window_start": played[0].windows.starts(),
+        "window_link": played[0].link[used],
+        "window_bits": np.ascontiguousarray(bits[:, used]),
+        "window_core_time": times,
+    }

@@ -60,25 +60,35 @@ class Sample:
     ----------
     core : (n_cores, len(CORE_COUNTS)); `fired` is left at 0. flow_packets : (n_flows,).
     costs : TickCosts per sub-tick.
+    link_bits : (n_windows, n_resources) bits over links by window; local ports have none.
+    core_time : (n_windows, 2, n_cores) compute and memory time, 2**-16 cycles.
     log : for the cycle-level network; empty if nobody asked for it.
     """
 
     core: I64
     flow_packets: I64
     costs: TickCosts
+    link_bits: I64
+    core_time: I64
     log: PacketLog
 
 
-def count_sample(plan: Plan, log: PacketLog, depth_ticks: int, needs_packets: bool) -> Sample:
-    """Turn the packets of a sample into spike trains and count them."""
+def count_sample(
+    plan: Plan, log: PacketLog, depth_ticks: int, needs_packets: bool, width: int
+) -> Sample:
+    """Turn the packets of a sample into spike trains and count them, in windows of `width`."""
     program, n_ticks = plan.priced, log.tick_offset.size - 1
     sent = _expand(plan, log)
     work = _work(plan, sent, n_ticks, n_ticks - depth_ticks)
     flow_packets = np.bincount(sent.flow, minlength=program.flows.kind.size)
+    times = _core_times(plan, work)
+    loads = _loads(plan, sent, times.shape[0])
     return Sample(
         core=_core_counts(program, work, sent),
         flow_packets=flow_packets.astype(np.int64),
-        costs=_costs(plan, work, sent),
+        costs=_costs(plan, times, loads),
+        link_bits=_by_window(loads.bits, width),
+        core_time=_by_window(times, width),
         log=_log(plan, work, sent, n_ticks - depth_ticks) if needs_packets else allocate_log(0, 0),
     )
 
@@ -177,16 +187,26 @@ def _psum_packets(program: Program, sent: Sent) -> I64:
     return found.astype(np.int64)
 
 
-def _costs(plan: Plan, work: Work, sent: Sent) -> TickCosts:
+def _by_window(rows: I64, width: int) -> I64:
+    """Sums over runs of `width` sub-ticks."""
+    return np.add.reduceat(rows, np.arange(0, len(rows), width)) if len(rows) else rows
+
+
+def _core_times(plan: Plan, work: Work) -> I64:
+    """(n_subticks, 2, n_cores) compute and memory time, 2**-16 cycles."""
     t_op, t_mac, t_row, t_update, t_send = plan.program.image.op_time.tolist()
     compute = work.ops * t_op + work.macs * t_mac + work.updates * t_update + work.packets * t_send
-    memory = work.events * t_row
-    n, nothing = len(compute), np.full(len(compute), -1, np.int64)
-    traffic, peak_bits, peak_link = _traffic(plan, sent, n)
+    return np.stack([compute, work.events * t_row], axis=1)
+
+
+def _costs(plan: Plan, times: I64, loads: Loads) -> TickCosts:
+    nothing = np.full(len(times), -1, np.int64)
+    busiest = -(-times.max(axis=2, initial=0) >> CYCLE_FRACTION_BITS)
+    peak_bits, peak_link = _peaks(plan, loads.bits)
     return TickCosts(
-        compute=-(-compute.max(axis=1, initial=0) >> CYCLE_FRACTION_BITS),
-        memory=-(-memory.max(axis=1, initial=0) >> CYCLE_FRACTION_BITS),
-        traffic=traffic,
+        compute=busiest[:, 0],
+        memory=busiest[:, 1],
+        traffic=loads.cycles.max(axis=1, initial=0),
         peak_bits=peak_bits,
         peak_link=peak_link,
         compute_core=nothing,
@@ -195,8 +215,15 @@ def _costs(plan: Plan, work: Work, sent: Sent) -> TickCosts:
     )
 
 
-def _traffic(plan: Plan, sent: Sent, n_subticks: int) -> tuple[I64, I64, I64]:
-    """Most cycles of any resource, and the router link with most bits, per sub-tick."""
+@dataclass(frozen=True)
+class Loads:
+    """Of links and ports, each (n_subticks, n_resources)."""
+
+    cycles: I64
+    bits: I64
+
+
+def _loads(plan: Plan, sent: Sent, n_subticks: int) -> Loads:
     chip, ways, kind_of = plan.program.chip, plan.ways, plan.priced.flows.kind
     n_flows, n = kind_of.size, ways.link.size
     keys, times = np.unique(sent.subtick * n_flows + sent.flow, return_counts=True)
@@ -207,11 +234,17 @@ def _traffic(plan: Plan, sent: Sent, n_subticks: int) -> tuple[I64, I64, I64]:
     bits = np.array([chip.packet_bits(name) for name in PACKET_KINDS], np.int64)[kind] * times[row]
     shape = (n_subticks, n)
     load = _table(shape, subtick[row], resource, cycles)
-    bit_load = _table(shape, subtick[row], resource, bits)[:, : ways.n_router_links]
+    return Loads(load, _table(shape, subtick[row], resource, bits) * (ways.link >= 0))
+
+
+def _peaks(plan: Plan, bits: I64) -> tuple[I64, I64]:
+    """Per sub-tick most bits of a router link, and the lowest link that carried them."""
+    ways = plan.ways
+    bit_load = bits[:, : ways.n_router_links]
     peak_bits = bit_load.max(axis=1, initial=0)
     number = np.where(bit_load == peak_bits[:, None], ways.link[: ways.n_router_links], 1 << 60)
     peak_link = np.where(peak_bits > 0, number.min(axis=1, initial=1 << 60), -1)
-    return load.max(axis=1, initial=0), peak_bits, peak_link
+    return peak_bits, peak_link
 
 
 def _log(plan: Plan, work: Work, sent: Sent, n_ticks: int) -> PacketLog:

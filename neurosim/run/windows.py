@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.run.state import CORE_COUNTS, Tally
+from neurosim.run.state import Tally
 
 if TYPE_CHECKING:
-    from neurosim.cost.counters import Counters
     from neurosim.image.build import Image
     from neurosim.program.columns import Program
 
@@ -39,33 +38,16 @@ class WindowPlan(NamedTuple):
 
 def plan_windows(image: Image, n_chip_ticks: int) -> WindowPlan:
     """As many windows as fit."""
-    n_links = image.traffic.link.size - 2 * image.n_cores
-    most = MOST_NUMBERS // max(1, n_links + 2 * image.n_cores)
+    return windows_for(image.traffic.link.size, n_chip_ticks)
+
+
+def windows_for(n_resources: int, n_chip_ticks: int) -> WindowPlan:
+    """As many windows as fit with so many links and ports, of which every core has two."""
+    most = MOST_NUMBERS // max(1, n_resources)
     if most == 0 or n_chip_ticks == 0:
         return WindowPlan(0, max(1, n_chip_ticks))
     ticks = -(-n_chip_ticks // most)
     return WindowPlan(-(-n_chip_ticks // ticks), ticks)
-
-
-def one_window(program: Program, counters: Counters, op_time: I64) -> dict[str, I64]:
-    """The columns by window of `Counters` as a single window, for a run that kept none.
-
-    `op_time` as in `neurosim.image.build.Image`.
-    """
-    from neurosim.cost.counters import link_bits
-
-    bits = link_bits(program, counters)
-    used = np.flatnonzero(bits)
-    count = dict(zip(CORE_COUNTS, counters.core.T, strict=True))
-    spike, mac, read, update, send = op_time
-    compute = count["synaptic_ops"] * spike + count["macs"] * mac
-    compute += count["neuron_updates"] * update + count["packets"] * send
-    return {
-        "window_start": np.zeros(1, np.int64),
-        "window_link": used,
-        "window_bits": bits[None, used],
-        "window_core_time": np.stack([compute, count["axon_events"] * read])[None],
-    }
 
 
 def add_tally(total: Tally, by_tick: Tally, ticks: int) -> None:

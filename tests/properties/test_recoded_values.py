@@ -13,6 +13,7 @@ from support.networks import random_input, random_network
 
 import neurosim
 from neurosim.clock.offered import make_clock
+from neurosim.cost.counters import link_bits
 from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
 from neurosim.program.columns import FLOW_KINDS
 from neurosim.recoding import SpikeCode, simulate_recoded
@@ -128,9 +129,10 @@ def test_a_train_of_one_packet_costs_what_the_engine_counts(seed, noc):
     )
     clock = recoded_run._RecodedClock(program, plain, make_clock(program, noc))
     counted, players = play_samples(program, x, clock, noc, threads=2)
-    mine = recoded_run._counters(counted, program, players)
+    mine = recoded_run._counters(counted, players)
     engine = neurosim.simulate(program, x, noc=noc).counters
-    for name in ("core", "flow_packets", "bounds", "busy_cycles", "peak_bits", "peak_link"):
+    names = ("core", "flow_packets", "bounds", "busy_cycles", "peak_bits", "peak_link")
+    for name in (*names, "window_start", "window_link", "window_bits", "window_core_time"):
         np.testing.assert_array_equal(getattr(mine, name), getattr(engine, name), err_msg=name)
 
 
@@ -168,6 +170,11 @@ def test_packets_are_the_spikes_of_the_values(code):
                     else:
                         sent += value if modes.output == "spike" else value != 0
     assert run.report().counts["packets"] == sent
+    counters = run.counters
+    by_link = np.zeros(program.n_links, np.int64)
+    by_link[counters.window_link] = counters.window_bits.sum(axis=0)
+    np.testing.assert_array_equal(by_link, link_bits(run.program, counters))
+    assert len(counters.window_start) == counters.n_chip_ticks > n_ticks + program.depth_ticks
 
 
 def test_a_program_without_values_is_refused():
