@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "estimate": ("neurosim_cli.estimate:estimate_command", "Cores and memory from shapes alone."),
     "map": ("neurosim_cli.map_command:map_command", "Map a checkpoint onto a chip."),
     "simulate": ("neurosim_cli.simulate_command:simulate", "Run a program on samples."),
+    "stream": ("neurosim_cli.stream_command:stream", "Run a program on a recording of any length."),
     "compare": ("neurosim_cli.compare_command:compare", "Networks side by side: spikes or values."),
     "mix": ("neurosim_cli.mix_command:mix", "Which layers should send values, which spikes."),
     "sweep": ("neurosim_cli.sweep_command:sweep", "A study of many points; its Pareto front."),

@@ -34,6 +34,7 @@ sums of their terms and the total is the sum of the parts, exactly, as printed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -115,7 +116,12 @@ class Energy:
 
 def energy(program: Program, counters: Counters) -> Energy:
     """Price every counter of a run with the table of its chip."""
-    counts, prices = priced_counts(program, counters), program.chip.energy
+    return bill(program, priced_counts(program, counters))
+
+
+def bill(program: Program, counts: Mapping[str, int | float]) -> Energy:
+    """Price the counts of `priced_counts`."""
+    prices = program.chip.energy
     # A chip that cannot be folded has no price of a reload.
     rows = [row for row in PRICE_LIST if getattr(prices, row[2]) is not None]
     quantities: list[Quantity] = [getattr(prices, key) for _, _, key in rows]
@@ -145,8 +151,15 @@ def energy(program: Program, counters: Counters) -> Energy:
     return Energy(**parts, total=as_float(sum(steps), digits), terms=terms, digits=digits)
 
 
-def priced_counts(program: Program, counters: Counters) -> dict[str, int | float]:
-    """Every count that a term needs: the run's totals, bits per axis, and chip seconds."""
+def priced_counts(
+    program: Program, counters: Counters, seconds: float | None = None
+) -> dict[str, int | float]:
+    """Every count that a term needs: the run's totals, bits per axis, and chip seconds.
+
+    `seconds` is the time of the run, by default that of the ticks in `counters`.
+    """
+    if seconds is None:
+        seconds = seconds_total(program, counters)
     bits = bits_by_axis(program, counters)
     return totals(program, counters) | {
         "bit_hops_x": bits.x,
@@ -154,7 +167,7 @@ def priced_counts(program: Program, counters: Counters) -> dict[str, int | float
         "crossing_bits": bits.crossing,
         "reload_bits": int(counters.reload_bits.sum()),
         "reload_cycles": int(counters.reload_cycles.sum()),
-        "chip_seconds": seconds_total(program, counters) * program.chip.n_chips,
+        "chip_seconds": seconds * program.chip.n_chips,
     }
 
 

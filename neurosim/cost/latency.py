@@ -105,10 +105,14 @@ def slack_sentence(chip: Chip, counters: Counters) -> str:
 
 def seconds_total(program: Program, counters: Counters) -> float:
     """Time of all samples, one after the other."""
-    chip = program.chip
+    cycles = int(tick_cycles(program.chip, counters).sum())
+    return seconds_of(program.chip, counters.busy_cycles.size, cycles)
+
+
+def seconds_of(chip: Chip, n_ticks: int, cycles: int) -> float:
+    """Time of ticks that take these cycles together; fixed ones take their period."""
     if chip.tick.mode == "fixed":
-        return float(_period_s(chip) * counters.busy_cycles.size)
-    cycles = int(tick_cycles(chip, counters).sum())
+        return float(_period_s(chip) * n_ticks)
     return float(Fraction(cycles) / Fraction(chip.timing.clock_hz.value))
 
 

@@ -11,7 +11,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from neurosim.errors import UsageError
@@ -59,6 +60,17 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
 
     Raises UsageError if it cannot be written; then the old folder is as it was.
     """
+    with folder_aside(path) as aside:
+        for name, content in files.items():
+            _write(aside / name, content)
+
+
+@contextmanager
+def folder_aside(path: Path) -> Iterator[Path]:
+    """A new folder, put in place as `path` when all went well, else removed.
+
+    Raises UsageError if it cannot be written; then the old folder is as it was.
+    """
     path = path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,8 +78,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror}).") from None
     try:
-        for name, content in files.items():
-            _write(aside / name, content)
+        yield aside
         aside.chmod(0o755)
         _put_in_place(aside, path)
     except OSError as error:

@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -213,20 +213,8 @@ def _read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
 def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array:
     """One array; its header is checked before its data is unpacked."""
     with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version not in ((1, 0), (2, 0)):
-            raise InputFileError(f"{path}: {name} has the unknown .npy version {version}.")
-        read_header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read_header(stream)
+        shape, _, dtype = read_header(path, stream, name)
         n_stored = info.file_size - stream.tell()
-    if dtype.hasobject:
-        raise InputFileError(
-            f"{path}: {name} holds Python objects; they are never unpickled. Save numbers."
-        )
     n_bytes = dtype.itemsize
     for n in shape:
         n_bytes *= int(n)
@@ -239,3 +227,23 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, na
         raise InputFileError(f"{path}: is damaged ({name} is cut off).")
     with archive.open(info) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def read_header(
+    path: Path, stream: IO[bytes], name: str
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in the order of Fortran, and dtype of an array in .npy format."""
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise InputFileError(f"{path}: {name} has the unknown .npy version {version}.")
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, fortran, dtype = read(stream)
+    if dtype.hasobject:
+        raise InputFileError(
+            f"{path}: {name} holds Python objects; they are never unpickled. Save numbers."
+        )
+    return shape, fortran, dtype

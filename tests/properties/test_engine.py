@@ -13,8 +13,9 @@ from support.chips import random_chip
 from support.networks import random_input, random_network
 
 import neurosim
-from neurosim.cost.counters import totals
+from neurosim.cost.counters import link_bits, totals
 from neurosim.errors import DoesNotFitError, InputFileError, UnsupportedError, UsageError
+from neurosim.report.total import StreamTotal
 from neurosim.results import run_files
 from neurosim.run import simulator
 from neurosim.run.memory import estimate_memory
@@ -79,6 +80,40 @@ def test_chunks_change_nothing(seed):
     cuts = np.sort(np.random.default_rng(seed).integers(0, x.shape[1] + 1, 2))
     chunks = np.split(x[0], cuts)
     assert_same(neurosim.simulate_chunks(program, iter(chunks), x.shape[1], probe=probe), whole)
+
+
+BY_TICK = ("bounds", "busy_cycles", "peak_bits", "peak_link", "binding")
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_pieces_of_a_stream_add_up_to_the_whole(seed):
+    """Outputs and columns by tick one after the other, sums, and the report of all pieces."""
+    try:
+        program, x, probe = mapped(seed)
+    except (DoesNotFitError, UnsupportedError):
+        return
+    whole = neurosim.simulate(program, x, probe=probe)
+    cuts = np.sort(np.random.default_rng(seed).integers(0, x.shape[1] + 1, 2))
+    stream = neurosim.simulate_stream(program, np.split(x[0], cuts), x.shape[1], probe=probe)
+    total, runs = StreamTotal(program), []
+    for run in stream:
+        total.add(run)
+        runs.append(run)
+    np.testing.assert_array_equal(np.concatenate([r.outputs for r in runs], 1), whole.outputs)
+    for name in probe:
+        found = np.concatenate([run.membrane[name] for run in runs], 1)
+        np.testing.assert_array_equal(found, whole.membrane[name], err_msg=name)
+    for name in BY_TICK:
+        found = np.concatenate([getattr(run.counters, name) for run in runs], 1)
+        np.testing.assert_array_equal(found, getattr(whole.counters, name), err_msg=name)
+    for run in runs:  # windows begin anew with every piece, and add up to its packets
+        windows = run.counters.window_bits.sum(axis=0)
+        bits = link_bits(program, run.counters)
+        np.testing.assert_array_equal(windows, bits[run.counters.window_link])
+        assert windows.sum() == bits.sum()
+    expected = whole.report().to_dict()
+    del expected["chip"]["energy_by_layer"], expected["chip"]["floorline"]
+    assert total.report() == expected
 
 
 def test_chunks_of_another_length_are_refused():
