@@ -44,6 +44,7 @@ def quantize(checkpoint: Path, chip: str, as_json: bool, **options: Any) -> None
     from neurosim_cli.output import progress, remark, show_json
     from neurosim_mapper import quantize as to_integers
     from neurosim_mapper import run_float, run_reference
+    from neurosim_mapper.norms import freeze_layer_norms, layer_norms, scores
     from neurosim_mapper.quantizer import quantization_report
 
     target = load_chip(chip)
@@ -56,13 +57,18 @@ def quantize(checkpoint: Path, chip: str, as_json: bool, **options: Any) -> None
         quantized = to_integers(
             network, target, calibration, per_channel=not options["per_layer"], **given
         )
-        in_float = _scores(run_float(network, inputs.x), network.readout)
-        in_integers = _scores(run_reference(quantized, inputs.x), network.readout)
+        in_float = scores(run_float(network, inputs.x), network.readout)
+        in_integers = scores(run_reference(quantized, inputs.x), network.readout)
+        frozen = None
+        if layer_norms(network):
+            fixed = freeze_layer_norms(network, calibration)
+            frozen = _accuracy(scores(run_float(fixed, inputs.x), network.readout), inputs.y)
     facts: dict[str, Any] = {
         "checkpoint": str(checkpoint),
         "chip": target.name,
         "samples": len(inputs.x),
         "accuracy_float": _accuracy(in_float, inputs.y),
+        "accuracy_frozen_norms": frozen,
         "accuracy_integers": _accuracy(in_integers, inputs.y),
         "same_decisions": float((in_float.argmax(1) == in_integers.argmax(1)).mean()),
         "calibrated_on": calibrated_on,
@@ -75,14 +81,6 @@ def quantize(checkpoint: Path, chip: str, as_json: bool, **options: Any) -> None
     _show(facts)
     for sentence in quantized.assumptions:
         remark(f"assumed: {sentence}")
-
-
-def _scores(outputs: npt.NDArray[Any], readout: str) -> npt.NDArray[np.float64]:
-    """Class scores (samples, classes) of outputs (samples, ticks, classes)."""
-    import numpy as np
-
-    scores = outputs[:, -1] if readout == "last" else outputs.sum(axis=1)
-    return np.asarray(scores, dtype=np.float64)
 
 
 def _accuracy(scores: npt.NDArray[np.float64], y: npt.NDArray[np.int64] | None) -> float | None:
@@ -116,6 +114,12 @@ def _show(facts: dict[str, Any]) -> None:
         click.echo(
             f"Accuracy on {facts['samples']} samples: float {100 * facts['accuracy_float']:.1f} %, "
             f"integers {100 * facts['accuracy_integers']:.1f} % (loss {loss:.1f} points)."
+        )
+    if facts["accuracy_frozen_norms"] is not None:
+        loss = 100 * (facts["accuracy_float"] - facts["accuracy_frozen_norms"])
+        click.echo(
+            f"Of that, frozen LayerNorms in float: {100 * facts['accuracy_frozen_norms']:.1f} % "
+            f"(loss {loss:.1f} points)."
         )
     click.echo(f"Ranges of values are from {facts['calibrated_on']}.")
     click.echo(f"Same decision on {100 * facts['same_decisions']:.1f} % of the samples.")

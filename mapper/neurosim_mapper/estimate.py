@@ -29,6 +29,7 @@ from neurosim_mapper.linear_maps import ConvMap, DenseMap, DiagonalMap, LinearMa
 from neurosim_mapper.mapping_report import too_many_cores
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import FloatArray
+from neurosim_mapper.norms import freeze_layer_norms
 from neurosim_mapper.partition.by_tiles import search_row, search_tiles
 from neurosim_mapper.partition.candidates import Candidate
 from neurosim_mapper.partition.choice import choose, packed_cores
@@ -52,7 +53,7 @@ def estimate(network: Network, chip: Chip) -> dict[str, Any]:
     DoesNotFitError : a layer fits no core at all; `report` holds the rows up to that layer.
     UnsupportedError : a node that cannot be mapped.
     """
-    network = lower(network)
+    network = lower(freeze_layer_norms(network, None))
     shapes, changes = relay_pools(_shapes_of(fold(network), network), chip)
     limits = CoreLimits.of(chip)
     found = search_tiles([layer_geometry(layer) for layer in shapes.layers], chip)

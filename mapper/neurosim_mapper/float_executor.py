@@ -35,6 +35,7 @@ from neurosim_mapper.nodes import (
     Shape,
     spread,
 )
+from neurosim_mapper.norms import LayerNorm
 from neurosim_mapper.recurrent import expand_recurrent
 
 BATCH_ELEMENTS: Final = 1 << 23  # values of the widest node that are held at once
@@ -303,6 +304,8 @@ def apply_node(node: Node, x: FloatArray) -> FloatArray:
         return x.reshape(x.shape[0], *node.out_shape(x.shape[1:]))
     if isinstance(node, Scale):
         return x * spread(node.scale, x.shape[1:], "Scale.scale")
+    if isinstance(node, LayerNorm):
+        return node.apply(x)
     if isinstance(node, BatchNorm):
         a, b = (_per_channel(value, x.ndim) for value in node.scale_and_shift())
         return x * a + b

@@ -1,6 +1,7 @@
 """Input files: ``.npz`` with samples, and the encoders that spread static samples over ticks.
 
-Enters: a file with `x` (and labels `y`), or arrays. Leaves: `Inputs`, samples in the shape that
+Enters: a file with `x` (or `ids` and the `table` that they are looked up in; and labels `y`), or
+arrays. Leaves: `Inputs`, samples in the shape that
 `simulate` takes. Promised: nothing is unpickled, sizes are checked before memory is used, and a
 wrong shape is named together with the right one.
 
@@ -66,6 +67,9 @@ def read_inputs(
 ) -> Inputs:
     """Read `x` and `y` of a ``.npz`` file for a network with `input_shape`.
 
+    In place of `x` a file may hold `ids`, integers (samples, ticks, ...), and `table` (rows, ...):
+    an embedding, looked up here, so that x is ``table[ids]``.
+
     Parameters
     ----------
     ticks, encoder, full_scale, seed : for static samples; see `spread_over_ticks`.
@@ -76,9 +80,7 @@ def read_inputs(
     UsageError : static samples without `ticks`, or samples with ticks and an encoder.
     """
     arrays = _read_npz(Path(path), ("x", "y"))
-    if "x" not in arrays:
-        raise InputFileError(f"{path}: holds no array named 'x'.")
-    x = arrays["x"]
+    x = arrays["x"] if "x" in arrays else _looked_up(Path(path))
     if x.dtype.kind not in "buif":
         raise InputFileError(f"{path}: x has dtype {x.dtype}; numbers are needed.")
     _check_shape(str(path), x, input_shape)
@@ -98,6 +100,30 @@ def read_inputs(
     if ticks is not None and ticks != x.shape[1]:
         raise UsageError(f"{path}: x has {x.shape[1]} ticks, --ticks says {ticks}. Leave it out.")
     return Inputs(x, labels)
+
+
+def _looked_up(path: Path) -> Array:
+    """Rows of the table, by the ids."""
+    arrays = _read_npz(path, ("ids", "table"))
+    if "ids" not in arrays or "table" not in arrays:
+        raise InputFileError(f"{path}: holds no array named 'x' (nor 'ids' and their 'table').")
+    ids, table = arrays["ids"], arrays["table"]
+    if ids.dtype.kind not in "ui" or table.dtype.kind not in "buif" or table.ndim < 2:
+        raise InputFileError(
+            f"{path}: ids are {ids.dtype}, the table is {table.dtype} of shape {table.shape}; "
+            "needed: integers, and numbers (rows, features)."
+        )
+    if ids.size and (ids.min() < 0 or ids.max() >= len(table)):
+        raise InputFileError(
+            f"{path}: ids go from {ids.min()} to {ids.max()}; the table has {len(table)} rows."
+        )
+    n_bytes = ids.size * int(np.prod(table.shape[1:])) * table.itemsize
+    if n_bytes > MAX_BYTES:
+        raise InputFileError(
+            f"{path}: the looked up values take {n_bytes >> 20} MiB; at most {MAX_BYTES >> 30} GiB "
+            "are read. Use fewer samples."
+        )
+    return np.asarray(table[ids])
 
 
 def spread_over_ticks(

@@ -68,7 +68,9 @@ def test_a_member_that_is_shorter_than_it_says(tmp_path):
 
 def test_no_x(tmp_path):
     path = save(tmp_path, data=np.zeros((1, 1, 1)))
-    assert complaint(read_inputs, path, (1,)) == f"{path}: holds no array named 'x'."
+    assert complaint(read_inputs, path, (1,)) == (
+        f"{path}: holds no array named 'x' (nor 'ids' and their 'table')."
+    )
 
 
 def test_pickles_are_refused(tmp_path):

@@ -226,8 +226,8 @@ def test_what_cannot_be_expressed_is_named() -> None:
     lost = nn.Sequential(nn.Linear(3, 4), Leaky(0, inhibition=True))
     with pytest.raises(UnsupportedError, match=r"Layer '1': Leaky with inhibition or state_quant"):
         from_torch(lost, torch.rand(1, 3))
-    with pytest.raises(UnsupportedError, match=r"Layer '1': a Softmax has no form on a chip"):
-        from_torch(nn.Sequential(nn.Linear(3, 4), nn.Softmax(-1)), torch.rand(1, 3))
+    with pytest.raises(UnsupportedError, match=r"Layer '1': a PixelShuffle has no form"):
+        from_torch(nn.Sequential(nn.Conv2d(1, 4, 3), nn.PixelShuffle(2)), torch.rand(1, 1, 5, 5))
     with pytest.raises(UsageError, match="cannot be run with a sample of shape"):
         from_torch(nn.Sequential(nn.Linear(3, 4)), torch.rand(1, 5))
 
@@ -408,3 +408,36 @@ def test_joined_values_are_those_of_torch_cat() -> None:
     module, x = Joined().double(), torch.randn(3, 2, 2, 2, dtype=torch.float64)
     given = run_float(from_torch(module, x), x.numpy()[:, None])[:, 0]
     np.testing.assert_allclose(given, module(x).detach().numpy(), atol=1e-12)
+
+
+def test_a_softmax_at_the_end_is_left_to_the_host() -> None:
+    torch.manual_seed(12)
+    module, x = nn.Sequential(nn.Linear(3, 4), nn.Softmax(-1)).double(), torch.randn(5, 3).double()
+    network = from_torch(module, x)
+    assert network.assumptions[0].startswith("The softmax '1' is left to the host")
+    given = run_float(network, x.numpy()[:, None])[:, 0]
+    np.testing.assert_allclose(given, module[0](x).detach().numpy(), atol=1e-12)
+    with pytest.raises(UnsupportedError, match="'2' follows the softmax '1'"):
+        from_torch(nn.Sequential(*module, nn.Linear(4, 2).double()), x)
+
+
+def test_an_embedding_is_looked_up_on_the_host() -> None:
+    torch.manual_seed(13)
+    module = nn.Sequential(nn.Embedding(9, 3), nn.Linear(3, 4), nn.Tanh()).double()
+    ids = torch.randint(0, 9, (2, 5))
+    network = from_torch(module, ids)
+    assert network.input_shape == (3,)
+    assert network.assumptions[0].startswith("The embedding '0' (9 rows of 3) is looked up on the")
+    rows = module[0].weight.detach().numpy()[ids.numpy()]
+    np.testing.assert_allclose(run_float(network, rows), module(ids).detach().numpy(), atol=1e-12)
+
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.line, self.embed = nn.Linear(3, 3), nn.Embedding(9, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.embed(self.line(x).long())
+
+    with pytest.raises(UnsupportedError, match="'embed' uses the result of 'long'"):
+        from_torch(Late(), torch.rand(2, 3))

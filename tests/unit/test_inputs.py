@@ -27,6 +27,22 @@ def test_samples_with_ticks_come_as_they_are(save):
     np.testing.assert_array_equal(found.y, [1, 0])
 
 
+def test_embeddings_are_looked_up(save):
+    """x[sample, tick] = table[ids[sample, tick]], also with several ids in a tick."""
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(7, 3))
+    ids = rng.integers(0, 7, size=(2, 5), dtype=np.uint8)
+    found = read_inputs(save(ids=ids, table=table, y=[0, 1]), (3,))
+    np.testing.assert_array_equal(found.x, [[table[i] for i in row] for row in ids])
+    np.testing.assert_array_equal(found.y, [0, 1])
+    pairs = rng.integers(0, 7, size=(2, 5, 2))
+    assert read_inputs(save(ids=pairs, table=table), (2, 3)).x.shape == (2, 5, 2, 3)
+    with pytest.raises(InputFileError, match="ids go from 0 to 7; the table has 7 rows"):
+        read_inputs(save(ids=np.array([[0, 7]]), table=table), (3,))
+    with pytest.raises(InputFileError, match="needed: integers, and numbers"):
+        read_inputs(save(ids=ids / 2, table=table), (3,))
+
+
 def test_labels_are_optional(save):
     assert read_inputs(save(x=np.zeros((2, 3, 4))), (4,)).y is None
 

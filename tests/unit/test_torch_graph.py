@@ -17,6 +17,7 @@ from neurosim.errors import InputFileError, UnsupportedError, UsageError  # noqa
 from neurosim_mapper.float_executor import run_float  # noqa: E402
 from neurosim_mapper.network import Network  # noqa: E402
 from neurosim_mapper.nodes import BatchNorm, Input, Neuron, Scale, lif  # noqa: E402
+from neurosim_mapper.norms import LayerNorm  # noqa: E402
 from neurosim_mapper.quantizer import quantize  # noqa: E402
 from neurosim_mapper.readers import read_network  # noqa: E402
 from neurosim_mapper.reference import run_reference  # noqa: E402
@@ -114,12 +115,15 @@ def test_a_positive_gain_per_neuron_of_an_image_is_measured_in_the_potential():
     np.testing.assert_array_equal(run_float(network, x), expected)
 
 
-def test_layer_norm_is_refused_by_name_and_exported_when_frozen():
+def test_layer_norm_is_exported_as_it_is_and_frozen():
     torch.manual_seed(0)
-    model = mnist_dvs("LIAF")
-    x = torch.rand(2, 3, 2, 40, 40)
-    with pytest.raises(UnsupportedError, match=r"Layer '0\.1'.* a GroupNorm needs mean and varian"):
-        export_network(model, x)
+    model = mnist_dvs("LIAF").double()
+    x = torch.rand(2, 3, 2, 40, 40, dtype=torch.float64)
+    network = export_network(model, x)
+    assert sum(isinstance(n, LayerNorm) for n in network.nodes.values()) == 3
+    with torch.no_grad():
+        expected = model.eval()(x).numpy()
+    np.testing.assert_allclose(run_float(network, x.numpy())[:, -1], expected, atol=1e-9)
     network = export_network(freeze_norms(model, x), x)
     norms = [n for n in network.nodes.values() if isinstance(n, BatchNorm)]
     assert len(norms) == 3
@@ -185,8 +189,8 @@ class Multiplies(nn.Module):
     ("model", "message"),
     [
         (
-            nn.Sequential(nn.Softmax(-1)),
-            r"Layer '0': a Softmax has no form on a chip\. Known",
+            nn.Sequential(nn.Softshrink()),
+            r"Layer '0': a Softshrink has no form on a chip\. Known",
         ),
         (TwoInputs(), r"The model takes several inputs; a network has one\."),
         (Branches(), r"Branches cannot be exported, because its forward depends on the values"),

@@ -13,6 +13,7 @@ from neurosim.errors import UnsupportedError
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.fold import FoldedLayer, FoldedNetwork, fold
 from neurosim_mapper.network import Network
+from neurosim_mapper.norms import freeze_layer_norms, refuse_layer_norms
 from neurosim_mapper.products import lower
 from neurosim_mapper.quantized import INPUT, QuantizedLayer, QuantizedNetwork
 from neurosim_mapper.quantizer.activation import (
@@ -51,7 +52,8 @@ def quantize(
     """Integers for a float network, as a chip holds them.
 
     Recurrent layers and products become layers of neurons without memory first, see
-    `neurosim_mapper.recurrent` and `neurosim_mapper.products`.
+    `neurosim_mapper.recurrent` and `neurosim_mapper.products`; LayerNorms are frozen by the
+    calibration, see `neurosim_mapper.norms`.
 
     A network whose weights, biases and potentials are integers within the chip's weight bits, and
     whose decay is exact in its fixed point, is kept as it is: every unit is 1. A network that was
@@ -79,7 +81,8 @@ def quantize(
     UsageError
         For options that this chip does not offer, or a range that nothing determines.
     UnsupportedError
-        For a node or packet kind that cannot be expressed on this chip.
+        For a node or packet kind that cannot be expressed on this chip, or a LayerNorm without
+        calibration data.
     InputFileError
         For calibration data that does not fit the network.
     """
@@ -89,6 +92,9 @@ def quantize(
     )
     check_options(options, chip)
     calibration = network.calibration if calibration is None else calibration
+    if calibration is None:
+        refuse_layer_norms(network)
+    network = freeze_layer_norms(network, calibration)
     given_network, network = network, lower(network, calibration)
     folded = fold(network)
     statistics = {} if calibration is None else collect(network, folded, calibration)

@@ -7,7 +7,7 @@ file names; what is neither said nor in the reading is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -16,26 +16,23 @@ import numpy as np
 
 from neurosim.errors import InputFileError, UsageError
 from neurosim.files.strict_yaml import parse_yaml, read_text_file
+from neurosim_mapper.joining import placement
 from neurosim_mapper.network import Edge, Network
 from neurosim_mapper.nodes import (
     ACTIVATIONS,
-    BatchNorm,
     Conv,
-    Delay,
-    Flatten,
     FloatArray,
     Input,
     Linear,
     Neuron,
     Node,
     Output,
-    Pool,
     Scale,
+    Shape,
 )
 from neurosim_mapper.readers.description_fields import BLANK, Section
+from neurosim_mapper.readers.description_layers import COMMON, PLAIN_KINDS, read_linear
 from neurosim_mapper.readers.equation import Equation, without_first_bias
-from neurosim_mapper.readers.gated import KEYS as GATED_KEYS
-from neurosim_mapper.readers.gated import read_gated
 from neurosim_mapper.readers.readings import (
     CHOICES,
     KNOWN,
@@ -46,11 +43,9 @@ from neurosim_mapper.readers.readings import (
     settled_timing,
 )
 from neurosim_mapper.readers.state_dict import read_state_dict
-from neurosim_mapper.recurrent import GATES
 
 TOP: Final = ("neurosim_network", "checkpoint", "reading", "input", "readout", "layers")
 FORMAT: Final = 1
-COMMON: Final = ("name", "kind", "inputs")
 NEURON: Final = (
     *COMMON,
     "decay",
@@ -79,6 +74,13 @@ NEURON: Final = (
     "recurrent",
     "dt",
 )
+KINDS: Final[dict[str, tuple[str, ...]]] = {
+    **{kind: keys for kind, (keys, _) in PLAIN_KINDS.items()},
+    "add": COMMON,
+    "concat": COMMON,
+    "neuron": NEURON,
+    "recurrent_linear": (*COMMON, "weight", "bias"),
+}
 GAINS: Final = {"unit": lambda a: np.ones_like(a), "one_minus_decay": lambda a: 1 - a}
 
 
@@ -210,8 +212,7 @@ class _Builder:
         if section.data.get("kind") == BLANK:
             raise section.fail("kind", f"is still blank (?). Known: {', '.join(KINDS)}.")
         kind = section.text("kind", tuple(KINDS))
-        known, reader = KINDS[kind]
-        section.check_keys(known)
+        section.check_keys(KINDS[kind])
         name = str(section.data.get("name", f"{kind}{position}"))
         if name in self.exits or name == "output":
             raise section.fail("name", f"is {name!r}, which is there already.")
@@ -219,13 +220,14 @@ class _Builder:
         try:
             if kind == "add":
                 self.exits[name] = sources
+            elif kind == "concat":
+                self.concatenation(section, name)
             elif kind == "neuron":
                 self.neuron(section, name, sources)
             elif kind == "recurrent_linear":
                 self.recurrent_linear(section, name, sources)
             else:
-                assert reader is not None  # all other kinds are single nodes
-                self.chain(name, sources, [reader(section)])
+                self.chain(name, sources, [PLAIN_KINDS[kind][1](section)])
         except InputFileError as error:
             if str(error).startswith(section.where):
                 raise
@@ -253,6 +255,31 @@ class _Builder:
             sources = [node_name]
         self.exits[name] = [name]
         return names
+
+    def concatenation(self, section: Section, name: str) -> None:
+        """The `inputs` one behind the other, along features or channels: placed, then added."""
+        parts = [str(part) for part in section.data.get("inputs", [])]
+        if len(parts) < 2:
+            raise section.fail("inputs", "needs two or more layers to join.")
+        shapes = [self.shape_of(self.exits[part][0]) for part in parts]
+        if len({shape[1:] for shape in shapes}) > 1:
+            listed = ", ".join(str(shape) for shape in shapes)
+            raise section.fail(
+                "inputs",
+                f"have the shapes {listed}; features, or channels of equal images, can be joined.",
+            )
+        total, start, placed = sum(shape[0] for shape in shapes), 0, []
+        for i, (part, shape) in enumerate(zip(parts, shapes, strict=True)):
+            placed += self.chain(f"{name}.{i}", self.exits[part], [placement(shape, total, start)])
+            start += shape[0]
+        self.exits[name] = placed
+
+    def shape_of(self, name: str) -> Shape:
+        """What a node puts out."""
+        node = self.nodes[name]
+        if isinstance(node, Input):
+            return node.shape
+        return node.out_shape(self.shape_of(next(a for a, b in self.edges if b == name)))
 
     def recurrent_linear(self, section: Section, name: str, sources: list[str]) -> None:
         """One matrix over the input and the spikes of the next neuron in the tick before."""
@@ -407,79 +434,4 @@ def _recurrent(section: Section) -> Node:
         weight = section.tensor("weight")
         bias = section.tensor("bias") if section.has("bias") else None
         return Conv(weight, bias, padding=tuple((n // 2, (n - 1) // 2) for n in weight.shape[2:]))
-    return _linear(section)
-
-
-def _linear(section: Section) -> Linear:
-    if section.has("weight") == section.has("weight_in_out"):
-        raise section.fail(None, "needs weight (out, in) or weight_in_out (in, out), one of them.")
-    turned = section.has("weight_in_out")
-    weight = section.tensor("weight_in_out").T if turned else section.tensor("weight")
-    return Linear(weight, section.tensor("bias") if section.has("bias") else None)
-
-
-def _conv(section: Section) -> Node:
-    n = 1 if section.data["kind"] == "conv1d" else 2
-    weight = section.tensor("weight")
-    if weight.ndim != n + 2:
-        raise section.fail("weight", f"has shape {weight.shape}; needed: {n + 2} axes.")
-    return Conv(
-        weight,
-        section.tensor("bias") if section.has("bias") else None,
-        section.integers("stride", n, 1),
-        tuple((p, p) for p in section.integers("padding", n, 0)),
-        section.integers("dilation", n, 1),
-        section.integers("groups", 1, 1)[0],
-    )
-
-
-def _pool(section: Section) -> Node:
-    kind = section.text("kind")
-    n_space = 1 if kind.endswith("1d") else 2
-    kernel = section.integers("kernel", n_space)
-    stride = section.integers("stride", n_space) if section.has("stride") else kernel
-    padding = tuple((p, p) for p in section.integers("padding", n_space, 0))
-    mode: Any = kind.partition("_")[0]
-    return Pool(mode, kernel, stride, padding)
-
-
-def _flatten(section: Section) -> Node:
-    return Flatten(section.integers("start", 1, 0)[0], section.integers("end", 1, -1)[0])
-
-
-def _batch_norm(section: Section) -> Node:
-    mean = section.tensor("mean")
-    gain = section.tensor("weight") if section.has("weight") else np.ones_like(mean)
-    shift = section.tensor("bias") if section.has("bias") else np.zeros_like(mean)
-    eps = section.scalar("eps", 1e-5)
-    return BatchNorm(mean, section.tensor("variance"), gain, shift, eps)
-
-
-def _scale(section: Section) -> Node:
-    return Scale(section.number("scale"))
-
-
-def _delay(section: Section) -> Node:
-    return Delay(section.integers("ticks", 1)[0])
-
-
-_CONV_KEYS: Final = (*COMMON, "weight", "bias", "stride", "padding", "dilation", "groups")
-_POOL_KEYS: Final = (*COMMON, "kernel", "stride", "padding")
-KINDS: Final[dict[str, tuple[tuple[str, ...], Callable[[Section], Node] | None]]] = {
-    "linear": ((*COMMON, "weight", "weight_in_out", "bias"), _linear),
-    "conv1d": (_CONV_KEYS, _conv),
-    "conv2d": (_CONV_KEYS, _conv),
-    **{
-        f"{mode}_pool{axes}": (_POOL_KEYS, _pool)
-        for mode in ("sum", "avg", "max")
-        for axes in ("", "1d")
-    },
-    "flatten": ((*COMMON, "start", "end"), _flatten),
-    "batch_norm": ((*COMMON, "weight", "bias", "mean", "variance", "eps"), _batch_norm),
-    "scale": ((*COMMON, "scale"), _scale),
-    "delay": ((*COMMON, "ticks"), _delay),
-    "add": (COMMON, None),
-    "neuron": (NEURON, None),
-    "recurrent_linear": ((*COMMON, "weight", "bias"), None),
-    **dict.fromkeys(GATES, ((*COMMON, *GATED_KEYS, "activation"), read_gated)),
-}
+    return read_linear(section)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from neurosim.errors import NeurosimError, UnsupportedError, UsageError
+from neurosim_mapper.joining import placement
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Flatten, Linear, Neuron, Node, Pool, Scale, Shape
 from neurosim_mapper.readers.equation import without_first_bias
@@ -73,7 +74,7 @@ def from_torch(
         from neurosim_mapper.torch.export import export_network
 
         return export_network(module, sample_input, input_shape=input_shape, readout=readout)
-    shape = tuple(input_shape or _first_shape(module, tuple(sample_input.shape)))
+    shape = _input_shape(module, input_shape, tuple(sample_input.shape))
     watcher = _Watcher(module, shape, dict(activations or {}))
     was_training = module.training
     module.eval()
@@ -100,11 +101,20 @@ def _modules(module: Any) -> list[Any]:
     return list(nn.Module.modules(module))
 
 
-def _first_shape(module: Any, sample: Shape) -> Shape:
-    """Shape of one tick, from the first layer that tells how many axes it takes."""
-    for part in _modules(module):
-        weight = getattr(part, "weight", None)
-        n_axes = 0 if weight is None else weight.ndim - 1
+def _input_shape(module: Any, given: Shape | None, sample: Shape) -> Shape:
+    """Shape of one tick, from the first layer that tells how many axes it takes.
+
+    Behind an embedding that is the shape of what is looked up.
+    """
+    from torch import nn
+
+    layers = [part for part in _modules(module) if getattr(part, "weight", None) is not None]
+    if layers and isinstance(layers[0], nn.Embedding):
+        return (*(given or ()), int(layers[0].embedding_dim))
+    if given:
+        return tuple(given)
+    for part in layers:
+        n_axes = part.weight.ndim - 1
         if n_axes >= 1 and n_axes < len(sample):
             return sample[-n_axes:]
     raise UsageError("The shape of one tick cannot be found out; give input_shape.")
@@ -123,6 +133,7 @@ class _Watcher:
         self.inside = 0
         self.layers = dict(_layers(module, ""))
         self.tables = Tables(activations)
+        self.notes: list[str] = []
         self.hooks: list[Any] = []
         self.mode: Any = None
 
@@ -215,6 +226,8 @@ class _Watcher:
             size = int(module.voting_size)
             weight = np.kron(np.eye(value.shape[0] // size), np.full((1, size), 1 / size))
             return self.builder.add(name, Linear(weight), value)
+        if kind == "Embedding":
+            return self.looked_up(name, module, value)
         if kind.startswith("Dropout"):
             return value
         if kind.endswith("Flatten"):
@@ -227,6 +240,17 @@ class _Watcher:
             if isinstance(module, known):
                 return handler(self.builder, name, module, value)
         raise UnsupportedError(f"a {kind} has no form on a chip.")
+
+    def looked_up(self, name: str, module: Any, value: Any) -> Any:
+        """An embedding in front of everything else: the host looks its rows up."""
+        size = int(module.embedding_dim)
+        if value.sources != self.builder.input().sources or value.shape[-1] != size:
+            raise UnsupportedError("an Embedding has a form only directly at the input.")
+        self.notes.append(
+            f"The embedding {name!r} ({module.num_embeddings} rows of {size}) is looked up on the "
+            "host: the network takes its rows (an input file holds ids and table, or x)."
+        )
+        return value
 
     def neuron(self, name: str, module: Any, value: Any, back: Node | None = None) -> Any:
         """Gain, soma, factor and recurrent connection of a neuron module."""
@@ -330,8 +354,6 @@ class _Watcher:
 
     def joined(self, name: str, parts: list[Any], shape: Shape) -> Any:
         """Features, or channels of equal images, one behind the other: placed, then added."""
-        from neurosim_mapper.torch.modules import embedding
-
         total, rest = sum(part.shape[0] for part in parts), parts[0].shape[1:]
         if shape != (total, *rest) or any(part.shape[1:] != rest for part in parts):
             return f"the result of {name!r} along this axis"
@@ -339,7 +361,7 @@ class _Watcher:
         if key not in self.done:
             start, value = 0, None
             for part in parts:
-                placed = self.builder.add("cat", embedding(part.shape, total, start), part)
+                placed = self.builder.add("cat", placement(part.shape, total, start), part)
                 value = placed if value is None else self.builder.sum("cat", value, placed)
                 start += part.shape[0]
             self.done[key] = value
@@ -351,7 +373,7 @@ class _Watcher:
         value = self.value_of(first, "the output")
         notes = self.tables.finish(self.builder.nodes)
         network = self.builder.finish(value, readout)
-        return replace(network, assumptions=(*network.assumptions, *notes))
+        return replace(network, assumptions=(*network.assumptions, *self.notes, *notes))
 
 
 def is_activation(module: Any) -> bool:

@@ -25,6 +25,7 @@ from neurosim_mapper.nodes import (
     Shape,
     spread,
 )
+from neurosim_mapper.norms import LayerNorm
 from neurosim_mapper.readers.nir import GRAPH_FORMAT
 from neurosim_mapper.readers.nir_layout import Tree, link_name, write_layout
 from neurosim_mapper.readers.own_nodes import own_tree
@@ -111,7 +112,7 @@ def node_tree(network: Network, name: str) -> Tree:
     if isinstance(node, Delay):
         delay = {"type": "Delay", "delay": np.full(in_shape, node.ticks * DT)}
         return _with_exact(delay, {"ticks": np.int64(node.ticks), "dt": np.float64(DT)})
-    if isinstance(node, BatchNorm | Recurrent):
+    if isinstance(node, BatchNorm | LayerNorm | Recurrent):
         return own_tree(node)
     raise AssertionError(f"no rule for {type(node).__name__}")
 

@@ -1,9 +1,10 @@
 """Node types of neurosim in the NIR layout: what plain NIR has no word for.
 
 ``LIAF`` (analog-fire neurons), ``NeurosimNeuron`` (spiking neurons with a reset that NIR cannot
-say), ``BatchNorm``, ``PaddedConv``, ``PaddedPool2d`` and ``Recurrent``. Each carries a ``version``;
-readers that do not know the type refuse the file instead of running it as something else, and this
-reader refuses a newer version or an entry that it does not know. README.md lists every entry.
+say), ``BatchNorm``, ``LayerNorm``, ``PaddedConv``, ``PaddedPool2d`` and ``Recurrent``. Each carries
+a ``version``; readers that do not know the type refuse the file instead of running it as something
+else, and this reader refuses a newer version or an entry that it does not know. README.md lists
+every entry.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from neurosim.errors import UnsupportedError
 from neurosim_mapper.nodes import RESETS, BatchNorm, Conv, Neuron, Node, Pool
+from neurosim_mapper.norms import LayerNorm
 from neurosim_mapper.readers.fields import NodeEntry
 from neurosim_mapper.readers.nir_layout import Tree
 from neurosim_mapper.recurrent import GATES, Recurrent
@@ -117,13 +119,16 @@ def _choice(entry: NodeEntry, name: str, known: tuple[str, ...] | None, default:
 
 
 def own_tree(node: Node) -> Tree:
-    """Entries of a node in our own type; `Neuron`, `BatchNorm`, `Conv`, `Pool`, `Recurrent`."""
+    """Entries of a node in our own type."""
     if isinstance(node, Neuron):
         kind = "LIAF" if node.output == "analog" else "NeurosimNeuron"
         return _typed(kind, neuron_tree(node))
     if isinstance(node, BatchNorm):
         entries: Tree = {k: getattr(node, k) for k in ("mean", "variance", "gain", "shift")}
         return _typed("BatchNorm", entries | {"eps": np.float64(node.eps)})
+    if isinstance(node, LayerNorm):
+        entries = {"gain": node.gain, "shift": node.shift, "groups": np.int64(node.groups)}
+        return _typed("LayerNorm", entries | {"eps": np.float64(node.eps)})
     if isinstance(node, Conv):
         entries = {
             "weight": node.weight,
@@ -158,10 +163,19 @@ def _read_batch_norm(entry: NodeEntry) -> Node:
     mean, variance, gain, shift = (
         entry.array(name) for name in ("mean", "variance", "gain", "shift")
     )
+    return BatchNorm(mean, variance, gain, shift, _eps(entry))
+
+
+def _eps(entry: NodeEntry) -> float:
     eps = entry.array("eps")
     if eps.size != 1:
         raise entry.fail(f"'eps' has {eps.size} entries; needed: 1.")
-    return BatchNorm(mean, variance, gain, shift, float(eps.reshape(())))
+    return float(eps.reshape(()))
+
+
+def _read_layer_norm(entry: NodeEntry) -> Node:
+    arrays = entry.array("gain"), entry.array("shift")
+    return LayerNorm(*arrays, _eps(entry), entry.integer("groups"))
 
 
 def _read_padded_convolution(entry: NodeEntry) -> Node:
@@ -210,6 +224,7 @@ _READERS: Final[dict[str, tuple[frozenset[str], Callable[[NodeEntry], Node]]]] =
     "LIAF": (_NEURON_ENTRIES, lambda entry: neuron_from(entry, analog=True)),
     "NeurosimNeuron": (_NEURON_ENTRIES, lambda entry: neuron_from(entry, analog=False)),
     "BatchNorm": (frozenset({"mean", "variance", "gain", "shift", "eps"}), _read_batch_norm),
+    "LayerNorm": (frozenset({"gain", "shift", "eps", "groups"}), _read_layer_norm),
     "PaddedConv": (
         frozenset({"weight", "bias", "stride", "padding", "dilation", "groups"}),
         _read_padded_convolution,

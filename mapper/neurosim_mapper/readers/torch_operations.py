@@ -32,6 +32,8 @@ _FUNCTIONS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "selu": ("SELU", ()),
     "sigmoid": ("Sigmoid", ()),
     "tanh": ("Tanh", ()),
+    "softmax": ("Softmax", ("dim",)),
+    "log_softmax": ("LogSoftmax", ("dim",)),
     "hardtanh": ("Hardtanh", ("min_val", "max_val")),
     "leaky_relu": ("LeakyReLU", ("negative_slope",)),
     "elu": ("ELU", ("alpha",)),

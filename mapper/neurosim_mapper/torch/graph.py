@@ -22,11 +22,13 @@ class Value:
     sources : names of the nodes, all different.
     shape : of one tick.
     readout : None while the value has a time axis; else how the host gets it from the ticks.
+    left : name of a softmax that the host applies to it; nothing may follow on the chip then.
     """
 
     sources: tuple[str, ...]
     shape: Shape
     readout: str | None = None
+    left: str | None = None
 
 
 class Builder:
@@ -43,6 +45,7 @@ class Builder:
 
     def add(self, name: str, node: Node, value: Value) -> Value:
         """Append a node behind `value`; its output."""
+        self.refuse_left(name, value)
         name = self.unique(name)
         shape = node.out_shape(value.shape)
         self.nodes[name] = node
@@ -55,8 +58,23 @@ class Builder:
             name += "_"
         return name
 
+    def left_to_host(self, name: str, value: Value) -> Value:
+        """`value` with a softmax that the host may apply: it changes no decision."""
+        self.refuse_left(name, value)
+        return replace(value, left=name)
+
+    def refuse_left(self, name: str, value: Value) -> None:
+        """UnsupportedError if there is a softmax in front of a node."""
+        if value.left is not None:
+            raise UnsupportedError(
+                f"{name!r} follows the softmax {value.left!r}, which no chip computes; a softmax "
+                "can only be the end of a model."
+            )
+
     def sum(self, name: str, a: Value, b: Value) -> Value:
         """The sum of two values; several edges into a node add up."""
+        for value in (a, b):
+            self.refuse_left(name, value)
         if a.shape != b.shape or a.readout != b.readout:
             raise UnsupportedError(
                 f"{name!r} adds values of shapes {a.shape} and {b.shape}; they must agree, and "
@@ -68,6 +86,7 @@ class Builder:
 
     def reduce(self, name: str, value: Value, how: str) -> Value:
         """The ticks become one result, read by the host."""
+        self.refuse_left(name, value)
         if value.readout is not None:
             raise UnsupportedError(f"{name!r} reduces over time, but that was done before.")
         return replace(value, readout=how)
@@ -97,7 +116,16 @@ class Builder:
                 f"readout is {readout!r}, but the model itself reads {value.readout!r}."
             )
         self.add_output(value)
-        return Network(self.nodes, tuple(self.edges), readout or value.readout or "sum")
+        notes = (
+            f"The softmax {value.left!r} is left to the host: the network puts out what it sees, "
+            "and ticks are added up or averaged in front of it.",
+        )
+        return Network(
+            self.nodes,
+            tuple(self.edges),
+            readout or value.readout or "sum",
+            notes if value.left is not None else (),
+        )
 
     def add_output(self, value: Value) -> None:
         """The output node."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 from torch import nn
 
 from neurosim.errors import UnsupportedError
@@ -23,6 +22,7 @@ from neurosim_mapper.nodes import (
     Shape,
     spread,
 )
+from neurosim_mapper.norms import LayerNorm
 from neurosim_mapper.torch.graph import Builder, Value
 from neurosim_mapper.torch.neurons import Neurons
 from neurosim_mapper.torch.norms import FrozenNorm
@@ -198,12 +198,44 @@ def _frozen_norm(builder: Builder, name: str, module: FrozenNorm, value: Value) 
     return builder.add(name, BatchNorm(mean, variance, gain, shift, module.eps), value)
 
 
-def _layer_norm(builder: Builder, name: str, module: nn.Module, value: Value) -> Value:
-    raise UnsupportedError(
-        f"Layer {name!r}: a {type(module).__name__} needs mean and variance of the current tick, "
-        "which no chip computes. Freeze its statistics with freeze_norms(model, inputs), or "
-        "train with BatchNorm."
-    )
+def _layer_norm(builder: Builder, name: str, module: nn.LayerNorm, value: Value) -> Value:
+    value = builder.settled(name, value)
+    if tuple(module.normalized_shape) != value.shape:
+        raise UnsupportedError(
+            f"Layer {name!r} normalises over {tuple(module.normalized_shape)} of a tick of shape "
+            f"{value.shape}; only a LayerNorm over a whole tick can be frozen."
+        )
+    affine = []
+    for what, given, plain in (("gain", module.weight, 1.0), ("shift", module.bias, 0.0)):
+        grid = np.full(value.shape, plain) if given is None else numbers(given)
+        grid = grid.reshape(value.shape[0], -1)
+        if (grid != grid[:, :1]).any():
+            raise UnsupportedError(
+                f"Layer {name!r} has a {what} that differs inside a channel. Use GroupNorm(1, "
+                "channels), which has one per channel."
+            )
+        affine.append(grid[:, 0])
+    return builder.add(name, LayerNorm(affine[0], affine[1], float(module.eps)), value)
+
+
+def _group_norm(
+    builder: Builder, name: str, module: nn.GroupNorm | nn.InstanceNorm2d, value: Value
+) -> Value:
+    value = builder.settled(name, value)
+    if getattr(module, "track_running_stats", False):
+        raise UnsupportedError(f"Layer {name!r}: running statistics of an InstanceNorm.")
+    channels = value.shape[0]
+    gain = np.ones(channels) if module.weight is None else numbers(module.weight)
+    shift = np.zeros(channels) if module.bias is None else numbers(module.bias)
+    groups = module.num_groups if isinstance(module, nn.GroupNorm) else channels
+    return builder.add(name, LayerNorm(gain, shift, float(module.eps), groups), value)
+
+
+def _softmax(builder: Builder, name: str, module: nn.Module, value: Value) -> Value:
+    """Left to the host, at the end of a network; it does not change which output is largest."""
+    if module.dim not in (-1, 1, 2) or len(value.shape) != 1:
+        raise UnsupportedError(f"Layer {name!r} is a softmax over something else than classes.")
+    return builder.left_to_host(name, value)
 
 
 def _flatten(builder: Builder, name: str, module: nn.Flatten, value: Value) -> Value:
@@ -278,8 +310,11 @@ HANDLERS: Final[dict[type[nn.Module], Handler]] = {
     nn.AdaptiveMaxPool2d: _adaptive_pool,
     nn.modules.batchnorm._BatchNorm: _batch_norm,
     nn.LayerNorm: _layer_norm,
-    nn.GroupNorm: _layer_norm,
-    nn.InstanceNorm2d: _layer_norm,
+    nn.GroupNorm: _group_norm,
+    nn.InstanceNorm1d: _group_norm,
+    nn.InstanceNorm2d: _group_norm,
+    nn.Softmax: _softmax,
+    nn.LogSoftmax: _softmax,
     nn.RNNBase: cells,
     ConvRecurrent: convolutional_cells,
     nn.Flatten: _flatten,
@@ -293,23 +328,3 @@ HANDLERS: Final[dict[type[nn.Module], Handler]] = {
     nn.Tanh: _activation("tanh"),
     nn.Hardtanh: _hard_tanh,
 }
-
-
-def selection(shape: Shape, start: int, stop: int) -> Linear | Conv:
-    """The node that keeps features (or channels) `start` to `stop`."""
-    return _matrix(shape, np.eye(shape[0])[start:stop])
-
-
-def embedding(shape: Shape, total: int, start: int) -> Linear | Conv:
-    """The node that places features (or channels) at `start` among `total`."""
-    matrix = np.zeros((total, shape[0]))
-    matrix[start : start + shape[0]] = np.eye(shape[0])
-    return _matrix(shape, matrix)
-
-
-def _matrix(shape: Shape, matrix: npt.NDArray[np.float64]) -> Linear | Conv:
-    if len(shape) == 1:
-        return Linear(matrix)
-    ones = (1,) * (len(shape) - 1)
-    none = ((0, 0),) * (len(shape) - 1)
-    return Conv(matrix.reshape(*matrix.shape, *ones), None, ones, none, ones)

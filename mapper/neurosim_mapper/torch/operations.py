@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from neurosim.errors import UnsupportedError
+from neurosim_mapper.joining import placement, selection
 from neurosim_mapper.nodes import Activation
 from neurosim_mapper.torch.graph import Builder, Value
-from neurosim_mapper.torch.modules import embedding, flatten, memoryless, selection
+from neurosim_mapper.torch.modules import flatten, memoryless
 
 
 def _add(builder: Builder, name: str, a: Any, b: Any) -> Value:
@@ -45,7 +46,7 @@ def _cat(builder: Builder, name: str, tensors: Sequence[Value], dim: int = 0) ->
     total, start = sum(p.shape[0] for p in parts), 0
     placed = []
     for i, part in enumerate(parts):
-        placed.append(builder.add(f"{name}.{i}", embedding(part.shape, total, start), part))
+        placed.append(builder.add(f"{name}.{i}", placement(part.shape, total, start), part))
         start += part.shape[0]
     return replace(placed[0], sources=tuple(p.sources[0] for p in placed))
 
@@ -109,6 +110,10 @@ def _dropout(builder: Builder, name: str, value: Value, *_: Any, **__: Any) -> V
     return value
 
 
+def _softmax(builder: Builder, name: str, value: Value, *_: Any, **__: Any) -> Value:
+    return builder.left_to_host(name, value)
+
+
 FUNCTIONS: Final[dict[Any, Callable[..., Any]]] = {
     operator.add: _add,
     operator.iadd: _add,
@@ -122,6 +127,10 @@ FUNCTIONS: Final[dict[Any, Callable[..., Any]]] = {
     torch.selu: _activation("selu"),
     torch.sigmoid: _activation("sigmoid"),
     torch.tanh: _activation("tanh"),
+    torch.softmax: _softmax,
+    torch.log_softmax: _softmax,
+    nn.functional.softmax: _softmax,
+    nn.functional.log_softmax: _softmax,
     nn.functional.relu: _activation("relu"),
     nn.functional.selu: _activation("selu"),
     nn.functional.dropout: _dropout,
@@ -134,4 +143,6 @@ METHODS: Final[dict[str, Callable[..., Any]]] = {
     "relu": _activation("relu"),
     "sigmoid": _activation("sigmoid"),
     "tanh": _activation("tanh"),
+    "softmax": _softmax,
+    "log_softmax": _softmax,
 }
