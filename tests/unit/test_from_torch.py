@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurosim.errors import UnsupportedError, UsageError
+from neurosim.errors import InputFileError, UnsupportedError, UsageError
 from neurosim_mapper import from_torch
 from neurosim_mapper.float_executor import run_float
 
@@ -188,6 +188,7 @@ def doubles(module: Any) -> Any:
     [
         Leaky,
         lambda: Leaky(1),
+        lambda: Leaky(1, threshold=torch.tensor(-0.125)),
         lambda: Leaky(0, reset_delay=False),
         lambda: Leaky(1, reset_delay=False),
         LIFNode,
@@ -226,6 +227,9 @@ def test_what_cannot_be_expressed_is_named() -> None:
     lost = nn.Sequential(nn.Linear(3, 4), Leaky(0, inhibition=True))
     with pytest.raises(UnsupportedError, match=r"Layer '1': Leaky with inhibition or state_quant"):
         from_torch(lost, torch.rand(1, 3))
+    early = nn.Sequential(nn.Linear(3, 4), Leaky(0, threshold=torch.tensor(-0.25)))
+    with pytest.raises(InputFileError, match=r"a threshold of -0\.25, below the start value 0"):
+        from_torch(early, torch.rand(1, 3))
     with pytest.raises(UnsupportedError, match=r"Layer '1': a PixelShuffle has no form"):
         from_torch(nn.Sequential(nn.Conv2d(1, 4, 3), nn.PixelShuffle(2)), torch.rand(1, 1, 5, 5))
     with pytest.raises(UsageError, match="cannot be run with a sample of shape"):

@@ -338,6 +338,7 @@ class _Builder:
             decay = np.clip(decay, *base.decay_clamp)
             syn_decay = None if syn_decay is None else np.clip(syn_decay, *base.decay_clamp)
         membrane = section.text("output", ("spikes", "membrane"), "spikes") == "membrane"
+        threshold = None if membrane else section.number("threshold", dt)
         constant, reset_value = get("constant", 0.0), get("reset_value", base.reset_value or 0.0)
         activation = None
         if section.has("activation"):
@@ -349,7 +350,7 @@ class _Builder:
             decay=decay,
             gain=_gain(section, decay, base, membrane),
             constant=constant,
-            threshold=None if membrane else section.number("threshold", dt),
+            threshold=threshold,
             compare=word("compare"),
             reset=cast(Any, word("reset")),
             reset_timing=settled_timing(
@@ -357,6 +358,7 @@ class _Builder:
                 word("reset"),
                 syn_decay is not None,
                 section.has("recurrent") or self.feedback is not None,
+                0.0 if threshold is None else threshold,
             ),
             reset_value=reset_value,
             subtract=get("subtract", base.subtract),

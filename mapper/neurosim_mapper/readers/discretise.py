@@ -159,7 +159,9 @@ def _firing(
 ) -> dict[str, Any]:
     """Threshold and reset of a neuron that fires."""
     threshold = values["v_threshold"]
-    timing = settled_timing(reading.reset_timing, reading.reset, current_based, recurrent)
+    timing = settled_timing(
+        reading.reset_timing, reading.reset, current_based, recurrent, threshold
+    )
     value, amount = reading.reset_value, reading.subtract
     return {
         "threshold": threshold,

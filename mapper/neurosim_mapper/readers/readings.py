@@ -17,7 +17,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from neurosim.errors import UsageError
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.errors import InputFileError, UsageError
 from neurosim.files.strict_yaml import resolve
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
@@ -70,19 +73,30 @@ _BY_KIND: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 }
 
 
-def settled_timing(timing: str, reset: str, current_based: bool, recurrent: bool) -> str:
+def settled_timing(
+    timing: str, reset: str, current_based: bool, recurrent: bool, threshold: npt.ArrayLike = 0.0
+) -> str:
     """One of `TIMINGS` for a neuron; ``snntorch`` and ``snntorch_no_delay`` go by its class.
 
     Leaky is neither current-based nor recurrent to itself, Synaptic, RLeaky and RSynaptic are one
     or both. ``snntorch_no_delay`` is ``reset_delay=False``, which does nothing in RSynaptic (where
     it does not fail).
+
+    Raises InputFileError for a threshold below 0: there these neurons count a spike before the
+    first tick.
     """
     if timing not in _BY_KIND:
         return timing
     delayed = timing == "snntorch" or (current_based and recurrent)
+    late = delayed and (reset == "soft" or current_based or recurrent)
+    if reset != "none" and (late or not delayed) and np.min(threshold) < 0:
+        raise InputFileError(
+            f"a threshold of {np.min(threshold):g}, below the start value 0, makes snnTorch reset "
+            "before the first tick; that cannot be expressed. Use thresholds of at least 0."
+        )
     if reset == "soft":
         return "next_step_after_leak" if delayed else "same_step_raised"
-    return "next_step_drop_input" if delayed and (current_based or recurrent) else "same_step"
+    return "next_step_drop_input" if late else "same_step"
 
 
 def _is_number(value: Any) -> bool:

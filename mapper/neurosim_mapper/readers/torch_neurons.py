@@ -77,7 +77,13 @@ def _snntorch(module: Any, kind: str) -> Found:
         compare=">",
         reset=reset,  # type: ignore[arg-type]
         # A Lapicque neuron, too, loses the input of the tick after a reset to zero.
-        reset_timing=settled_timing(timing, reset, current_based or kind == "Lapicque", recurrent),
+        reset_timing=settled_timing(
+            timing,
+            reset,
+            current_based or kind == "Lapicque",
+            recurrent,
+            _numbers(module.threshold),
+        ),
         output_factor=float(_numbers(module.graded_spikes_factor)),
         syn_decay=np.clip(_numbers(module.alpha), 0, 1) if current_based else None,
     )
