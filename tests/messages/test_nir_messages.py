@@ -133,8 +133,9 @@ CASES: dict[str, tuple[Edit, str]] = {
     "unknown type": (
         put(f"{LINEAR}/type", "Transformer"),
         "node 'linear2' (Transformer): this node type is not known; known: Affine, AvgPool2d, "
-        "BatchNorm, Conv1d, Conv2d, CubaLI, CubaLIF, Delay, Flatten, I, IF, LI, LIAF, LIF, Linear, "
-        "NeurosimNeuron, PaddedConv, PaddedPool2d, Scale, SumPool2d, Threshold.",
+        "BatchNorm, Conv1d, Conv2d, CubaLI, CubaLIF, Delay, Flatten, I, IF, LI, LIAF, LIF, "
+        "LayerNorm, Linear, NeurosimNeuron, PaddedConv, PaddedPool2d, Recurrent, Scale, SumPool2d, "
+        "Threshold.",
     ),
     "missing parameter": (drop(f"{LIF}/tau"), "node 'neuron3' (LIF): 'tau' is missing."),
     "text for numbers": (
