@@ -12,9 +12,16 @@ from typing import Any
 
 
 class NeurosimError(Exception):
-    """Base class of everything that neurosim raises on purpose."""
+    """Base class of everything that neurosim raises on purpose.
+
+    `report` holds what the mapper had found out by then: plain data, for mapping_report.json.
+    """
 
     exit_code = 1
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.report: dict[str, Any] = {}
 
 
 class UsageError(NeurosimError, ValueError):
@@ -34,16 +41,9 @@ class UnsupportedError(InputFileError):
 
 
 class DoesNotFitError(NeurosimError, ValueError):
-    """A network that breaks a limit of the chip (exit code 4).
-
-    `report` holds what the mapper had found out by then: plain data, for mapping_report.json.
-    """
+    """A network that breaks a limit of the chip (exit code 4)."""
 
     exit_code = 4
-
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)
-        self.report: dict[str, Any] = {}
 
 
 class SimulationFaultError(NeurosimError, RuntimeError):

@@ -37,7 +37,8 @@ Examples:
     "--report",
     "report_path",
     type=FILE,
-    help="JSON file for what the mapper found, written also if the network does not fit.",
+    help="JSON file for what the mapper found; if the network does not fit it is written anyway, "
+    "as mapping_report.json beside the program.",
 )
 @click.option(
     "--placement-out",
@@ -57,11 +58,12 @@ def map_command(
     """Map the trained network CHECKPOINT onto a chip and write the program.
 
     Weights become integers, layers are cut into cores, cores are placed and joined by routes. A
-    network that does not fit ends with exit code 4 and the limit that it breaks; no program is
-    written then. The same call gives the same file, byte by byte.
+    network that does not fit ends with exit code 4 and the limit that it breaks; what was found by
+    then is in mapping_report.json, and no program is written. The same call gives the same file,
+    byte by byte.
     """
     from neurosim.chip.files import load_chip
-    from neurosim.errors import DoesNotFitError
+    from neurosim.errors import DoesNotFitError, UnsupportedError
     from neurosim_cli.options import map_checkpoint, read_checkpoint
     from neurosim_cli.output import progress
 
@@ -74,8 +76,8 @@ def map_command(
             network = verified(network, options["against"])
         try:
             program = map_checkpoint(network, chip, options)
-        except DoesNotFitError as error:
-            _write_report(report_path, error.report)
+        except (DoesNotFitError, UnsupportedError) as error:
+            _write_failure(report_path, output, error.report)
             raise
         program.save(output)
         if placement_out is not None:
@@ -84,6 +86,19 @@ def map_command(
             write_placement_file(program, placement_out)
     _write_report(report_path, program.mapping)
     _show(program, output, as_json)
+
+
+def _write_failure(path: Path | None, output: Path, report: Mapping[str, Any]) -> None:
+    """The report of a mapping that failed; a place of our own choice may refuse it."""
+    import contextlib
+
+    from neurosim.errors import NeurosimError
+    from neurosim_cli.output import remark
+
+    where = path or output.with_name("mapping_report.json")
+    with contextlib.suppress(*(() if path else (NeurosimError, OSError))):
+        _write_report(where, report)
+        remark(f"written: {where}")
 
 
 def _write_report(path: Path | None, data: Mapping[str, Any]) -> None:

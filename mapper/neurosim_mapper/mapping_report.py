@@ -30,12 +30,14 @@ from neurosim_mapper.quantized import QuantizedNetwork
 MAPPING_REPORT_SCHEMA: Final = "neurosim-mapping-report/1"
 
 
-def start_report(network: QuantizedNetwork, chip: Chip, seed: int) -> dict[str, Any]:
+def start_report(chip: Chip, seed: int) -> dict[str, Any]:
     """What is known before the first step."""
+    return {"schema": MAPPING_REPORT_SCHEMA, "chip": chip.name, "seed": seed}
+
+
+def network_rows(network: QuantizedNetwork) -> dict[str, Any]:
+    """Sizes of the network in integers."""
     return {
-        "schema": MAPPING_REPORT_SCHEMA,
-        "chip": chip.name,
-        "seed": seed,
         "layers_in_network": len(network.layers),
         "neurons": sum(layer.n_neurons for layer in network.layers),
     }

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from neurosim.chip.files import load_chip
 from neurosim.chip.model import Chip
-from neurosim.errors import DoesNotFitError, UsageError
+from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
 from neurosim.program.check import check_program
 from neurosim.program.columns import Program
 from neurosim_mapper.assemble import assemble
@@ -23,6 +23,7 @@ from neurosim_mapper.legalize import legalize
 from neurosim_mapper.mapping_report import (
     broken_rule,
     check_core_count,
+    network_rows,
     partition_rows,
     start_report,
 )
@@ -31,7 +32,7 @@ from neurosim_mapper.partition import PARTITIONERS, Partitioner
 from neurosim_mapper.phases import Fold, assign_phases, check_fold
 from neurosim_mapper.place import Pins, Placer, Placing, calibrated_rates, place, placement_problem
 from neurosim_mapper.quantized import QuantizedNetwork
-from neurosim_mapper.route import route_packets
+from neurosim_mapper.route import route_notes, route_packets
 from neurosim_mapper.schedule import schedule_layers
 from neurosim_mapper.wiring import wire
 
@@ -72,18 +73,18 @@ def map_network(
     ------
     DoesNotFitError : a limit of the chip is broken; the message names it, and its `report` holds
         what had been found out by then.
-    UnsupportedError : the network needs something that is not offered.
+    UnsupportedError : the network needs something that is not offered; it has a `report` as well.
     """
     target = load_chip(chip)
     if calibration is None and isinstance(network, Network):
         calibration = network.calibration
-    quantized = _quantized(network, target, calibration, quantizer_options)
-    report = start_report(quantized, target, seed)
+    report = start_report(target, seed)
     placing = Placing(placer, effort, placement, pins)
     phases = check_fold(fold)
     try:
+        quantized = _quantized(network, target, calibration, quantizer_options)
         return _map(quantized, target, seed, calibration, partitioner, placing, phases, report)
-    except DoesNotFitError as error:
+    except (DoesNotFitError, UnsupportedError) as error:
         error.report = {**report, "fits": False, "reason": str(error), **error.report}
         raise
 
@@ -99,8 +100,9 @@ def _map(
     report: dict[str, Any],
 ) -> Program:
     """The steps in order; every one adds to the report what it found."""
+    report |= network_rows(network)
     legal, changes = legalize(network, chip)
-    report["changes"] = list(changes)
+    report["changes"] = [*changes, *route_notes(chip)]
     schedule = schedule_layers(legal, chip)
     report["pipeline_ticks"] = schedule.depth_ticks
     partition = _named(PARTITIONERS, partitioner, "partitioner")(legal, chip, schedule)

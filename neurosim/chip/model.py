@@ -220,7 +220,8 @@ class NocSection(_Section):
     routing: Literal["xy", "yx"]
     """Which way a packet goes first."""
     multicast: Literal["none", "tree", "relay"] = "none"
-    """One packet per destination; copies made by routers on an XY tree; or core hands to core."""
+    """One packet per destination; copies made by routers on an XY tree; or core hands to core (as
+    traffic of the network model; the mapper sends one packet per destination)."""
     link_bits_per_cycle: Bits
     """Bits that a link carries per cycle and direction: the size of a flit."""
     router_cycles: Cycles

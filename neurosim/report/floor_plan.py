@@ -14,7 +14,7 @@ _WIDTH: Final = 76
 
 
 def floor_plan(program: Program) -> str:
-    """Rows of the chip, north at the top; one character per core, and a legend.
+    """Rows of the chip, north at the top; one character per core, a legend, and the phases if any.
 
     A chip wider than the terminal is cut to the part that is used, and scaled down if that is
     too wide still (then a character stands for a square of cores).
@@ -39,7 +39,8 @@ def floor_plan(program: Program) -> str:
     where = "" if (left, top) == (0, 0) else f"; the corner shown is core ({left}, {top})"
     scale = "" if step == 1 else f"; one character for {step} x {step} cores"
     head = f"{chip.name}, {chip.wide} x {chip.high} cores{where}{scale}"
-    return "\n".join([head, *(gap.join(row) for row in rows), "", *_legend(program)])
+    drawn = [head, *(gap.join(row) for row in rows), "", *_legend(program)]
+    return "\n".join([*drawn, *_phases(program)])
 
 
 def _core_letters(program: Program) -> list[str]:
@@ -66,3 +67,17 @@ def _one(square: np.ndarray[tuple[int, ...], np.dtype[np.str_]]) -> str:
 def _legend(program: Program) -> list[str]:
     lines = [f"{_letter(i)}  {name}" for i, name in enumerate(program.layer_names)]
     return [*lines, f"{_SHARED}  several layers   {_FREE}  free   {_DEAD}  dead"]
+
+
+def _phases(program: Program) -> list[str]:
+    """For each phase of a folded program its cores and layers."""
+    if program.n_phases == 1:
+        return []
+    phase_of_group = program.cores.phase[program.groups.core]
+    lines = [""]
+    for phase in range(program.n_phases):
+        count = int((program.cores.phase == phase).sum())
+        layers = np.unique(program.groups.layer[phase_of_group == phase]).tolist()
+        names = ", ".join(f"{_letter(i)} {program.layer_names[i]}" for i in layers)
+        lines.append(f"phase {phase}: {count} {'core' if count == 1 else 'cores'}: {names}")
+    return lines

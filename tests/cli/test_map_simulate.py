@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -45,6 +46,21 @@ def test_map_writes_what_it_found(neurosim_command, files, tmp_path):
     said = json.loads((tmp_path / "mapping_report.json").read_text())
     assert said["fits"] is True
     assert said["cores_used"] == load_program(tmp_path / "a.nsp").n_cores
+
+
+@pytest.mark.parametrize(("words", "name"), [([], "mapping_report.json"), (["--report", "r"], "r")])
+def test_a_mapping_that_fails_writes_what_it_found(neurosim_command, files, tmp_path, words, name):
+    """Twenty neurons and four outputs on one core of eight neurons."""
+    chip = (Path(__file__).parents[2] / "chip_configs" / "tiny_2x2.yaml").read_text()
+    chip = chip.replace("grid: {wide: 2, high: 2}", "grid: {wide: 1, high: 1}")
+    (tmp_path / "one.yaml").write_text(chip.replace("neurons: 16", "neurons: 8"))
+    found = neurosim_command("map", files / "lif.nir", "--chip", "one.yaml", "-o", "a.nsp", *words)
+    assert found.code == 4
+    said = json.loads((tmp_path / name).read_text())
+    assert said["fits"] is False
+    assert said["reason"] in found.err
+    assert f"written: {name}" in found.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["one.yaml", name])
 
 
 def test_the_same_call_gives_the_same_bytes(neurosim_command, files, tmp_path):

@@ -34,7 +34,13 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
     "weight bits": (
         lambda: quantize(network(Linear(WEIGHT), lif(1.0, 0.5)), make_chip(), weight_bits=9),
         UsageError,
-        "weight_bits is 9; test holds weights of 2 to 8 bits.",
+        "weight_bits is 9; test holds weights of 2 to 8 bits. Choose one of these, or leave it to "
+        "the chip.",
+    ),
+    "one bit": (
+        lambda: quantize(network(Linear(WEIGHT), lif(1.0, 0.5)), make_chip(core__weight_bits=1)),
+        DoesNotFitError,
+        "test has core.weight_bits = 1; a signed weight needs 2. Choose another chip.",
     ),
     "range method": (
         lambda: quantize(network(lif(1.0, 0.5)), make_chip(), activation_range="max"),  # type: ignore[arg-type]

@@ -121,7 +121,7 @@ def test_files(program, tmp_path):
 
 
 def test_what_a_folded_program_is_not_played_as(program):
-    with pytest.raises(UsageError, match="played a sample at a time"):
+    with pytest.raises(UsageError, match="phases per tick, which are timed from the packets"):
         neurosim.simulate_chunks(program, [np.ones((2, 1))], 2)
     with pytest.raises(UnsupportedError, match="loads its cores in 3 phases"):
         simulate_recoded(program, np.ones((1, 2, 1)), "rate:8")

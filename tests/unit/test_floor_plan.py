@@ -49,3 +49,12 @@ def test_a_wide_network_is_scaled_down():
     assert len(row) == 67
     assert (row[0], row[33], row[66]) == ("A", "B", "C")
     assert set(row) == {"A", "B", "C", "."}
+
+
+def test_the_phases_of_a_folded_program():
+    program = chain_program()
+    folded = replace(program, cores=program.cores._replace(phase=np.array([0, 1, 1], np.int32)))
+    assert floor_plan(folded).endswith(
+        "\n\nphase 0: 1 core: A relay0\nphase 1: 2 cores: B relay1, C relay2"
+    )
+    assert "phase" not in floor_plan(program)

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from support.chips import make_chip, random_chip
 from support.networks import random_input, random_network
 
+import neurosim
+from neurosim.cost.counters import link_packets, totals
 from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
 from neurosim_mapper import pipeline
 from neurosim_mapper.place import calibrated_rates, placement_sentence
@@ -87,6 +89,44 @@ def test_rates_weigh_the_traffic():
         values = trace.values[layer.name]
         sent = values if layer.modes.output == "spike" else values != 0
         np.testing.assert_allclose(rates[layer.name], sent.mean(axis=(0, 1)))
+
+
+@pytest.mark.parametrize("multicast", ["none", "tree", "relay"])
+def test_the_cost_is_what_the_simulator_counts(multicast, monkeypatch):
+    """With the rates of a run: its hops, chip crossings and packets on the busiest link.
+
+    On a chip with relays too: the mapper sends one packet per destination there.
+    """
+    rng = np.random.default_rng(11)
+    chip = make_chip(
+        grid={"wide": 3, "high": 4}, array={"wide": 2, "high": 1}, noc__multicast=multicast,
+        core__neurons=8, core__axons=256,
+    )  # fmt: skip
+    network = random_network(rng, chip)
+    x = random_input(rng, network, 3, 5)
+    trace = trace_reference(network, x)
+    values = {"input": trace.input_values, **trace.values}
+    sent = {
+        name: (v if network.output_kind(name) == "spike" else v != 0).sum(axis=(0, 1))
+        for name, v in values.items()
+    }
+    problem_of = pipeline.placement_problem
+    monkeypatch.setattr(
+        pipeline,
+        "placement_problem",
+        lambda legal, partition, wiring, chip, _, phase: problem_of(
+            legal, partition, wiring, chip, sent, phase
+        ),
+    )
+    program = pipeline.map_network(network, chip, placer="random", seed=2)
+    assert program.n_cores > 2
+    assert program.mapping["fan_in_fragments"] == 0  # their rate is one per tick, not per run
+    counters = neurosim.simulate(program, x, threads=1).counters
+    counted, said = totals(program, counters), program.mapping["placement"]
+    assert said["hops"] == counted["hops_x"] + counted["hops_y"] > 0
+    assert said["crossings"] == counted["crossings"]
+    assert said["busiest_link"] == link_packets(program, counters).sum(axis=0).max()
+    assert said["objective"] == ("tree links" if multicast == "tree" else "hops")
 
 
 def test_too_long_for_the_slow_executor():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neurosim.chip.model import Chip
-from neurosim.errors import UsageError
+from neurosim.errors import DoesNotFitError, UsageError
 
 RangeMethod = Literal["minmax", "percentile", "mse"]
 InputKind = Literal["auto", "spike", "analog"]
@@ -32,10 +32,15 @@ class QuantizeOptions:
 
 def check_options(options: QuantizeOptions, chip: Chip) -> None:
     """Raise UsageError for a choice that makes no sense on this chip."""
+    if chip.core.weight_bits < 2:
+        raise DoesNotFitError(
+            f"{chip.name} has core.weight_bits = {chip.core.weight_bits}; a signed weight needs 2. "
+            "Choose another chip."
+        )
     if not 2 <= options.weight_bits <= chip.core.weight_bits:
         raise UsageError(
             f"weight_bits is {options.weight_bits}; {chip.name} holds weights of 2 to "
-            f"{chip.core.weight_bits} bits."
+            f"{chip.core.weight_bits} bits. Choose one of these, or leave it to the chip."
         )
     if options.activation_range not in ("minmax", "percentile", "mse"):
         raise UsageError(

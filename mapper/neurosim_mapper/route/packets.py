@@ -1,7 +1,8 @@
 """Packets and flows: which packets each source sends, and the links that they cross.
 
 Without multicast a source sends one packet per listening axon. With ``multicast: tree`` it sends
-one packet that branches to every listening core. The output layer also sends to the host.
+one packet that branches to every listening core. Chains of relays (``multicast: relay``) are not
+mapped: such a chip gets one packet per listening axon. The output layer also sends to the host.
 """
 
 from __future__ import annotations
@@ -68,6 +69,16 @@ def route_packets(
         _packet_table(inner, n_neurons, flow_of[0]),
         _packet_table(outer, network.n_inputs, flow_of[1]),
         psum_flow,
+    )
+
+
+def route_notes(chip: Chip) -> tuple[str, ...]:
+    """What a user should know about the packets on this chip."""
+    if chip.noc_section.multicast != "relay":
+        return ()
+    return (
+        "noc.multicast is 'relay': chains from core to core are not mapped, every listening core "
+        "is sent a packet of its own.",
     )
 
 
