@@ -31,7 +31,10 @@ Examples:
 @mapping_options
 @click.option("--ticks", type=int, help="Ticks of static calibration samples.")
 @click.option(
-    "--against", type=FILE, help="Recording that the network must give; see neurosim check."
+    "--against",
+    type=FILE,
+    help="Recording that the network must give; see neurosim check. Its inputs set the ranges "
+    "where nothing else does.",
 )
 @click.option(
     "--report",

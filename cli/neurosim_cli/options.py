@@ -162,8 +162,9 @@ def calibration_data(
 ) -> tuple[npt.NDArray[Any] | None, str]:
     """Typical inputs, which set the ranges of values, and whose they are.
 
-    ``--calibration``, else the checkpoint's own, else the first of the command's samples; None if
-    there is nothing of all that. Labels are never used.
+    ``--calibration``, else the checkpoint's own, else the first of the recording ``--against``,
+    else the first of the command's samples; None if there is nothing of all that. Labels are never
+    used.
     """
     if options["calibration"] is not None:
         from neurosim.run.inputs import read_inputs
@@ -172,6 +173,11 @@ def calibration_data(
         return read_inputs(path, network.input_shape, ticks=ticks).x, "calibration data"
     if network.calibration is not None:
         return network.calibration, "the checkpoint's own inputs"
+    if options.get("against") is not None:
+        from neurosim.run.inputs import read_inputs
+
+        recorded = read_inputs(options["against"], network.input_shape)
+        return recorded.first(_CALIBRATION_SAMPLES).x, "the recorded inputs"
     if options.get("input_path") is not None:
         samples = read_samples(options, network.input_shape).first(_CALIBRATION_SAMPLES)
         return samples.x, f"the first {len(samples.x)} inputs"

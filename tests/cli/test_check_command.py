@@ -96,6 +96,19 @@ def test_map_against_refuses_and_remembers(tmp_path: Path) -> None:
     assert any(said.startswith("Verified: all 2880") for said in load_program(output).assumptions)
 
 
+def test_the_inputs_of_the_recording_set_the_ranges(tmp_path: Path) -> None:
+    """Grey levels, not spikes; without them the input would be taken as spikes."""
+    from neurosim.program.columns import load_program
+
+    name = FOLDER / "snntorch" / "dense_subtract"
+    output = tmp_path / "net.nsp"
+    words = ["map", f"{name}.nir", "--chip", "loihi", "-o", str(output), "--placer", "row-major"]
+    words += ["--reading", "snntorch", "--against", f"{name}.npz"]
+    assert run(words) == 0
+    code = load_program(output).input_code
+    assert (code.kind, code.unit) == ("analog", 1 / 16)  # the grey levels of these inputs
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
