@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip.model import PACKET_KINDS
+from neurosim.distinct import distinct_rows
 from neurosim.links.flow_links import (
     implied_flows,
     implied_runs,
@@ -192,11 +193,11 @@ def _distinct(parts: list[_Owners]) -> tuple[_Sets, list[I32]]:
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
         matrix = flow[starts[rows][:, None] + np.arange(size)]
-        unique, inverse = np.unique(matrix, axis=0, return_inverse=True)
-        found[rows] = n + inverse.reshape(-1)
-        n += len(unique)
-        set_sizes.append(np.full(len(unique), size))
-        set_flows.append(unique.ravel())
+        first, number = distinct_rows(matrix.T, rows.size)
+        found[rows] = n + number
+        n += first.size
+        set_sizes.append(np.full(first.size, size))
+        set_flows.append(matrix[first].ravel())
     at = 0
     for number, part in zip(numbers, parts, strict=True):
         number[part.owner] = found[at : at + part.owner.size]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip.model import Chip
+from neurosim.distinct import distinct_rows
 from neurosim.errors import DoesNotFitError, UsageError
 from neurosim.links.detours import detour_links, needs_detours
 from neurosim.links.flow_links import way_links
@@ -383,34 +384,18 @@ def _hard_neurons(cores: list[CoreBuilder]) -> tuple[TrueNorthColumns, TrueNorth
     """Distinct parameter sets, and the set and start of every neuron; no rows without any."""
     if all(core.truenorth is None for core in cores):
         return TrueNorthColumns.empty(), TrueNorthNeurons.empty()
-    rows, counts = [], []
-    for core in cores:
-        if core.truenorth is not None:
-            rows.append(_as_matrix(core.truenorth))
-            counts.append(np.full(len(rows[-1]), core.n_neurons // len(rows[-1])))
-    unique, which = np.unique(np.concatenate(rows), axis=0, return_inverse=True)
-    of_row = np.repeat(which.reshape(-1), np.concatenate(counts)).astype(np.int32)
+    hard = [(core.truenorth, core.n_neurons) for core in cores if core.truenorth is not None]
+    rows = TrueNorthColumns(*map(np.concatenate, zip(*(sets for sets, _ in hard), strict=True)))
+    flat = [column for table in rows for column in table.reshape(len(table), -1).T]
+    first, number = distinct_rows(flat, rows.leak.size)
+    counts = [np.full(sets.leak.size, n // sets.leak.size) for sets, n in hard]
+    of_row = np.repeat(number, np.concatenate(counts)).astype(np.int32)
     parameters, start, at = [], [], 0
     for core in cores:
         n = core.n_neurons
-        hard = core.truenorth is not None
-        parameters.append(of_row[at : at + n] if hard else np.zeros(n, np.int32))
+        is_hard = core.truenorth is not None
+        parameters.append(of_row[at : at + n] if is_hard else np.zeros(n, np.int32))
         start.append(np.zeros(n, np.int32) if core.v_start is None else core.v_start)
-        at += n if hard else 0
-    return _from_matrix(unique), TrueNorthNeurons(
-        _joined(parameters, np.int32), _joined(start, np.int32)
-    )
-
-
-def _as_matrix(columns: TrueNorthColumns) -> Index:
-    return np.column_stack([np.asarray(c, np.int64).reshape(len(c), -1) for c in columns])
-
-
-def _from_matrix(rows: Index) -> TrueNorthColumns:
-    columns, at = [], 0
-    for kind in TrueNorthColumns.empty():
-        width = kind.shape[1] if kind.ndim == 2 else 1
-        part = rows[:, at : at + width].astype(kind.dtype)
-        columns.append(np.ascontiguousarray(part if kind.ndim == 2 else part[:, 0]))
-        at += width
-    return TrueNorthColumns(*columns)
+        at += n if is_hard else 0
+    sets = TrueNorthColumns(*(np.ascontiguousarray(column[first]) for column in rows))
+    return sets, TrueNorthNeurons(_joined(parameters, np.int32), _joined(start, np.int32))
