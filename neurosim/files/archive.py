@@ -138,14 +138,19 @@ def _read_members(
 
 
 def _read_member(archive: zipfile.ZipFile, member: str) -> npt.NDArray[np.uint8]:
-    """All bytes of a member, written to where they stay: at the beginning of a cache line."""
+    """All bytes of a member, written to where they stay: at the beginning of a cache line.
+
+    Zeros are not written: they need no memory until somebody writes there.
+    """
     size, n_read = archive.getinfo(member).file_size, 0
-    room = np.empty(size + _LINE_BYTES, np.uint8)
+    room = np.zeros(size + _LINE_BYTES, np.uint8)
     first = -room.ctypes.data % _LINE_BYTES
     data = room[first : first + size]
     with archive.open(member) as stream:
         while block := stream.read(_BLOCK_BYTES):
-            data[n_read : n_read + len(block)] = np.frombuffer(block, np.uint8)
+            values = np.frombuffer(block, np.uint8)
+            if values.any():
+                data[n_read : n_read + len(block)] = values
             n_read += len(block)
     return data
 

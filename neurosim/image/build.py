@@ -151,7 +151,6 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
         int(program.packets.delay.max(initial=0)), int(program.input_packets.delay.max(initial=0))
     )
     dense, weight = _same_weights(program)
-    is_analog = (axons.kind == FLOW_KINDS["analog"]).astype(np.int8)
     crossbar = make_crossbar(program, axon_core, narrow=narrow)
     entries, outlets, ring = _outlets(program, axon_core, crossbar, weight)
     traffic, signatures = make_traffic(program)
@@ -159,17 +158,7 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
         mark_straight(program, outlets[0].bit, signatures.neurons, crossbar.straight)
     modes, columns, synaptic = soft_somas(program)
     return Image(
-        synapses=Synapses(
-            neuron_offset=_i64(cores.neuron_offset),
-            axon_core=axon_core,
-            axon_is_analog=is_analog,
-            axon_synapses=_i32(axons.synapses),
-            dense_row=_dense_rows(program, axon_core),
-            dense=dense,
-            row_offset=_i64(axons.row_offset),
-            target=np.ascontiguousarray(program.synapses.target),
-            weight=weight,
-        ),
+        synapses=_synapses(program, axon_core, dense, weight),
         crossbar=crossbar,
         groups=_groups(program, signatures.psums),
         modes=modes,
@@ -179,7 +168,11 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
         truenorth=_contiguous(program.truenorth),
         truenorth_neurons=TrueNorthNeurons(*(_i32(c) for c in program.truenorth_neurons)),
         entries=entries,
-        rings=RingAxons(_i32(ring), _i32(axons.first_tick[ring]), is_analog[ring]),
+        rings=RingAxons(
+            _i32(ring),
+            _i32(axons.first_tick[ring]),
+            (axons.kind[ring] == FLOW_KINDS["analog"]).astype(np.int8),
+        ),
         neuron_outlet=outlets[0]._replace(signature=signatures.neurons),
         input_outlet=outlets[1]._replace(signature=signatures.inputs),
         traffic=traffic,
@@ -200,6 +193,27 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
 def _contiguous(columns: TrueNorthColumns) -> TrueNorthColumns:
     parts: Any = (np.ascontiguousarray(column) for column in columns)
     return TrueNorthColumns(*parts)
+
+
+def _synapses(
+    program: Program, axon_core: I32, dense: npt.NDArray[Any], weight: npt.NDArray[Any]
+) -> Synapses:
+    """Axons and their rows; no axons where every core has a crossbar."""
+    axons = program.axons
+    soft = slice(None)
+    if (program.cores.synapse_format == SYNAPSE_FORMATS["crossbar"]).all():
+        soft = slice(0)
+    return Synapses(
+        neuron_offset=_i64(program.cores.neuron_offset),
+        axon_core=axon_core[soft],
+        axon_is_analog=(axons.kind[soft] == FLOW_KINDS["analog"]).astype(np.int8),
+        axon_synapses=_i32(axons.synapses[soft]),
+        dense_row=_dense_rows(program, axon_core[soft]),
+        dense=dense,
+        row_offset=_i64(axons.row_offset[soft]),
+        target=np.ascontiguousarray(program.synapses.target),
+        weight=weight,
+    )
 
 
 def _groups(program: Program, psum_signature: I32) -> Groups:
@@ -420,11 +434,9 @@ def _operation_times(chip: Chip) -> I64:
 
 
 def _dense_rows(program: Program, axon_core: I32) -> I64:
-    """Of every axon; no rows where no core has a block."""
+    """Of every axon."""
     cores = program.cores
-    if (cores.synapse_format == SYNAPSE_FORMATS["crossbar"]).all():
-        return np.empty(0, np.int64)
-    local = np.arange(program.n_axons) - cores.axon_offset[axon_core]
+    local = np.arange(axon_core.size) - cores.axon_offset[axon_core]
     width = np.diff(cores.neuron_offset)[axon_core]
     dense = cores.synapse_format[axon_core] == SYNAPSE_FORMATS["dense"]
     return _i64(np.where(dense, cores.dense_offset[axon_core] + local * width, -1))

@@ -190,21 +190,52 @@ class _Pools:
         self.soma_row = np.zeros((n_cores, 5), np.int64)
         self.keep = np.zeros((n_cores, 2), np.int16)
         self.narrow_row, self.n_narrow = np.full(n_cores, -1, np.int64), 0
-        self.biggest = np.zeros(n_cores, np.int32)
+        self.biggest, self.size = np.zeros(n_cores, np.int32), np.zeros(n_cores, np.int32)
+        self.start_limits = np.zeros((n_cores, 2), np.int32)
+        self.twins: dict[tuple[int, int, int], int] = {}
         self.soma, self.drawn, self.random = (np.zeros(n_cores, np.uint8) for _ in range(3))
 
     def add(self, program: Program, core: int) -> None:
-        """Rows of one core."""
-        cores, sets = program.cores, program.truenorth
+        """Rows of one core; those of an earlier core if all neurons of both are the same."""
+        cores = program.cores
         types = program.axons.type[cores.axon_offset[core] : cores.axon_offset[core + 1]]
         self.type_row[core] = self.types.add(types)
         neurons = slice(cores.neuron_offset[core], cores.neuron_offset[core + 1])
         which = program.truenorth_neurons.parameters[neurons]
-        size = which.size
-        if (which == which[0]).all():
-            which = which[:1]
-        chosen: Any = (column[which] for column in sets)
-        own = TrueNorthColumns(*chosen)
+        start = program.truenorth_neurons.v_start[neurons]
+        low, high = int(start.min(initial=0)), int(start.max(initial=0))
+        is_uniform = bool((which == which[0]).all())
+        kind = (int(self.type_row[core]), int(which[0]), which.size)
+        if is_uniform and kind in self.twins and self._copy(core, self.twins[kind], low, high):
+            return
+        chosen: Any = (c[which[:1] if is_uniform else which] for c in program.truenorth)
+        self._fill(core, TrueNorthColumns(*chosen), types, which.size, low, high)
+        if is_uniform:
+            self.twins[kind] = core
+        self._place_potentials(core, which.size)
+
+    def _copy(self, core: int, twin: int, low: int, high: int) -> bool:
+        """Take the rows of `twin`, unless the potentials start where its proof does not hold."""
+        least, most = self.start_limits[twin]
+        if self.soma[twin] == NARROW and (low < least or high > most):
+            return False
+        for column in (self.weight_row, self.soma_row, self.keep, self.biggest, self.soma):
+            column[core] = column[twin]
+        self.drawn[core], self.random[core] = self.drawn[twin], self.random[twin]
+        self.start_limits[core] = least, most
+        self._place_potentials(core, int(self.size[twin]))
+        return True
+
+    def _place_potentials(self, core: int, size: int) -> None:
+        self.size[core] = size
+        if self.soma[core] == NARROW:
+            self.narrow_row[core] = self.n_narrow
+            self.n_narrow += 64 * -(-size // 64)
+
+    def _fill(
+        self, core: int, own: TrueNorthColumns, types: U8, size: int, low: int, high: int
+    ) -> None:
+        """Rows of parameters `own`, one for all neurons or one each."""
         self.weight_row[core] = [self._padded(own.weight[:, k], size) for k in range(N_TYPES)]
         self.biggest[core] = np.abs(own.weight).max(initial=0)
         self.drawn[core] = own.synapse_stochastic.any()
@@ -213,13 +244,11 @@ class _Pools:
         if self.random[core] or own.leak_reversal.any():
             self.soma[core] = EACH
             return
-        start = program.truenorth_neurons.v_start[neurons]
-        rows = _narrow_rows(own, types, start, self.limits) if self.narrow else None
-        if rows is not None:
+        rows = _narrow_rows(own, types, self.limits) if self.narrow else None
+        if rows is not None and rows.start[0] <= low and high <= rows.start[1]:
             self.soma[core], self.keep[core] = NARROW, rows.keep
+            self.start_limits[core] = rows.start
             self.soma_row[core] = [self._padded(c, size, rest) for c, rest in rows.columns]
-            self.narrow_row[core] = self.n_narrow
-            self.n_narrow += 64 * -(-size // 64)
             return
         self.soma[core] = MIXED
         numbers = (own.threshold, own.negative_threshold, own.reset_value)
@@ -240,13 +269,12 @@ class _Pools:
 class _NarrowRows(NamedTuple):
     """Parameters of a narrow core as `kernels.vectors.step_word` takes them."""
 
+    start: tuple[int, int]  # where potentials may begin
     keep: tuple[int, int]
     columns: tuple[tuple[npt.NDArray[Any], int], ...]  # with what stands behind the last neuron
 
 
-def _narrow_rows(
-    own: TrueNorthColumns, types: U8, start: I32, limits: tuple[int, int]
-) -> _NarrowRows | None:
+def _narrow_rows(own: TrueNorthColumns, types: U8, limits: tuple[int, int]) -> _NarrowRows | None:
     """Parameters of a core that needs 16 bits only; None if that cannot be shown.
 
     Let ``up`` (``down``) be what all axons and the leak can add (take away) in one tick. Then a
@@ -265,11 +293,11 @@ def _narrow_rows(
     back = own.reset_value.astype(np.int64) if mode == 0 else np.zeros_like(high)
     if mode == 1 and ((up > high).any() or (not stay and (down > -low).any())):
         return None
-    top = max(int(start.max(initial=0)), int(np.abs(back).max()), int(high.max()))
-    bottom = max(int(-start.min(initial=0)), int(np.abs(back).max()), int(-low.min()))
-    most, least = min(limits[1], _MOST), max(limits[0], -_MOST)
-    if top + int(up.max()) > most or -bottom - int(down.max()) < least:
+    farthest = int(np.abs(back).max())
+    most = min(limits[1], _MOST) - int(up.max())
+    least = max(limits[0], -_MOST) + int(down.max())
+    if max(int(high.max()), farthest) > most or min(int(low.min()), -farthest) < least:
         return None
     fall = low if stay else (-back if mode == 0 else np.zeros_like(low))
     columns = ((leak, 0), (high, _MOST), (low, -_MOST), (back, 0), (fall, 0))
-    return _NarrowRows((-mode, 0 if stay else -mode), columns)
+    return _NarrowRows((least, most), (-mode, 0 if stay else -mode), columns)

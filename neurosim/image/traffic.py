@@ -193,11 +193,11 @@ def _distinct(parts: list[_Owners]) -> tuple[_Sets, list[I32]]:
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
         matrix = flow[starts[rows][:, None] + np.arange(size)]
-        first, number = distinct_rows(matrix.T, rows.size)
-        found[rows] = n + number
-        n += first.size
-        set_sizes.append(np.full(first.size, size))
-        set_flows.append(matrix[first].ravel())
+        heads, member = distinct_rows(matrix.T, rows.size)
+        found[rows] = n + member
+        n += heads.size
+        set_sizes.append(np.full(heads.size, size))
+        set_flows.append(matrix[heads].ravel())
     at = 0
     for number, part in zip(numbers, parts, strict=True):
         number[part.owner] = found[at : at + part.owner.size]

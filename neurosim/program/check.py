@@ -16,12 +16,17 @@ import numpy.typing as npt
 from neurosim.fixed_point import signed_limits
 from neurosim.links.flow_links import implied_flows
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, Program
-from neurosim.program.input_bounds import crossbar_block, input_bounds
+from neurosim.program.input_bounds import crossbar_words, input_bounds
 from neurosim.program.mode_check import check_modes
 from neurosim.program.place_check import check_phases, check_places, phase_columns
 from neurosim.program.violation import Violation as Violation
 from neurosim.soma.liaf import OUTPUT_CODES
 from neurosim.soma.truenorth import N_TYPES
+
+_ONES: Final = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(
+    axis=1, dtype=np.uint8
+)
+"""Set bits of every byte."""
 
 
 def check_program(program: Program) -> list[Violation]:
@@ -127,12 +132,14 @@ def _crossbar_words(program: Program) -> npt.NDArray[np.int64]:
 
 
 def _counts_agree(program: Program, crossbar: npt.NDArray[np.bool_]) -> bool:
-    """Whether `axons.synapses` of crossbar cores are the bits of their rows."""
-    cores = program.cores
+    """Whether `axons.synapses` of crossbar cores are the bits of their rows, none behind them."""
+    cores, n_neurons = program.cores, np.diff(program.cores.neuron_offset)
     for core in np.flatnonzero(crossbar):
         a0, a1 = cores.axon_offset[core : core + 2]
-        block = crossbar_block(program, int(core))
-        if (block.sum(axis=1) != program.axons.synapses[a0:a1]).any():
+        words, n = crossbar_words(program, int(core)), int(n_neurons[core])
+        beyond = words[:, -1:] >> np.uint64(n % 64) if n % 64 else words[:0]
+        found = _ONES[np.ascontiguousarray(words).view(np.uint8)].sum(axis=1, dtype=np.int64)
+        if beyond.any() or (found != program.axons.synapses[a0:a1]).any():
             return False
     return True
 
@@ -290,6 +297,8 @@ def _limited(rule: str, values: npt.NDArray[Any], limit: int) -> Iterator[Violat
 
 def _sums(program: Program) -> Iterator[Violation]:
     """Sums of one core fit the accumulator; an owner may add one bit per doubling of fragments."""
+    if not program.synapses.dense.size and not program.synapses.target.size:
+        return
     low, high = input_bounds(program)
     bits = program.chip.core.accumulator_bits
     least, most = signed_limits(bits)

@@ -17,7 +17,10 @@ from neurosim.soma.liaf import OUTPUT_CODES
 
 
 def input_bounds(program: Program) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Per neuron, the smallest and largest sum that its own axons can bring in one tick."""
+    """Per neuron, the smallest and largest sum that its own axons can bring in one tick.
+
+    Those of crossbar cores, which no accumulator has to hold, stay 0.
+    """
     low = np.zeros(program.n_neurons, dtype=np.int64)
     high = np.zeros(program.n_neurons, dtype=np.int64)
     value_low, value_high = _axon_value_bounds(program)
@@ -77,15 +80,12 @@ def core_synapses(
     )
 
 
-def crossbar_block(program: Program, core: int) -> npt.NDArray[np.bool_]:
-    """(axons, neurons) connections of a crossbar core."""
-    a0, a1 = (int(a) for a in program.cores.axon_offset[core : core + 2])
-    n = int(np.diff(program.cores.neuron_offset[core : core + 2])[0])
-    words, start = -(-n // 64), int(program.cores.dense_offset[core])
-    block = program.synapses.crossbar[start : start + (a1 - a0) * words].astype("<u8")
-    bits = np.unpackbits(block.view(np.uint8), bitorder="little").reshape(a1 - a0, 64 * words)
-    result: npt.NDArray[np.bool_] = bits[:, :n].astype(bool)
-    return result
+def crossbar_words(program: Program, core: int) -> npt.NDArray[np.uint64]:
+    """(axons, words) connections of a crossbar core, a view: bit j of word k is neuron 64 k + j."""
+    n_axons = int(np.diff(program.cores.axon_offset[core : core + 2])[0])
+    words = -(-int(np.diff(program.cores.neuron_offset[core : core + 2])[0]) // 64)
+    start = int(program.cores.dense_offset[core])
+    return program.synapses.crossbar[start : start + n_axons * words].reshape(n_axons, words)
 
 
 def _axon_value_bounds(program: Program) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -397,5 +397,7 @@ def _hard_neurons(cores: list[CoreBuilder]) -> tuple[TrueNorthColumns, TrueNorth
         parameters.append(of_row[at : at + n] if is_hard else np.zeros(n, np.int32))
         start.append(np.zeros(n, np.int32) if core.v_start is None else core.v_start)
         at += n if is_hard else 0
-    sets = TrueNorthColumns(*(np.ascontiguousarray(column[first]) for column in rows))
-    return sets, TrueNorthNeurons(_joined(parameters, np.int32), _joined(start, np.int32))
+    kinds: Any = (np.ascontiguousarray(column[first]) for column in rows)
+    return TrueNorthColumns(*kinds), TrueNorthNeurons(
+        _joined(parameters, np.int32), _joined(start, np.int32)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from neurosim.run.state import Tally, TickCosts
 from neurosim.run.windows import binding_numbers, plan_windows
 
 I64 = npt.NDArray[np.int64]
+
+_BLOCK: Final = 1 << 16  # senders whose packets are counted at a time
 
 
 def gathered_counters(
@@ -35,7 +38,9 @@ def gathered_counters(
     carried : (n_passes,) samples of each pass, if they are interleaved.
     """
     field_of = {name: costs[:, i] for i, name in enumerate(TickCosts._fields)}
-    tally = Tally(*(np.sum(columns, axis=0) for columns in zip(*tallies, strict=True)))
+    tally = tallies[0]
+    if len(tallies) > 1:
+        tally = Tally(*(np.sum(columns, axis=0) for columns in zip(*tallies, strict=True)))
     return Counters(
         core=np.ascontiguousarray(tally.core.T),
         flow_packets=_flow_packets(program, tally),
@@ -77,7 +82,10 @@ def _flow_packets(program: Program, tally: Tally) -> I64:
         (program.packets, tally.sent),
         (program.input_packets, tally.sent_inputs),
     ):
-        np.add.at(result, table.flow, np.repeat(sent, np.diff(table.owner_offset)))
+        for first in range(0, sent.size, _BLOCK):
+            block = sent[first : first + _BLOCK]
+            offset = table.owner_offset[first : first + block.size + 1]
+            np.add.at(result, table.flow[offset[0] : offset[-1]], np.repeat(block, np.diff(offset)))
     fragments = np.flatnonzero(program.groups.psum_target >= 0)
     np.add.at(result, program.groups.psum_flow[fragments], tally.sent_psums[fragments])
     return result

@@ -6,6 +6,8 @@ integers. The draws of the model are written out again here, from their descript
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -322,3 +324,15 @@ def test_what_might_not_fit_keeps_its_width(values):
     given_values = {"threshold": 1000, "negative_threshold": 1000, "reset_mode": 0, "saturate": 1}
     program, *_ = driven_core({"leak": 0}, 10, **given_values | values)
     assert program.image.crossbar.narrow_row[0] == -1
+
+
+@pytest.mark.parametrize("row", [0, N_AXONS - 1])
+def test_crossbar_bits_are_those_that_were_counted(row):
+    """A bit more, also one behind the last neuron, is no longer what `axons.synapses` says."""
+    program, *_ = random_chip_net(5, n_ticks=1)
+    assert not program.violations
+    for bit in (N_NEURONS - 1, N_NEURONS):
+        crossbar = program.synapses.crossbar.copy()
+        crossbar[row] ^= np.uint64(1 << bit)
+        other = replace(program, synapses=program.synapses._replace(crossbar=crossbar))
+        assert "axons.synapses" in str(other.violations[0])

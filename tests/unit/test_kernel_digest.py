@@ -56,6 +56,10 @@ def twice(x):
 
 print(twice(21))
 """
+_LOADED = """
+import sys
+print("numba.np.linalg" in sys.modules)
+"""
 
 
 def _run(script: Path, cache: Path) -> str:
@@ -75,3 +79,10 @@ def test_a_damaged_entry_is_compiled_again(tmp_path: Path, suffix: str) -> None:
         file.write_bytes(file.read_bytes()[:40])
     assert _run(script, cache) == "42\n"
     assert all(len(file.read_bytes()) > 40 for file in cache.rglob(f"*{suffix}"))
+
+
+def test_stored_code_loads_without_what_only_compiling_needs(tmp_path: Path) -> None:
+    script, cache = tmp_path / "twice.py", tmp_path / "cache"
+    script.write_text(_TWICE + _LOADED)
+    assert _run(script, cache) == "42\nTrue\n"
+    assert _run(script, cache) == "42\nFalse\n"
