@@ -92,3 +92,23 @@ def test_a_description_is_not_replaced_unasked(tmp_path: Path) -> None:
     assert "is there already" in str(describe(*words).exception)
     assert output.read_text() == "mine"
     assert describe(*words, "--force").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("snntorch/conv_groups", "conv2d neuron conv2d neuron flatten linear neuron"),
+        ("sinabs/conv_sumpool", "conv2d neuron ? conv2d neuron flatten linear neuron"),
+        ("rockpool/lif_constant", "linear neuron linear neuron"),
+    ],
+)
+def test_layers_without_tensors_are_guessed(name: str, kinds: str, tmp_path: Path) -> None:
+    """Neurons with nothing but state; a flatten where a linear layer follows a convolution."""
+    output = tmp_path / "net.yaml"
+    assert describe(str(FOLDER / f"{name}.pt"), "-o", str(output)).exit_code == 0
+    found = [
+        line.split(":")[1].strip(" '")
+        for line in output.read_text().splitlines()
+        if "kind:" in line
+    ]
+    assert " ".join(found) == kinds

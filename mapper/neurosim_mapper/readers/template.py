@@ -25,11 +25,17 @@ _SINABS: Final = frozenset({"spike_threshold", "tau_mem", "alpha_mem", "min_v_me
 _ROCKPOOL: Final = frozenset({"tau_mem", "tau_syn", "threshold", "alpha", "beta"})
 
 
+_WITH_TENSORS: Final = ("snntorch", "sinabs", "rockpool")  # in every neuron
+_NEURON_STATES: Final = frozenset({"vmem", "isyn", "v_mem", "i_syn"})
+
+
 def groups_of(state: StateDict) -> dict[str, dict[str, tuple[int, ...]]]:
     """Shapes of the tensors of each layer, by the last part of their names; no stale state."""
     found: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, values in state.tensors.items():
         layer, _, last = name.rpartition(".")
+        if state.is_state(name) and last in _NEURON_STATES:
+            found.setdefault(layer, {})  # a neuron whose parameters are constants
         for nested in (".recurrent", ".rec_connect", ".rc"):
             if layer.endswith(nested):
                 layer, last = layer.removesuffix(nested), f"{nested[1:]}.{last}"
@@ -89,10 +95,16 @@ def template(state: StateDict, checkpoint: str) -> str:
     previous: int | None = None
     for name, shapes in groups_of(state).items():
         number = int(name) if name.isdigit() else None
+        found = _layer(name, shapes, framework)
         if number is not None and previous is not None:
-            layers += _missing(range(previous + 1, number), framework)
+            gap = _missing(range(previous + 1, number), framework)
+            if len(gap) == 1 and gap[0]["kind"] == BLANK and _flattens(layers, found):
+                gap[0]["kind"] = "flatten"
+            layers += gap
         previous = number
-        layers += _layer(name, shapes, framework)
+        if _flattens(layers, found):
+            layers.append({"kind": "flatten"})
+        layers += found
         if framework == "snntorch" and "reset_mechanism_val" in shapes:
             layers[-1] |= _snntorch_reset(name, state)
     gated = any(layer["kind"] in GATES for layer in layers)  # such networks end in a linear layer
@@ -115,9 +127,17 @@ def _text(checkpoint: str, reading: str, shape: Any, layers: list[Layer]) -> str
     )
 
 
+def _flattens(before: list[Layer], found: list[Layer]) -> bool:
+    """Whether a linear layer follows a convolution, with no unknown layer between them."""
+    kinds = [layer["kind"] for layer in before]
+    while kinds and kinds[-1] in ("neuron", "batch_norm"):
+        kinds.pop()
+    return found[0]["kind"] == "linear" and bool(kinds) and kinds[-1] in ("conv1d", "conv2d")
+
+
 def _missing(numbers: range, framework: str | None) -> list[Layer]:
     """Layers without tensors between two that have some: a neuron, or the user knows."""
-    if len(numbers) == 1:
+    if len(numbers) == 1 and framework not in _WITH_TENSORS:
         return [_neuron(str(numbers[0]), {}, framework)]
     return [{"name": str(n), "kind": BLANK} for n in numbers]
 
