@@ -19,12 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from neurosim.files.folders import check_replaceable, folder_aside
+from neurosim.files.folders import check_replaceable, folder_aside, write_files
 from neurosim.program.columns import Program
 from neurosim.provenance import program_digest, versions
 from neurosim.report.report import report_json
 from neurosim.report.total import StreamTotal
-from neurosim.results import write_run_folder
+from neurosim.results import run_files
 from neurosim.run.recording import Recording
 from neurosim.run.stream import simulate_stream
 
@@ -88,7 +88,6 @@ def write_stream_folder(
     check_stream_folder(path)
     total, rows = StreamTotal(program), list[dict[str, Any]]()
     with folder_aside(Path(path)) as aside:
-        (aside / PIECES).mkdir()
         pieces = recording.pieces(piece_ticks)
         for run in simulate_stream(
             program, pieces, recording.ticks, threads=threads, progress=progress
@@ -103,9 +102,8 @@ def write_stream_folder(
                 }
             )
             total.add(run)
-            write_run_folder(run, aside / name, command=command, inputs=inputs)
+            write_files(aside / name, run_files(run, command=command, inputs=inputs))
         report = total.report()
-        (aside / REPORT).write_text(report_json(report), encoding="utf-8")
         manifest = {
             "schema": STREAM_SCHEMA,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -116,5 +114,6 @@ def write_stream_folder(
             "ticks": recording.ticks,
             "pieces": rows,
         }
-        (aside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(manifest, indent=1) + "\n"
+        write_files(aside, {REPORT: report_json(report).encode(), MANIFEST: text.encode()})
     return report

@@ -61,8 +61,18 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     Raises UsageError if it cannot be written; then the old folder is as it was.
     """
     with folder_aside(path) as aside:
-        for name, content in files.items():
-            _write(aside / name, content)
+        write_files(aside, files)
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write `files` (relative name to content) into a folder of `folder_aside`, to the disk."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 @contextmanager
@@ -85,14 +95,6 @@ def folder_aside(path: Path) -> Iterator[Path]:
         raise UsageError(f"{path}: cannot be written ({error.strerror}).") from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _put_in_place(aside: Path, path: Path) -> None:

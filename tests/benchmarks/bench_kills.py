@@ -1,4 +1,4 @@
-"""200 kills of map, simulate, compare and sweep at random moments: old result or new one."""
+"""250 kills of map, simulate, compare, stream and sweep, at any moment: old result or new one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in (".", "mapper", "cli", "tests")]
 
-KILLS_EACH = 50
+KILLS_EACH = int(sys.argv[1]) if len(sys.argv) > 1 else 50
 
 
 def main() -> None:

@@ -74,6 +74,13 @@ def _read_inputs(path: Path) -> None:
     read_inputs(path, (64,))
 
 
+def _read_stream(path: Path) -> None:
+    from neurosim.run.recording import open_recording
+
+    for _ in open_recording(path, (8,)).pieces(7):
+        pass
+
+
 def _read_program(path: Path) -> None:
     from neurosim.program.columns import load_program
 
@@ -147,6 +154,14 @@ def _recordings(folder: Path) -> dict[str, bytes]:
     x = rng.integers(0, 2, size=(2, 4, 3))
     np.savez(folder / "r.npz", x=x, spikes=rng.integers(0, 2, size=(2, 4, 2)))
     return {"r.npz": (folder / "r.npz").read_bytes()}
+
+
+def _streams(folder: Path) -> dict[str, bytes]:
+    x = np.random.default_rng(0).integers(0, 2, size=(30, 8)).astype(np.uint8)
+    np.save(folder / "a.npy", x)
+    np.savez(folder / "b.npz", x=x)
+    np.savez_compressed(folder / "c.npz", x=x[None], y=np.zeros(3))
+    return {name: (folder / name).read_bytes() for name in ("a.npy", "b.npz", "c.npz")}
 
 
 def _state_arrays(folder: Path) -> dict[str, bytes]:
@@ -245,6 +260,7 @@ TARGETS: dict[str, Target] = {
     "nir": Target(_read_nir, _shipped("*.nir", FOLDER)),
     "demo-nir": Target(_read_network, _shipped("*.nir", DEMO)),
     "inputs": Target(_read_inputs, _shipped("digits_*.npz", DEMO)),
+    "stream": Target(_read_stream, _streams),
     "npz": Target(_read_state_dict, _state_arrays),
     "safetensors": Target(_read_state_dict, _shipped("*.safetensors", FOLDER)),
     "pt": Target(_read_state_dict, _shipped("*.pt", FOLDER)),

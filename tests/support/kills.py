@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import random
 import shutil
@@ -19,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from neurosim.program.columns import load_program
 from neurosim.provenance import program_digest
@@ -45,6 +48,12 @@ def _read_runs(folder: Path) -> Any:
     return runs, (folder / "comparison.json").read_bytes()
 
 
+def _read_stream(folder: Path) -> Any:
+    said = json.loads((folder / "stream.json").read_bytes())["pieces"]
+    pieces = [dict(load_run_folder(folder / piece["folder"]).manifest["files"]) for piece in said]
+    return pieces, json.loads((folder / "report.json").read_bytes())
+
+
 MAP = ["map", "net.nir", "--chip", "tianjic", "--placer", "row-major"]
 VICTIMS = {
     "map": Victim(
@@ -64,6 +73,12 @@ VICTIMS = {
         ["compare", "net.nsp", "--input", "x.npz", "--samples", "2", "-o", "cmp"],
         ["compare", "net.nsp", "net.nsp", "--input", "x.npz", "-o", "cmp"],
         _read_runs,
+    ),
+    "stream": Victim(
+        "hour",
+        ["stream", "net.nsp", "--input", "x.npy", "--piece", "6", "-o", "hour"],
+        ["stream", "net.nsp", "--input", "x.npy", "--piece", "4", "-o", "hour"],
+        _read_stream,
     ),
     "sweep": Victim(
         "out",
@@ -101,6 +116,7 @@ def prepare(folder: Path) -> None:
 
     write_study(folder, grid={"weight_bits": [4]}).rename(folder / "before.yaml")
     write_study(folder)
+    np.save(folder / "x.npy", np.load(folder / "x.npz")["x"].reshape(-1, 8))
     with (
         contextlib.chdir(folder),
         contextlib.redirect_stdout(io.StringIO()),

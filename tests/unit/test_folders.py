@@ -38,10 +38,10 @@ def test_an_old_folder_is_replaced_as_a_whole(tmp_path, monkeypatch, exchange):
 def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path, monkeypatch):
     write_folder(tmp_path / "run", {"mark": b"1"})
 
-    def full(path, data):
+    def full(folder, files):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folders, "_write", full)
+    monkeypatch.setattr(folders, "write_files", full)
     with pytest.raises(UsageError, match="cannot be written"):
         write_folder(tmp_path / "run", {"mark": b"2"})
     assert content(tmp_path / "run") == {"mark": b"1"}
