@@ -20,10 +20,11 @@ _HOME = {
     "trace_truenorth": "neurosim_mapper.reference_truenorth",
     "quantize": "neurosim_mapper.quantizer",
     "map_network": "neurosim_mapper.pipeline",
+    "Recurrent": "neurosim_mapper.recurrent",
 }
 _NODES = (
     "Input", "Output", "Linear", "Conv", "Pool", "Flatten", "Scale", "BatchNorm", "Delay",
-    "Neuron", "lif", "liaf",
+    "Product", "Neuron", "lif", "liaf",
 )  # fmt: skip
 _HOME |= dict.fromkeys(_NODES, "neurosim_mapper.nodes")
 

@@ -162,6 +162,19 @@ def test_integers_stay_close_to_float():
         assert 10 * np.log10(np.square(expected).sum() / np.square(noise).sum()) > 30
 
 
+def test_inputs_are_sent_in_fine_steps():
+    """-3..3 in 127 steps each way: 42 steps of 1/42 make one; spikes 0, 1 in 255 of 1/255."""
+    x = samples()
+    quantized = quantize(network("gru"), CHIP, x)
+    assert quantized.input_code.unit == 1 / 42
+    assert any("steps of 0.0238" in note for note in quantized.assumptions)
+    spikes = quantize(network("gru"), CHIP, (x > 0).astype(float)).input_code
+    assert (spikes.kind, spikes.unit) == ("analog", 1 / 255)
+    assert quantize(network("gru"), CHIP, x > 0, input_kind="spike").input_code.kind == "spike"
+    with pytest.raises(UnsupportedError, match=r"'recurrent1.r' sends analog packets; truenorth"):
+        quantize(network("gru"), load_chip("truenorth"), x > 0)
+
+
 def test_neurons_of_the_expansion_can_be_watched():
     trace = trace_float(network("lstm"), samples(2))
     assert {"recurrent1", "recurrent1.c", "recurrent1.i"} <= set(trace.Y)

@@ -31,6 +31,7 @@ def choose_input_code(
     """
     x = None if calibration is None else np.asarray(calibration)
     if kind == "auto":
+        fine = fine and "analog" in chip.core.input_kinds
         kind = "analog" if fine else _fitting_kind(folded, chip, x)
     if kind not in chip.core.input_kinds:
         remedy = (
@@ -50,7 +51,11 @@ def choose_input_code(
             f"Input: assumed to be integers from 0 to {high}; calibration data would show."
         ]
     code = _measured_code(x, chip.packet.analog_payload_bits)
-    return _finer(code, x) if fine else code, []
+    if not fine:
+        return code, []
+    finer = _finer(code, x)
+    note = f"Input: sent as values in steps of {finer.unit:.3g}, because layers add it to values."
+    return finer, [note]
 
 
 def _if(condition: bool, text: str) -> list[str]:
