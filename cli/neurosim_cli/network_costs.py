@@ -27,6 +27,7 @@ def network_costs(checkpoint: Path, chip: str, options: dict[str, Any]) -> dict[
     from neurosim_cli.output import progress
     from neurosim_mapper.gated_costs import with_gated_layers
     from neurosim_mapper.layer_costs import layer_costs
+    from neurosim_mapper.norms import freeze_layer_norms
     from neurosim_mapper.quantizer import quantize
 
     network = read_checkpoint(checkpoint, options["reading"])
@@ -38,6 +39,8 @@ def network_costs(checkpoint: Path, chip: str, options: dict[str, Any]) -> dict[
     if ticks is None:
         raise UsageError(f"{checkpoint}: how many ticks? Give --ticks, or samples with --input.")
     with progress(f"counting the operations of {checkpoint.name}"):
+        if x is None:  # formulas need shapes only
+            network = freeze_layer_norms(network, None)
         costs = layer_costs(quantize(network, load_chip(chip), x), ticks, x)
         costs = with_gated_layers(network, costs, ticks)
     return {

@@ -343,3 +343,18 @@ def test_training_in_integers_lowers_the_loss():
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_quantisation_aware_training_freezes_layer_norms():
+    """The module starts at the frozen network: its outputs are those of the integers."""
+    torch.manual_seed(2)
+    model = nn.Sequential(
+        TimeDistributed(nn.Linear(6, 8)), TimeDistributed(nn.LayerNorm(8)), DenseLIAF(8, 3)
+    )
+    x = torch.rand(9, TICKS, 6)
+    aware = quantization_aware(model, "tianjic", x)
+    with torch.no_grad():
+        given = aware(x).numpy()
+    quantized = quantize(aware.network(), load_chip("tianjic"), x.numpy())
+    unit = quantized.by_name[quantized.output].output_unit
+    np.testing.assert_allclose(given, run_reference(quantized, x.numpy()) * unit, atol=1e-6)

@@ -24,6 +24,7 @@ from neurosim.run.encoding import encode_input
 from neurosim_mapper.fold import FoldedLayer, fold
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Neuron, Pool, Scale
+from neurosim_mapper.norms import freeze_layer_norms
 from neurosim_mapper.quantized import INPUT
 from neurosim_mapper.quantizer import quantize
 from neurosim_mapper.torch.qat_layers import QatLayer, QatProjection
@@ -58,6 +59,7 @@ class QuantizationAware(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
+        network = freeze_layer_norms(network, calibration)
         self.chip, self.readout = chip, network.readout
         self.provenance = dict(network.provenance)
         self.weight_bits = int(options.get("weight_bits") or chip.core.weight_bits)
