@@ -146,7 +146,7 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
     then change them from outside.
     """
     chip, cores, axons = program.chip, program.cores, program.axons
-    axon_core = np.repeat(np.arange(program.n_cores), np.diff(cores.axon_offset)).astype(np.int32)
+    axon_core = np.repeat(np.arange(program.n_cores, dtype=np.int32), np.diff(cores.axon_offset))
     slots = 1 + max(
         int(program.packets.delay.max(initial=0)), int(program.input_packets.delay.max(initial=0))
     )

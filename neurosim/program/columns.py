@@ -24,6 +24,7 @@ import numpy.typing as npt
 from neurosim.chip.model import Chip
 from neurosim.errors import InputFileError
 from neurosim.files.archive import read_archive, write_archive
+from neurosim.files.freed import give_back_freed
 from neurosim.run.encoding import InputCode
 from neurosim.soma.cuba import CubaColumns
 from neurosim.soma.liaf import LiafColumns, LiafModes
@@ -226,7 +227,9 @@ class Program:
         """What the simulator's kernels read, made once."""
         from neurosim.image.build import make_image
 
-        return make_image(self)
+        image = make_image(self)
+        give_back_freed()
+        return image
 
     @cached_property
     def open_image(self) -> Image:
