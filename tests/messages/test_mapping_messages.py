@@ -77,6 +77,20 @@ def test_synapse_memory():
     )
 
 
+def test_a_network_that_would_take_hours_is_refused_at_once():
+    """400 x 400 weights on cores of one weight each, partial sums included."""
+    chip = make_chip(
+        core__axons=1, core__neurons=1, core__synapses=1, core__synapse_memory_bytes=1,
+        core__fan_in_extension="psum_hw",
+    )  # fmt: skip
+    error = failure(dense_network(chip, (400, 400)), chip)
+    assert str(error) == (
+        "the network needs about 160000 cores of 'test', each with core.axons = 1, core.neurons = "
+        "1, core.synapses = 1 and core.synapse_memory_bytes = 1; up to 100000 are mapped. Larger "
+        "cores would fit."
+    )
+
+
 def test_too_many_cores_names_the_array_that_fits():
     chip = make_chip(grid={"wide": 2, "high": 2})
     error = failure(dense_network(chip, (64, 200)), chip)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError
 from neurosim_mapper.mapping import Partition, Schedule
 from neurosim_mapper.partition.candidates import Candidate, Candidates, find_candidates
-from neurosim_mapper.partition.choice import choose
+from neurosim_mapper.partition.choice import choose, packed_cores
 from neurosim_mapper.partition.clusters import better_tiles
 from neurosim_mapper.partition.geometry import Geometry, layer_geometry
 from neurosim_mapper.partition.limits import CoreLimits
@@ -16,6 +16,8 @@ from neurosim_mapper.partition.packing import as_partition, make_items, pack
 from neurosim_mapper.partition.refusals import too_large_neuron
 from neurosim_mapper.partition.tiles import Tile, cut_layer
 from neurosim_mapper.quantized import QuantizedNetwork
+
+MOST_CORES: Final = 100_000
 
 
 def partition_tiles(network: QuantizedNetwork, chip: Chip, schedule: Schedule) -> Partition:
@@ -32,6 +34,7 @@ def partition_tiles(network: QuantizedNetwork, chip: Chip, schedule: Schedule) -
     limits = CoreLimits.of(chip)
     found = search_tiles([layer_geometry(layer) for layer in network.layers], chip)
     picked = choose(found, limits)
+    _check_size(picked, limits)
     tiles: list[Tile] = []
     for layer, search, choice in zip(network.layers, found, picked, strict=True):
         boxes = cut_layer(layer, search.shape, choice.box, limits, schedule)
@@ -68,6 +71,18 @@ def search_row(search: Candidates, choice: Candidate | None) -> dict[str, Any]:
             "fragments_per_tile": choice.n_fragments,
         }
     return row
+
+
+def _check_size(picked: list[Candidate], limits: CoreLimits) -> None:
+    """Refuse, before any tile is cut, what would keep a machine busy for hours."""
+    cores = packed_cores([item for candidate in picked for item in candidate.items], limits)
+    if cores > MOST_CORES:
+        raise DoesNotFitError(
+            f"the network needs about {cores} cores of {limits.chip!r}, each with core.axons = "
+            f"{limits.axons}, core.neurons = {limits.neurons}, core.synapses = {limits.synapses} "
+            f"and core.synapse_memory_bytes = {limits.memory_bytes}; up to {MOST_CORES} are "
+            "mapped. Larger cores would fit."
+        )
 
 
 def _no_tile(geometry: Geometry, search: Candidates, limits: CoreLimits) -> DoesNotFitError:

@@ -30,6 +30,7 @@ class CoreLimits:
     memory_bytes: int
     synapse_bytes: float
     extension: str
+    typed: bool = False  # weights are those of axon types: a source has an axon for each
 
     @classmethod
     def of(cls, chip: Chip) -> CoreLimits:
@@ -43,6 +44,7 @@ class CoreLimits:
             core.synapse_memory_bytes,
             chip.synapse_bytes,
             core.fan_in_extension,
+            core.weight_scheme == "axon_types",
         )
 
     @cached_property

@@ -11,9 +11,10 @@ def too_large_neuron(
 ) -> DoesNotFitError:
     """A neuron of `layer` with `needed` axons fits no core; `tried` is a sentence or none."""
     search = f"{tried} " if tried else ""
+    counted = " (one per source and axon type)" if limits.typed else ""
     if needed > limits.axons and not limits.splits:
         return DoesNotFitError(
-            f"layer {layer!r} needs {needed} axons per neuron, a core of {limits.chip!r} "
+            f"layer {layer!r} needs {needed} axons per neuron{counted}, a core of {limits.chip!r} "
             f"has core.axons = {limits.axons} and core.fan_in_extension is "
             f"{limits.extension!r}. {search}{_smallest_extension(needed, limits)}"
         )
@@ -38,5 +39,5 @@ def _smallest_extension(needed: int, limits: CoreLimits) -> str:
     return (
         f"A chip with core.axons of {needed} would fit, or one with fan_in_extension: psum_hw "
         f"({-(-needed // limits.axons)} cores per tile){merge}; else reduce the fan-in of the "
-        "layer."
+        f"layer{', or its weight_bits' if limits.typed else ''}."
     )
