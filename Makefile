@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A fixed number of workers, so that a run on a large machine does what the run on CI did.
 WORKERS ?= 2
 
-.PHONY: demo test lint types unit exactness bench clean
+.PHONY: demo test lint types unit exactness pythons bench clean
 
 demo: $(VENV)/.package
 	$(BIN)/neurosim demo
@@ -40,9 +40,25 @@ exactness: $(VENV)/.dev
 	NUMBA_DISABLE_JIT=1 NEUROSIM_TEST_PROFILE=small $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_simulator_equals_reference.py tests/properties/test_noc_twin.py tests/properties/test_engine.py tests/reference/test_truenorth.py tests/unit/test_vectors.py
 	NUMBA_BOUNDSCHECK=1 NEUROSIM_TEST_PROFILE=small $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_simulator_equals_reference.py
 
+# The tests on every Python that is supported and installed here, each with an environment of its own;
+# PyTorch, and the tests that need it, come with `make pythons EXTRAS=dev,train`.
+PYTHONS ?= 3.11 3.12 3.13
+EXTRAS ?= dev
+
+pythons:
+	@for version in $(PYTHONS); do \
+	  if ! command -v python$$version > /dev/null; then \
+	    echo "python$$version is not on this machine; left out"; continue; \
+	  fi; \
+	  echo "== Python $$version"; \
+	  python$$version -m venv $(VENV)-$$version || exit 1; \
+	  $(VENV)-$$version/bin/python -m pip install --quiet --editable '.[$(EXTRAS)]' || exit 1; \
+	  $(VENV)-$$version/bin/python -m pytest -n $(WORKERS) --dist loadfile || exit 1; \
+	done
+
 # Ours beside a peer or the limit; for measuring, never for passing or failing.
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-3.* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -232,7 +232,9 @@ class PacketFaults:
             self._change(arrival, there, 1, found if mark.value_bits else value)
 
     def _change(self, arrival: int, axon: int, packets: int, value: int) -> None:
-        if arrival < int(self._wiring.program.axons.first_tick[axon]) + len(self._x):
+        """Whoever listens to an axon hears nothing before its first tick and after its last."""
+        first = int(self._wiring.program.axons.first_tick[axon])
+        if first <= arrival < first + len(self._x):
             change = self._changes[arrival].setdefault(axon, [0, 0])
             change[0] += packets
             change[1] += value

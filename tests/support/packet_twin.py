@@ -60,7 +60,8 @@ def play(program, layers, values, sample, hits):
                 for d in range(*table.delivery_offset[row : row + 2].tolist()):
                     axon, arrival = int(table.axon[d]), tick + int(table.delay[d])
                     axon, carried = _door(program, axon, value, found, signed)
-                    if axon is not None and arrival < program.axons.first_tick[axon] + n_ticks:
+                    first = 0 if axon is None else int(program.axons.first_tick[axon])
+                    if axon is not None and first <= arrival < first + n_ticks:
                         arrivals[arrival][axon].append(carried)
 
     for tick in range(n_ticks + program.depth_ticks):
