@@ -336,3 +336,21 @@ def test_crossbar_bits_are_those_that_were_counted(row):
         crossbar[row] ^= np.uint64(1 << bit)
         other = replace(program, synapses=program.synapses._replace(crossbar=crossbar))
         assert "axons.synapses" in str(other.violations[0])
+
+
+def test_potentials_can_be_changed_between_chunks():
+    """Whoever changes potentials finds them in 32 bits, also those that a run keeps in 16."""
+    modes = {"reset_mode": 0, "saturate": 1, "leak": 3}
+    program, *_ = driven_core(modes, 1, threshold=1000, negative_threshold=1000)
+    assert program.image.crossbar.n_narrow == 64
+    x = np.zeros((4, 16), int)
+
+    def push(state, tick):
+        if tick == 4:
+            state.soma.v[0] += 100_000  # more than 16 bits hold: it fires and is reset to 0
+
+    untouched = neurosim.simulate_chunks(program, [x, x], 8, probe=["all"])
+    pushed = neurosim.simulate_chunks(program, [x, x], 8, probe=["all"], between=push)
+    assert untouched.membrane["all"][0, :, 0].tolist() == [3, 6, 9, 12, 15, 18, 21, 24]
+    assert pushed.membrane["all"][0, :, 0].tolist() == [3, 6, 9, 12, 0, 3, 6, 9]
+    assert pushed.outputs[0, :, 0].tolist() == [0, 0, 0, 0, 1, 0, 0, 0]
