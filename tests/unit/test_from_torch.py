@@ -445,3 +445,31 @@ def test_an_embedding_is_looked_up_on_the_host() -> None:
 
     with pytest.raises(UnsupportedError, match="'embed' uses the result of 'long'"):
         from_torch(Late(), torch.rand(2, 3))
+
+
+def test_two_synapses_per_neuron_of_rockpool() -> None:
+    """I_k = beta_k (I_k + x_k) with x row-major (neurons, synapses); U = alpha V + sum of I_k."""
+    torch.manual_seed(14)
+
+    class LIFTorch(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dt, self.n_synapses, self.size_out = 1e-3, 2, 4
+            self.alpha, self.beta = torch.tensor(0.75), torch.tensor([[0.5, 0.875]])
+            self.bias, self.threshold = torch.tensor(0.0), torch.tensor(0.75)
+            self.max_spikes_per_dt, self.w_rec = torch.tensor(1.0), torch.zeros(4, 8)
+
+        def forward(self, x: Any) -> Any:
+            i, v, out = torch.zeros(4, 2).double(), torch.zeros(4).double(), []
+            for tick in x.reshape(len(x), 4, 2):
+                i = self.beta * (i + tick)
+                v = self.alpha * v + i.sum(1) + self.bias
+                out.append((v >= self.threshold).double())
+                v = v - out[-1] * self.threshold
+            return torch.stack(out)
+
+    module, x = nn.Sequential(nn.Linear(3, 8), LIFTorch()).double(), torch.randn(12, 3).double()
+    expected = module(x).detach().numpy()
+    assert 0 < expected.mean() < 1
+    given = run_float(from_torch(module, x), x.numpy()[None])[0]
+    np.testing.assert_array_equal(given, expected)

@@ -24,7 +24,6 @@ from neurosim_mapper.nodes import (
     FloatArray,
     Input,
     Linear,
-    Neuron,
     Node,
     Output,
     Scale,
@@ -32,7 +31,7 @@ from neurosim_mapper.nodes import (
 )
 from neurosim_mapper.readers.description_fields import BLANK, Section
 from neurosim_mapper.readers.description_layers import COMMON, PLAIN_KINDS, read_linear
-from neurosim_mapper.readers.equation import Equation, without_first_bias
+from neurosim_mapper.readers.equation import Equation, several_synapses, without_first_bias
 from neurosim_mapper.readers.readings import (
     CHOICES,
     KNOWN,
@@ -297,7 +296,12 @@ class _Builder:
         before, soma, after = equation.chain()
         front: list[Node] = [] if before is None else [before]
         if section.has("synapses"):
-            front, soma = _several_synapses(section, front, soma)
+            if soma.alpha_syn is None or soma.alpha_syn.ndim != 2:
+                raise section.fail("synapses", "needs syn_decay with one row per neuron.")
+            k = soma.alpha_syn.shape[1]
+            if section.integers("synapses") != (k,):
+                raise section.fail("synapses", f"differs from syn_decay, which has {k} columns.")
+            front, soma = several_synapses(before, soma)
         loop = _recurrent(section.inside("recurrent")) if section.has("recurrent") else None
         if loop is not None and section.inside("recurrent").switch("bias_from_second_tick"):
             bias = getattr(loop, "bias", None)
@@ -408,23 +412,6 @@ def _start(reading: Reading, reset_value: Any, decay: FloatArray, constant: Any)
     if reading.v_start == "v_leak":  # where the leak leads to
         return np.where(decay == 1, 0.0, np.asarray(constant) / np.where(decay == 1, 1, 1 - decay))
     return 0.0
-
-
-def _several_synapses(
-    section: Section, front: list[Node], soma: Neuron
-) -> tuple[list[Node], Neuron]:
-    """Several synaptic states per neuron: integrators of their own, then added up."""
-    if soma.alpha_syn is None or soma.alpha_syn.ndim != 2:
-        raise section.fail("synapses", "needs syn_decay with one row per neuron.")
-    alpha = soma.alpha_syn
-    n, k = alpha.shape
-    if section.integers("synapses") != (k,):
-        raise section.fail("synapses", f"differs from syn_decay, which has {k} columns.")
-    flat: list[Node] = [Scale(node.scale.reshape(-1)) for node in front if isinstance(node, Scale)]
-    state = Neuron(output="analog", reset="none", alpha=alpha.reshape(-1))
-    added = Linear(np.kron(np.eye(n), np.ones((1, k))).astype(np.float64))
-    values = {key: value for key, value in vars(soma).items() if key != "alpha_syn"}
-    return [*flat, state, added], Neuron(**values)
 
 
 def _recurrent(section: Section) -> Node:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError
-from neurosim_mapper.nodes import Activation, FloatArray, Neuron, Scale
+from neurosim_mapper.nodes import Activation, FloatArray, Linear, Neuron, Node, Scale
 from neurosim_mapper.readers.discretise import UNLIMITED_SPIKES, reset_settings
 from neurosim_mapper.readers.fields import without_leading_ones
 from neurosim_mapper.readers.readings import TIMINGS
@@ -133,6 +133,20 @@ class Equation:
 
 def _array(value: npt.ArrayLike) -> FloatArray:
     return without_leading_ones(np.asarray(value, dtype=np.float64))
+
+
+def several_synapses(before: Scale | None, soma: Neuron) -> tuple[list[Node], Neuron]:
+    """Several synaptic states per neuron: integrators of their own, then added up.
+
+    `soma` has a decay (neurons, synapses) for them; the input has an element for each, row-major.
+    """
+    alpha = soma.alpha_syn
+    assert alpha is not None
+    n, k = alpha.shape
+    front: list[Node] = [] if before is None else [Scale(before.scale.reshape(-1))]
+    state = Neuron(output="analog", reset="none", alpha=alpha.reshape(-1))
+    added = Linear(np.kron(np.eye(n), np.ones((1, k))).astype(np.float64))
+    return [*front, state, added], replace(soma, alpha_syn=None)
 
 
 def without_first_bias(before: Scale | None, soma: Neuron, bias: FloatArray) -> Neuron:

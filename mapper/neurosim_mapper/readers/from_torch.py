@@ -20,7 +20,7 @@ from neurosim.errors import NeurosimError, UnsupportedError, UsageError
 from neurosim_mapper.joining import placement
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Flatten, Linear, Neuron, Node, Pool, Scale, Shape
-from neurosim_mapper.readers.equation import without_first_bias
+from neurosim_mapper.readers.equation import several_synapses, without_first_bias
 from neurosim_mapper.readers.torch_neurons import equation_of, framework_of
 from neurosim_mapper.readers.torch_operations import DIFFERENCES, factor_of, layer_of
 from neurosim_mapper.readers.torch_tables import Tables
@@ -263,9 +263,12 @@ class _Watcher:
         bias = getattr(own_back, "bias", None)
         if bias is not None and framework_of(module) == "sinabs":
             soma = without_first_bias(before, soma, bias)
-        if before is not None:
-            value = self.builder.add(f"{name}.gain", before, value)
-            first = value.sources[0]
+        front: list[Node] = [] if before is None else [before]
+        if soma.alpha_syn is not None and soma.alpha_syn.ndim == 2 and len(value.shape) == 1:
+            front, soma = several_synapses(before, soma)
+        for node in front:
+            value = self.builder.add(f"{name}.gain", node, value)
+            first = first or value.sources[0]
         if hasattr(module, "act") and soma.output == "analog":
             soma = self.tables.settle(name, self.builder.unique(name), soma, module.act)
         value = self.builder.add(name, soma, value)

@@ -256,10 +256,12 @@ def _rockpool(module: Any, kind: str) -> Found:
     }
     if kind == "LIFNeuronTorch":
         return Equation(np.exp(-float(module.dt) / _numbers(module.tau_mem)), **settings), None
-    if module.n_synapses != 1:
-        raise _refuse(module, f"{module.n_synapses} synapses per neuron")
     beta = _numbers(module.beta)
-    settings |= {"syn_decay": beta.reshape(-1) if beta.ndim else beta}
+    if module.n_synapses == 1:
+        settings["syn_decay"] = beta.reshape(-1) if beta.ndim else beta
+    else:  # one column each
+        shape = (int(module.size_out), int(module.n_synapses))
+        settings["syn_decay"] = np.broadcast_to(beta, shape)
     back = _numbers(module.w_rec)
     equation = Equation(_numbers(module.alpha), syn_update="add_then_decay", **settings)
     return equation, Linear(back.T) if back.any() else None
