@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    _Number = click.ParamType[int]
+else:  # an older click has no type parameter
+    _Number = click.ParamType
 
-class Size(click.ParamType[int]):
+
+class Size(_Number):
     """Bytes: a number, or one with MB or GB behind it."""
 
     name = "size"
