@@ -55,6 +55,7 @@ def _run_folder(path: Path, as_json: bool) -> None:
 
 def _program(path: Path, png: Path | None, as_json: bool) -> None:
     from neurosim.program.columns import load_program
+    from neurosim.program.kernels import kernel_sentences
     from neurosim.report.floor_plan import floor_plan
     from neurosim.report.report import chip_facts, program_facts
     from neurosim.report.terminal import layer_table
@@ -81,6 +82,8 @@ def _program(path: Path, png: Path | None, as_json: bool) -> None:
         from neurosim_mapper.place import placement_sentence
 
         click.echo(placement_sentence(dict(program.mapping["placement"])))
+    for sentence in kernel_sentences(program):
+        click.echo(sentence)
     for sentence in program.assumptions:
         remark(f"assumed: {sentence}")
 

@@ -114,6 +114,7 @@ def _write_report(path: Path | None, data: Mapping[str, Any]) -> None:
 
 
 def _show(program: Program, output: Path, as_json: bool) -> None:
+    from neurosim.program.kernels import kernel_sentences
     from neurosim.report.report import chip_facts, program_facts
     from neurosim.report.terminal import layer_table
     from neurosim_cli.output import remark, show, show_json
@@ -126,7 +127,7 @@ def _show(program: Program, output: Path, as_json: bool) -> None:
     show(layer_table(facts))
     for sentence in facts["mapping"].get("changes", ()):
         remark(f"changed: {sentence}")
-    for sentence in program.assumptions:
-        remark(f"assumed: {sentence}")
+    for sentence in (*kernel_sentences(program), *(f"assumed: {a}" for a in program.assumptions)):
+        remark(sentence)
     remark(placement_sentence(facts["mapping"]["placement"]))
     remark(f"written: {output}")

@@ -114,6 +114,13 @@ def mapping_options(function: F) -> F:
             metavar="auto|N",
             help="Load a network that is too large in phases, N per tick.",
         ),
+        click.option(
+            "--conv",
+            type=click.Choice(["auto", "shared", "unrolled"]),
+            default="auto",
+            show_default=True,
+            help="One kernel per core, or a weight per synapse; shared: chip must allow it.",
+        ),
         click.option("--weight-bits", type=int, help="Bits of a weight.  [default: the chip's]"),
         click.option("--per-layer", is_flag=True, help="One weight scale per layer, not channel."),
         click.option(
@@ -220,6 +227,7 @@ _CHOICES = (
     "effort",
     "placement",
     "fold",
+    "conv",
     "weight_bits",
     "activation_range",
     "percentile",

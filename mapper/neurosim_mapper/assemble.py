@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from neurosim.program.columns import (
     Program,
     SynapseTable,
 )
+from neurosim.program.kernels import KernelTable, sparse_is_smaller
 from neurosim.soma.cuba import CubaColumns
 from neurosim.soma.liaf import (
     ACTIVATION_CODES,
@@ -28,7 +29,8 @@ from neurosim.soma.liaf import (
     LiafColumns,
     LiafModes,
 )
-from neurosim_mapper.connections import Index, IntArray
+from neurosim_mapper.connections import Connection, ConvConnection, Index, IntArray
+from neurosim_mapper.kernel_tiles import KernelTiles
 from neurosim_mapper.mapping import (
     NeuronGroup,
     Partition,
@@ -37,6 +39,8 @@ from neurosim_mapper.mapping import (
     Schedule,
     Wiring,
 )
+from neurosim_mapper.partition.kernels import keeps_kernels
+from neurosim_mapper.partition.limits import CoreLimits
 from neurosim_mapper.quantized import INPUT, QuantizedNetwork, SomaModes
 from neurosim_mapper.wiring import axon_codes
 
@@ -54,16 +58,18 @@ def assemble(
 ) -> Program:
     """The loadable image; the arrays are new, nothing is shared with the inputs."""
     luts = _lut_rows(network)
-    axons, synapses, formats, dense_offset = _synapses(network, partition, wiring, schedule)
+    limits = CoreLimits.of(chip)
+    stored = _synapses(network, partition, wiring, schedule, limits)
     return Program(
         chip=chip,
-        cores=_core_table(partition, wiring, placement, formats, dense_offset),
+        cores=_core_table(partition, wiring, placement, stored),
         groups=_group_table(network, partition, wiring, schedule, routes),
         modes=_modes(network, partition, luts),
         neurons=_columns(network, partition),
         cuba=_synaptic_decays(network, partition),
-        axons=axons,
-        synapses=synapses,
+        axons=stored.axons,
+        synapses=stored.synapses,
+        kernels=stored.kernels,
         flows=routes.flows,
         packets=routes.packets,
         input_packets=routes.input_packets,
@@ -88,8 +94,7 @@ def _core_table(
     partition: Partition,
     wiring: Wiring,
     placement: Placement,
-    formats: npt.NDArray[np.int32],
-    dense_offset: npt.NDArray[np.int64],
+    stored: _Stored,
 ) -> CoreTable:
     return CoreTable(
         x=placement.x,
@@ -97,8 +102,8 @@ def _core_table(
         axon_offset=wiring.axon_offset,
         neuron_offset=wiring.neuron_offset,
         group_offset=np.cumsum([0, *map(len, partition.cores)], dtype=np.int64),
-        synapse_format=formats,
-        dense_offset=dense_offset,
+        synapse_format=stored.formats,
+        dense_offset=stored.dense_offset,
         phase=placement.phase if placement.phase.any() else np.empty(0, np.int32),
     )
 
@@ -194,31 +199,51 @@ def _synaptic_decays(network: QuantizedNetwork, partition: Partition) -> CubaCol
     return CubaColumns(np.concatenate(parts).astype(np.int32))
 
 
+class _Stored(NamedTuple):
+    """Synapses of all cores, and how each core stores them."""
+
+    axons: AxonTable
+    synapses: SynapseTable
+    kernels: KernelTable
+    formats: npt.NDArray[np.int32]
+    dense_offset: npt.NDArray[np.int64]
+
+
 def _synapses(
-    network: QuantizedNetwork, partition: Partition, wiring: Wiring, schedule: Schedule
-) -> tuple[AxonTable, SynapseTable, npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Weights of every core, in the smaller of two formats."""
+    network: QuantizedNetwork,
+    partition: Partition,
+    wiring: Wiring,
+    schedule: Schedule,
+    limits: CoreLimits,
+) -> _Stored:
+    """Weights of every core: as kernels where these are allowed and smaller, dense or sparse."""
     index = {layer.name: i for i, layer in enumerate(network.layers)} | {INPUT: -1}
     dtype = _weight_dtype(network)
     dense, target, weight = [np.empty(0, dtype)], [np.empty(0, np.uint16)], [np.empty(0, dtype)]
     row_sizes, synapses, formats, dense_offset = [], [], [], [0]
-    first_tick = [np.empty(0, np.int64)]
+    first_tick, tiles = [np.empty(0, np.int64)], KernelTiles(dtype)
     for number, core in enumerate(partition.cores):
-        block, ticks = _core_block(network, core, wiring, schedule, number, index)
+        heard = list(_heard(network, core, wiring, schedule, number, index))
+        block, ticks = _core_block(core, wiring, schedule, number, heard)
         first_tick.append(ticks)
         narrow = _narrow(block, dtype)
         per_axon = np.count_nonzero(narrow, axis=1)
-        sparse = per_axon.sum() * (2 + dtype.itemsize) < block.size * dtype.itemsize
-        formats.append(SYNAPSE_FORMATS["sparse" if sparse else "dense"])
+        sparse = sparse_is_smaller(int(per_axon.sum()), block.size, dtype.itemsize)
+        stored = "sparse" if sparse else "dense"
+        layers = [network.by_name[group.layer] for group in core]
+        if keeps_kernels(layers, core, len(block), limits):
+            stored = "kernel"
+            _add_tiles(tiles, number, heard, wiring)
+        formats.append(SYNAPSE_FORMATS[stored])
         synapses.append(per_axon)
-        row_sizes.append(per_axon if sparse else np.zeros(len(block), np.int64))
-        if sparse:
+        row_sizes.append(per_axon if stored == "sparse" else np.zeros(len(block), np.int64))
+        if stored == "sparse":
             row, column = np.nonzero(narrow)
             target.append(column.astype(np.uint16))
             weight.append(narrow[row, column])
-        else:
+        elif stored == "dense":
             dense.append(narrow.ravel())
-        dense_offset.append(dense_offset[-1] + (0 if sparse else block.size))
+        dense_offset.append(dense_offset[-1] + (block.size if stored == "dense" else 0))
     axons = AxonTable(
         kind=_axon_kinds(network, wiring),
         first_tick=np.concatenate(first_tick).astype(np.int32),
@@ -226,7 +251,13 @@ def _synapses(
         row_offset=np.cumsum(np.concatenate([[0], *row_sizes])).astype(np.int64),
     )
     table = SynapseTable(np.concatenate(dense), np.concatenate(target), np.concatenate(weight))
-    return axons, table, np.array(formats, np.int32), np.array(dense_offset[:-1], np.int64)
+    return _Stored(
+        axons,
+        table,
+        tiles.table(),
+        np.array(formats, np.int32),
+        np.array(dense_offset[:-1], np.int64),
+    )
 
 
 def _weight_dtype(network: QuantizedNetwork) -> np.dtype[Any]:
@@ -244,41 +275,72 @@ def _narrow(values: IntArray, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return values.astype(dtype)
 
 
-def _core_block(
+class _Heard(NamedTuple):
+    """What one group of a core hears through one projection; places count from the core's first."""
+
+    group: NeuronGroup
+    connection: Connection
+    sources: Index
+    axons: Index
+    first_neuron: int
+
+
+def _heard(
     network: QuantizedNetwork,
     core: tuple[NeuronGroup, ...],
     wiring: Wiring,
     schedule: Schedule,
     number: int,
     index: Mapping[str, int],
-) -> tuple[IntArray, Index]:
-    """Weights (axons, neurons) of one core, and the pipeline offset that each axon serves."""
+) -> Iterator[_Heard]:
+    """Group after group, projection after projection."""
     own = slice(int(wiring.axon_offset[number]), int(wiring.axon_offset[number + 1]))
-    n_axons = own.stop - own.start
     codes = axon_codes(
         wiring.axon_source_layer[own],
         wiring.axon_source[own],
         wiring.axon_delay[own],
         wiring.axon_type[own],
     )
-    block = np.zeros((n_axons, sum(g.neurons.size for g in core)), dtype=np.int64)
-    first_tick = np.zeros(n_axons, dtype=np.int64)
     column = 0
     for group in core:
-        columns = slice(column, column + group.neurons.size)
         for p, sources in group.inputs:
             projection = network.by_name[group.layer].projections[p]
             delay = schedule.chip_delay[group.layer, p]
             layer = index[projection.source]
             axons = np.searchsorted(codes, axon_codes(layer, sources, delay, projection.axon_type))
-            rows = slice(int(axons[0]), int(axons[-1]) + 1)
-            if axons.size == rows.stop - rows.start:
-                block[rows, columns] += projection.connection.block(sources, group.neurons)
-            else:
-                block[axons, columns] += projection.connection.block(sources, group.neurons)
-            first_tick[axons] = np.maximum(first_tick[axons], schedule.first_tick[group.layer])
-        column = columns.stop
+            yield _Heard(group, projection.connection, sources, axons, column)
+        column += group.neurons.size
+
+
+def _core_block(
+    core: tuple[NeuronGroup, ...],
+    wiring: Wiring,
+    schedule: Schedule,
+    number: int,
+    heard: list[_Heard],
+) -> tuple[IntArray, Index]:
+    """Weights (axons, neurons) of one core, and the pipeline offset that each axon serves."""
+    n_axons = int(wiring.axon_offset[number + 1] - wiring.axon_offset[number])
+    block = np.zeros((n_axons, sum(g.neurons.size for g in core)), dtype=np.int64)
+    first_tick = np.zeros(n_axons, dtype=np.int64)
+    for group, connection, sources, axons, first in heard:
+        columns = slice(first, first + group.neurons.size)
+        rows = slice(int(axons[0]), int(axons[-1]) + 1)
+        if axons.size == rows.stop - rows.start:
+            block[rows, columns] += connection.block(sources, group.neurons)
+        else:
+            block[axons, columns] += connection.block(sources, group.neurons)
+        first_tick[axons] = np.maximum(first_tick[axons], schedule.first_tick[group.layer])
     return block, first_tick
+
+
+def _add_tiles(tiles: KernelTiles, number: int, heard: list[_Heard], wiring: Wiring) -> None:
+    """One tile per group and projection of a core; all of these are convolutions."""
+    first_axon, first_neuron = wiring.axon_offset[number], wiring.neuron_offset[number]
+    for group, connection, sources, axons, first in heard:
+        assert isinstance(connection, ConvConnection)
+        start = int(first_neuron) + first
+        tiles.add(number, start, connection, sources, axons + first_axon, group.neurons)
 
 
 def _axon_kinds(network: QuantizedNetwork, wiring: Wiring) -> npt.NDArray[np.int32]:

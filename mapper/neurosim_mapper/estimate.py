@@ -92,7 +92,7 @@ def estimate(network: Network, chip: Chip) -> dict[str, Any]:
 
 def _costs(choice: Candidate, shape: tuple[int, int, int], chip: Chip) -> dict[str, int]:
     """Axons, partial sums and memory of one layer."""
-    cells = sum(count * axons * neurons for count, axons, neurons in choice.items)
+    cells = sum(count * min(a * neurons, shared) for count, a, neurons, shared in choice.items)
     return {
         "axons": choice.total_axons,
         "partial_sums": choice.total_neurons - shape[0] * shape[1] * shape[2],

@@ -10,6 +10,7 @@ The command line writes both as mapping_report.json. Keys::
                        tile shapes were tried and rejected, by the limit that rejected them
     phases             1, or the phases of a tick of a folded network
     cores_used, cores_available, simple_bound, fan_in_fragments, utilisation
+    shared_kernels     layers with shared kernels: `neurosim.program.kernels.kernel_facts`
     placement          cost, lower bound, gap and baselines: `neurosim_mapper.place.report`
     fits, reason       the sentence of the error, if any
 """

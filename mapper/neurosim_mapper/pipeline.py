@@ -7,6 +7,7 @@ prototype.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
 from neurosim.program.check import check_program
 from neurosim.program.columns import Program
+from neurosim.program.kernels import kernel_facts
 from neurosim_mapper.assemble import assemble
 from neurosim_mapper.legalize import legalize
 from neurosim_mapper.mapping_report import (
@@ -29,6 +31,7 @@ from neurosim_mapper.mapping_report import (
 )
 from neurosim_mapper.network import Network
 from neurosim_mapper.partition import PARTITIONERS, Partitioner
+from neurosim_mapper.partition.kernels import ConvMode, chip_for
 from neurosim_mapper.phases import Fold, assign_phases, check_fold
 from neurosim_mapper.place import Pins, Placer, Placing, calibrated_rates, place, placement_problem
 from neurosim_mapper.quantized import QuantizedNetwork
@@ -49,6 +52,7 @@ def map_network(
     placement: str | Path | None = None,
     pins: Pins | None = None,
     fold: Fold = None,
+    conv: ConvMode = "auto",
     **quantizer_options: Any,
 ) -> Program:
     """Quantize, legalise, partition, place, route, assemble, and check against the chip.
@@ -67,6 +71,8 @@ def map_network(
         ``{"conv1:0": (3, 4), "fc": ((0, 0), (3, 3))}``, see `neurosim_mapper.place.pins`.
     fold : ``auto`` or a number of phases: a network that is larger than the chip is loaded phase
         after phase in every tick, see `neurosim_mapper.phases`.
+    conv : whether cores keep shared convolution kernels: ``auto`` where the chip can and it saves
+        memory, ``shared`` the same but refused where the chip cannot, ``unrolled`` never.
     quantizer_options : passed on to `quantize`.
 
     Raises
@@ -75,7 +81,8 @@ def map_network(
         what had been found out by then.
     UnsupportedError : the network needs something that is not offered; it has a `report` as well.
     """
-    target = load_chip(chip)
+    whole = load_chip(chip)
+    target = chip_for(whole, conv)
     if calibration is None and isinstance(network, Network):
         calibration = network.calibration
     report = start_report(target, seed)
@@ -83,10 +90,11 @@ def map_network(
     phases = check_fold(fold)
     try:
         quantized = _quantized(network, target, calibration, quantizer_options)
-        return _map(quantized, target, seed, calibration, partitioner, placing, phases, report)
+        program = _map(quantized, target, seed, calibration, partitioner, placing, phases, report)
     except (DoesNotFitError, UnsupportedError) as error:
         error.report = {**report, "fits": False, "reason": str(error), **error.report}
         raise
+    return program if target is whole else replace(program, chip=whole)
 
 
 def _map(
@@ -119,6 +127,9 @@ def _map(
     routes = route_packets(legal, partition, wiring, placement, chip)
     report["fits"] = True
     program = assemble(legal, partition, schedule, wiring, placement, routes, chip, seed, report)
+    if program.kernels.n_tiles:
+        report["shared_kernels"] = kernel_facts(program)
+        program = replace(program, mapping=dict(report))
     violations = check_program(program)
     if violations:
         report |= {"fits": False, "violations": [str(v) for v in violations]}

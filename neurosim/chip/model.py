@@ -21,6 +21,7 @@ from neurosim.chip.rules import (
     cut_off_cores,
     dead_directions,
     fault_problems,
+    kernel_problems,
     payload_problems,
     reload_problems,
     source_problems,
@@ -128,6 +129,8 @@ class Core(_Section):
     """Number of axon types; only with `weight_scheme: axon_types`."""
     shared_kernel: StrictBool = False
     """Whether a core can keep one convolution kernel for all its positions."""
+    kernel_axon_bytes: Annotated[int, Field(strict=True, ge=0, le=64)] | None = None
+    """Synapse memory per axon of a shared kernel: where its source lies; null: none."""
     membrane_bits: StateBits
     """Width of the signed membrane potential."""
     accumulator_bits: StateBits
@@ -370,6 +373,7 @@ class Chip(_Section):
         return [
             *fault_problems(self),
             *address_problems(self),
+            *kernel_problems(self),
             *payload_problems(self),
             *reload_problems(self),
             *source_problems(self, known),
@@ -422,8 +426,7 @@ class Chip(_Section):
     @property
     def synapse_bytes(self) -> float:
         """Memory of one synapse in bytes: its weight, or one crossbar bit with axon types."""
-        bits = 1 if self.core.weight_scheme == "axon_types" else self.core.weight_bits
-        return bits / 8.0
+        return (1 if self.core.weight_scheme == "axon_types" else self.core.weight_bits) / 8.0
 
     @property
     def static_power_w(self) -> float:
@@ -442,11 +445,8 @@ class Chip(_Section):
             if not isinstance(quantity, Quantity):
                 return None
             return Source(of=(path,), source=quantity.source, kind=quantity.kind)
-        for wanted in (path, section):
-            for entry in self.sources:
-                if wanted in entry.of:
-                    return entry
-        return None
+        named = (e for wanted in (path, section) for e in self.sources if wanted in e.of)
+        return next(named, None)
 
     @cached_property
     def noc(self) -> Noc:

@@ -72,6 +72,16 @@ def address_problems(chip: Chip) -> Problems:
     return problems
 
 
+def kernel_problems(chip: Chip) -> Problems:
+    """Shared kernels where weights belong to neurons, or a price of kernels without any."""
+    problems: Problems = []
+    if chip.core.shared_kernel and chip.core.weight_scheme != "direct":
+        problems.append(("core.shared_kernel", "is true and needs core.weight_scheme: direct"))
+    if chip.core.kernel_axon_bytes and not chip.core.shared_kernel:
+        problems.append(("core.kernel_axon_bytes", "is given and needs shared_kernel: true"))
+    return problems
+
+
 def payload_problems(chip: Chip) -> Problems:
     """Packet kinds that the core uses and the packet cannot carry."""
     problems: Problems = []

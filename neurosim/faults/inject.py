@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from neurosim.errors import UsageError
 from neurosim.faults.draw import core_of, drawn, found_any, neurons_of, place
+from neurosim.faults.kernels import flip_kernels, kernel_cells
 from neurosim.faults.spec import BETWEEN_TICKS, Fault
 from neurosim.fixed_point import signed_limits
 from neurosim.program.columns import MODEL_CODES, SYNAPSE_FORMATS, Program
@@ -101,7 +102,8 @@ def _flip_weights(program: Program, fault: Fault) -> tuple[Program, list[str]]:
         bits = found_any(bits[bits == fault.where["bit"]], fault)
     rng, synapses, words = np.random.default_rng(fault.seed), program.synapses, []
     tables = [_chosen(program, weights, fault) for weights in (_dense(program), _sparse(program))]
-    if not any(table.index.size for table in tables):
+    cells = kernel_cells(program, fault)
+    if not any(table.index.size for table in tables) and not cells.size:
         found_any(np.zeros(0, np.int64), fault)
     for table in tables:
         hit = drawn(table.index.size * bits.size, fault, rng)
@@ -114,7 +116,11 @@ def _flip_weights(program: Program, fault: Fault) -> tuple[Program, list[str]]:
         synapses = synapses._replace(**{table.pool: pool})
         words += [_weight_words(program, table, r, b) for r, b in zip(row, bit, strict=True)]
     changed = replace(program, synapses=synapses)
-    return replace(changed, axons=changed.axons._replace(synapses=_counted(changed))), words
+    changed = replace(changed, axons=changed.axons._replace(synapses=_counted(changed)))
+    if not cells.size:
+        return changed, words
+    changed, more = flip_kernels(changed, cells, bits, fault, rng)
+    return changed, words + more
 
 
 def _weight_words(program: Program, table: _Weights, row: int, bit: int) -> str:

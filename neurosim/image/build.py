@@ -145,6 +145,7 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
     `narrow`: potentials of TrueNorth cores are kept in 16 bits where they provably fit. Nobody may
     then change them from outside.
     """
+    program = program.unrolled
     chip, cores, axons = program.chip, program.cores, program.axons
     axon_core = np.repeat(np.arange(program.n_cores, dtype=np.int32), np.diff(cores.axon_offset))
     slots = 1 + max(

@@ -17,6 +17,8 @@ from neurosim.fixed_point import signed_limits
 from neurosim.links.flow_links import implied_flows
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, Program
 from neurosim.program.input_bounds import crossbar_words, input_bounds
+from neurosim.program.kernel_check import check_kernels, kernel_columns
+from neurosim.program.kernels import kernel_memory_bytes, stored_weights
 from neurosim.program.mode_check import check_modes
 from neurosim.program.place_check import check_phases, check_places, phase_columns
 from neurosim.program.violation import Violation as Violation
@@ -40,11 +42,13 @@ def check_program(program: Program) -> list[Violation]:
 def synapse_memory_bytes(program: Program) -> npt.NDArray[np.int64]:
     """Per core, the memory of its synapse block: axons x neurons cells (a crossbar).
 
-    A cell holds a weight, or one bit where the weights belong to neurons and axon types.
+    A cell holds a weight, or one bit where the weights belong to neurons and axon types. A core
+    with shared kernels holds these, and for every axon where its source lies.
     """
     cells = np.diff(program.cores.axon_offset) * np.diff(program.cores.neuron_offset)
     bits = round(program.chip.synapse_bytes * 8)
-    return -(-cells * bits // 8)
+    shared = program.cores.synapse_format == SYNAPSE_FORMATS["kernel"]
+    return np.where(shared, kernel_memory_bytes(program), -(-cells * bits // 8))
 
 
 # --- structure: what makes the columns one consistent program ----------------------------------
@@ -92,6 +96,7 @@ def _check_structure(program: Program) -> Iterator[Violation]:
         program.truenorth.leak.size,
     )
     yield from phase_columns(program)
+    yield from kernel_columns(program)
     yield from _blocks_lie_inside(program)
     yield from _models_fit(program)
     if program.chip.noc_section.topology == "torus" and implied_flows(program).any():
@@ -207,6 +212,8 @@ def _core_limits(program: Program) -> Iterator[Violation]:
         program.axons.synapses,
         program.n_cores,
     ).astype(np.int64)
+    shared = program.cores.synapse_format == SYNAPSE_FORMATS["kernel"]
+    synapses = np.where(shared, stored_weights(program), synapses)
     yield from _per_core(program, "core.synapses", synapses, core.synapses, "synapses")
     yield from _per_core(
         program,
@@ -219,7 +226,7 @@ def _core_limits(program: Program) -> Iterator[Violation]:
 
 def _weights(program: Program) -> Iterator[Violation]:
     low, high = signed_limits(program.chip.core.weight_bits)
-    for pool in (program.synapses.dense, program.synapses.weight):
+    for pool in (program.synapses.dense, program.synapses.weight, program.kernels.weight):
         if pool.size and (pool.min() < low or pool.max() > high):
             yield Violation(
                 "core.weight_bits", "the weights", f"{pool.min()}..{pool.max()}", f"{low}..{high}"
@@ -297,7 +304,8 @@ def _limited(rule: str, values: npt.NDArray[Any], limit: int) -> Iterator[Violat
 
 def _sums(program: Program) -> Iterator[Violation]:
     """Sums of one core fit the accumulator; an owner may add one bit per doubling of fragments."""
-    if not program.synapses.dense.size and not program.synapses.target.size:
+    synapses = program.unrolled.synapses
+    if not synapses.dense.size and not synapses.target.size:
         return
     low, high = input_bounds(program)
     bits = program.chip.core.accumulator_bits
@@ -364,6 +372,7 @@ _RULES: Final[tuple[Callable[[Program], Iterator[Violation]], ...]] = (
     check_modes,
     check_places,
     check_phases,
+    check_kernels,
     _weights,
     _soma,
     _sums,

@@ -25,6 +25,7 @@ from neurosim.chip.model import Chip
 from neurosim.errors import InputFileError
 from neurosim.files.archive import read_archive, write_archive
 from neurosim.files.freed import give_back_freed
+from neurosim.program.kernels import KERNEL, KernelTable, write_out
 from neurosim.run.encoding import InputCode
 from neurosim.soma.cuba import CubaColumns
 from neurosim.soma.liaf import LiafColumns, LiafModes
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
     from neurosim.image.build import Image
     from neurosim.program.check import Violation
 
-PROGRAM_SCHEMA: Final = "neurosim-program/3"
-OLD_SCHEMAS: Final = ("neurosim-program/1", "neurosim-program/2")
-"""Read, too: as 3, with one sample at a time; 1 without current-based neurons and phases."""
+PROGRAM_SCHEMA: Final = "neurosim-program/4"
+OLD_SCHEMAS: Final = ("neurosim-program/1", "neurosim-program/2", "neurosim-program/3")
+"""Read, too: without shared kernels; 2 and 1 with one sample at a time; 1 without current-based
+neurons and phases."""
 
 U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
@@ -44,7 +46,12 @@ I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
 MODEL_CODES: Final[dict[str, int]] = {"psum": 0, "liaf": 1, "truenorth": 2, "cuba": 3}
-SYNAPSE_FORMATS: Final[dict[str, int]] = {"dense": 0, "sparse": 1, "crossbar": 2}
+SYNAPSE_FORMATS: Final[dict[str, int]] = {
+    "dense": 0,
+    "sparse": 1,
+    "crossbar": 2,
+    "kernel": KERNEL,
+}
 FLOW_KINDS: Final[dict[str, int]] = {"spike": 0, "analog": 1, "psum": 2}
 N_DIRECTIONS: Final = 4
 
@@ -140,6 +147,7 @@ class Program:
     readout : sum, mean or last; `output_unit` is the size of one output step.
     neurons : parameters of all neurons; no rows at all if every core has TrueNorth neurons.
     cuba : decays of synaptic states; no rows without current-based neurons.
+    kernels : tiles of cores that share convolution kernels; see `neurosim.program.kernels`.
     truenorth, truenorth_neurons : parameter sets, and which set each neuron has; else no rows.
     seed : of the mapper, and of random draws of TrueNorth neurons.
     interleave : samples that are in flight at once, tick by tick; see `neurosim.run.interleave`.
@@ -173,6 +181,7 @@ class Program:
     truenorth: TrueNorthColumns = field(default_factory=TrueNorthColumns.empty)
     truenorth_neurons: TrueNorthNeurons = field(default_factory=TrueNorthNeurons.empty)
     interleave: int = 1
+    kernels: KernelTable = field(default_factory=KernelTable.empty)
 
     @property
     def n_cores(self) -> int:
@@ -221,6 +230,11 @@ class Program:
         from neurosim.program.check import check_program
 
         return tuple(check_program(self))
+
+    @cached_property
+    def unrolled(self) -> Program:
+        """The same program with shared kernels written out, a weight per synapse; made once."""
+        return write_out(self)
 
     @cached_property
     def image(self) -> Image:
@@ -287,6 +301,7 @@ _TABLES: Final[dict[str, Any]] = {
     "layers": LayerTable,
     "truenorth": TrueNorthColumns,
     "truenorth_neurons": TrueNorthNeurons,
+    "kernels": KernelTable,
 }
 
 
@@ -297,8 +312,9 @@ def load_program(path: str | Path) -> Program:
     breaks a rule of its chip.
     """
     meta, columns = read_archive(Path(path), PROGRAM_SCHEMA, OLD_SCHEMAS)
-    if not any(name.startswith("cuba.") for name in columns):
-        columns |= {f"cuba.{name}": c for name, c in CubaColumns.empty()._asdict().items()}
+    for table, empty in (("cuba", CubaColumns.empty()), ("kernels", KernelTable.empty())):
+        if not any(name.startswith(f"{table}.") for name in columns):
+            columns |= {f"{table}.{name}": c for name, c in empty._asdict().items()}
     columns.setdefault("cores.phase", np.empty(0, np.int32))
     meta.setdefault("interleave", 1)
     try:

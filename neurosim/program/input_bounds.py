@@ -21,6 +21,7 @@ def input_bounds(program: Program) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
 
     Those of crossbar cores, which no accumulator has to hold, stay 0.
     """
+    program = program.unrolled
     low = np.zeros(program.n_neurons, dtype=np.int64)
     high = np.zeros(program.n_neurons, dtype=np.int64)
     value_low, value_high = _axon_value_bounds(program)

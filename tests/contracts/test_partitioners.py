@@ -13,6 +13,7 @@ from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.connections import DenseConnection
 from neurosim_mapper.partition import PARTITIONERS
+from neurosim_mapper.partition.kernels import shared_cells
 from neurosim_mapper.partition.limits import CoreLimits
 from neurosim_mapper.quantized import INPUT, Projection, QuantizedNetwork
 from neurosim_mapper.schedule import schedule_layers
@@ -42,10 +43,11 @@ def assert_keeps_its_promises(network, chip, partition, schedule):
                 np.testing.assert_array_equal(found, expected)
     wiring = wire(network, partition, schedule, chip.core.destinations_per_neuron)
     limits = CoreLimits.of(chip)
-    for axons, neurons in zip(
-        np.diff(wiring.axon_offset), np.diff(wiring.neuron_offset), strict=True
+    for core, axons, neurons in zip(
+        partition.cores, np.diff(wiring.axon_offset), np.diff(wiring.neuron_offset), strict=True
     ):
-        assert bool(limits.fits(axons, neurons))
+        shared = sum(shared_cells(network.by_name[g.layer], g, limits) for g in core)
+        assert bool(limits.fits(axons, neurons, shared))
 
 
 @pytest.mark.parametrize("name", PARTITIONERS)

@@ -28,13 +28,21 @@ def test_every_version_has_a_file():
             assert list(PAST.glob(f"{name}_{version}*")), f"{name} {version}"
 
 
-@pytest.mark.parametrize("name", ["program_1.nsp", "program_2.nsp", "program_3.nsp"])
+@pytest.mark.parametrize("name", [f"program_{n}.nsp" for n in range(1, 5)])
 def test_program(name):
     """Relays hand every value on, one tick later each."""
     program = load_program(PAST / name)
     values = np.array([[[3], [9]]])
     np.testing.assert_array_equal(neurosim.simulate(program, values).outputs, values)
     assert program.depth_ticks == DEPTH - 1
+
+
+def test_program_with_a_shared_kernel():
+    """Four neurons hand four values on; the core keeps one weight for all of them."""
+    program = load_program(PAST / "program_4_kernel.nsp")
+    values = np.array([[[[[3, 0], [9, 255]]]]])
+    np.testing.assert_array_equal(neurosim.simulate(program, values).outputs, [[[3, 0, 9, 255]]])
+    assert program.kernels.weight.tolist() == [1]
 
 
 def test_program_without_a_digest_of_the_file():

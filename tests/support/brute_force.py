@@ -149,6 +149,7 @@ def _partial_sums(program, axons, tick, n_ticks, sample, counted):
 
 def fragment_sums(program, group, axons):
     """Sums of one group of neurons for the values on some axons."""
+    program = program.unrolled
     cores, groups, synapses = program.cores, program.groups, program.synapses
     core = int(groups.core[group])
     base, width = int(cores.neuron_offset[core]), int(np.diff(cores.neuron_offset)[core])

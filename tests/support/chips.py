@@ -115,5 +115,6 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> Chip:
         "noc__topology": str(rng.choice(["mesh", "torus"])),
         "noc__routing": str(rng.choice(["xy", "yx"])),
         "grid": {"wide": int(rng.integers(9, 14)), "high": int(rng.integers(9, 14))},
+        "core__shared_kernel": axons % 2 == 1 and "core__weight_scheme" not in overrides,
     }
     return make_chip(**(drawn | overrides))

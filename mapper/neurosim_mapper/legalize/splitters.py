@@ -59,7 +59,8 @@ def _cores(network: QuantizedNetwork, chip: Chip) -> int | None:
     except (DoesNotFitError, UnsupportedError):
         return None
     tiles = [tile for layer in network.layers for tile in plan.tiles[layer.name]]
-    return len(pack(make_items(network, schedule, tiles), CoreLimits.of(chip)))
+    limits = CoreLimits.of(chip)
+    return len(pack(make_items(network, schedule, tiles, limits), limits))
 
 
 def _with_splitter(network: QuantizedNetwork, name: str) -> QuantizedNetwork | None:

@@ -39,7 +39,7 @@ def partition_tiles(network: QuantizedNetwork, chip: Chip, schedule: Schedule) -
     for layer, search, choice in zip(network.layers, found, picked, strict=True):
         boxes = cut_layer(layer, search.shape, choice.box, limits, schedule)
         tiles += better_tiles(layer, boxes, limits, schedule)
-    bins = pack(make_items(network, schedule, tiles), limits)
+    bins = pack(make_items(network, schedule, tiles, limits), limits)
     return as_partition(bins, [search_row(s, c) for s, c in zip(found, picked, strict=True)])
 
 

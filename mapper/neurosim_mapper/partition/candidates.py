@@ -8,15 +8,15 @@ input that the network has to carry), a share for every partial sum, a little fo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Final
+from functools import lru_cache, partial
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from neurosim_mapper.partition.geometry import Box, Edges, Geometry, cut_edges
-from neurosim_mapper.partition.limits import CoreLimits
+from neurosim_mapper.partition.limits import NOT_SHARED, CoreLimits
 
 AXON_WEIGHT: Final = 0.02  # cost of a core's worth of axons
 PSUM_WEIGHT: Final = 0.02  # cost of a core's worth of partial sums
@@ -25,15 +25,21 @@ _KEPT: Final = 64  # candidates per layer that the joint choice looks at
 _STEPS: Final = 8  # kinds of pieces of a layer that packing tells apart, by axons
 _SHARES: Final = np.linspace(0.0, 1.0, 9)
 
+Pieces: TypeAlias = tuple[int, int, int, int]
+"""How many equal pieces, axons and neurons of one, its memory with shared kernels in cells."""
+
 
 @dataclass(frozen=True)
 class Candidate:
-    """Boxes of at most `box`; `items` are (how many, axons, neurons) of the pieces to be packed."""
+    """Boxes of at most `box`, and the pieces of them that are to be packed.
+
+    `items` are (how many, axons, neurons, memory with shared kernels).
+    """
 
     box: Box
     n_tiles: int
     n_fragments: int
-    items: tuple[tuple[int, int, int], ...]
+    items: tuple[Pieces, ...]
     total_axons: int
     total_neurons: int
     extra: float  # cost beside the cores
@@ -41,7 +47,7 @@ class Candidate:
     @property
     def n_items(self) -> int:
         """Pieces: tiles times fragments."""
-        return sum(count for count, _, _ in self.items)
+        return sum(piece[0] for piece in self.items)
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def _search_once(geometry: Geometry, limits: CoreLimits) -> Candidates:
 
 
 def _search(geometry: Geometry, limits: CoreLimits) -> Candidates:
-    fitting: dict[tuple[tuple[tuple[int, int, int], ...], int], Candidate] = {}
+    fitting: dict[tuple[tuple[Pieces, ...], int], Candidate] = {}
     rejected: Counter[str] = Counter()
     considered = 0
     for box in _boxes(geometry.shape, limits.neurons):
@@ -117,12 +123,13 @@ def _candidates(
     n_tiles = counts[0] * counts[1] * counts[2]
     size = box[0] * box[1] * box[2]
     most, total = geometry.axons(edges)
-    fragments = limits.fragments(most, size)
+    kernels = partial(_kernel_cells, geometry, limits, box)
+    fragments = limits.fragments(most, size, partial(kernels, most))
     if not fragments:
         rejected[limits.broken(most, size)] += 1
         return
-    items = _pieces(geometry.classes(edges), size, limits)
-    n_pieces = sum(count for count, _, _ in items)
+    items = _pieces(geometry.classes(edges), size, limits, kernels)
+    n_pieces = sum(piece[0] for piece in items)
     psums = (n_pieces / n_tiles - 1) * geometry.n_neurons
     extra = AXON_WEIGHT * total / limits.axons + PSUM_WEIGHT * psums / limits.neurons
     extra += PIECE_WEIGHT * n_pieces
@@ -137,20 +144,29 @@ def _candidates(
     )
 
 
+def _kernel_cells(
+    geometry: Geometry, limits: CoreLimits, box: Box, n_axons: int, fragments: int
+) -> int:
+    """Memory of a fragment of a box with shared kernels, in cells."""
+    weights = geometry.kernel_weights(box, fragments) if limits.shares else None
+    return NOT_SHARED if weights is None else weights + limits.axon_cells(-(-n_axons // fragments))
+
+
 def _pieces(
-    classes: dict[int, int], size: int, limits: CoreLimits
-) -> tuple[tuple[int, int, int], ...]:
+    classes: dict[int, int], size: int, limits: CoreLimits, kernels: Callable[[int, int], int]
+) -> tuple[Pieces, ...]:
     """Pieces of all tiles, the most frequent first; those of about equal size as one kind."""
-    kinds: dict[int, list[int]] = {}  # size in steps -> [pieces, axons of the largest]
+    kinds: dict[int, list[int]] = {}  # size in steps -> [pieces, axons and kernels of the largest]
     step = max(1, limits.axons // _STEPS)
     for axons, tiles in sorted(classes.items()):
-        fragments = max(1, limits.fragments(axons, size))
+        fragments = max(1, limits.fragments(axons, size, partial(kernels, axons)))
         piece = -(-axons // fragments)
-        kind = kinds.setdefault(-(-piece // step), [0, 0])
+        kind = kinds.setdefault(-(-piece // step), [0, 0, 0])
         kind[0] += tiles * fragments
         kind[1] = max(kind[1], piece)
-    rows = sorted(((count, axons, size) for count, axons in kinds.values()), reverse=True)
-    return tuple(rows)
+        kind[2] = max(kind[2], kernels(axons, fragments))
+    rows = [(count, axons, size, shared) for count, axons, shared in kinds.values()]
+    return tuple(sorted(rows, reverse=True))
 
 
 def _best(found: list[Candidate], limits: CoreLimits) -> tuple[Candidate, ...]:

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosim_mapper.partition.candidates import Candidate, Candidates
+from neurosim_mapper.partition.candidates import Candidate, Candidates, Pieces
 from neurosim_mapper.partition.limits import CoreLimits
 
 _PAIR_WINDOW: Final = 4  # layers further apart are not planned onto common cores
@@ -27,11 +27,12 @@ _SWEEPS: Final = 2
 
 
 class _Pieces(NamedTuple):
-    """Columns of a layer's candidates: pieces, axons and neurons of one, cost beside the cores."""
+    """Columns of a layer's candidates: pieces, size of one, cost beside the cores."""
 
     pieces: npt.NDArray[np.int64]
     axons: npt.NDArray[np.int64]
     neurons: npt.NDArray[np.int64]
+    shared: npt.NDArray[np.int64]
     extra: npt.NDArray[np.float64]
 
 
@@ -61,8 +62,8 @@ def choose(layers: Sequence[Candidates], limits: CoreLimits) -> list[Candidate]:
     return [layer.kept[k] for layer, k in zip(layers, chosen, strict=True)]
 
 
-def packed_cores(pieces: list[tuple[int, int, int]], limits: CoreLimits) -> int:
-    """Cores after first fit decreasing; `pieces` are (how many, axons, neurons).
+def packed_cores(pieces: list[Pieces], limits: CoreLimits) -> int:
+    """Cores after first fit decreasing.
 
     Equal cores are kept as one row with a count, so the time does not grow with the network.
     """
@@ -70,27 +71,28 @@ def packed_cores(pieces: list[tuple[int, int, int]], limits: CoreLimits) -> int:
         (p for p in pieces if p[0]),
         key=lambda p: (-max(p[1] / limits.axons, p[2] / limits.neurons), -p[1], -p[2]),
     )
-    bins: list[list[int]] = []  # axons, neurons, how many cores
-    for count, axons, neurons in order:
+    bins: list[list[int]] = []  # axons, neurons, how many cores, memory with shared kernels
+    for count, axons, neurons, shared in order:
         left = count
         most_axons, most_neurons = limits.most_axons - axons, limits.neurons - neurons
         for row in [r for r in bins if r[0] <= most_axons and r[1] <= most_neurons]:
-            while left and _fits(limits, row[0] + axons, row[1] + neurons):
+            while left and _fits(limits, row[0] + axons, row[1] + neurons, row[3] + shared):
                 moved = min(left, row[2])
                 left -= moved
                 if moved < row[2]:
-                    bins.append([row[0] + axons, row[1] + neurons, moved])
+                    bins.append([row[0] + axons, row[1] + neurons, moved, row[3] + shared])
                     row[2] -= moved
                     break
                 row[0] += axons
                 row[1] += neurons
+                row[3] += shared
         if left:
-            per_core = _alone(limits, axons, neurons)
+            per_core = _alone(limits, axons, neurons, shared)
             full, rest = divmod(left, per_core)
             if full:
-                bins.append([axons * per_core, neurons * per_core, full])
+                bins.append([axons * per_core, neurons * per_core, full, shared * per_core])
             if rest:
-                bins.append([axons * rest, neurons * rest, 1])
+                bins.append([axons * rest, neurons * rest, 1, shared * rest])
     return sum(row[2] for row in bins)
 
 
@@ -100,16 +102,16 @@ def total_price(picked: Sequence[Candidate], limits: CoreLimits) -> float:
     return packed_cores(pieces, limits) + sum(candidate.extra for candidate in picked)
 
 
-def _fits(limits: CoreLimits, axons: int, neurons: int) -> bool:
+def _fits(limits: CoreLimits, axons: int, neurons: int, shared: int) -> bool:
     if axons <= limits.axons:
-        return neurons <= limits.neurons and axons * neurons <= limits.cells
-    return 0 < neurons <= limits.neurons_beside(axons)
+        return neurons <= limits.neurons and min(axons * neurons, shared) <= limits.cells
+    return 0 < neurons <= limits.neurons_beside(axons, shared)
 
 
-def _alone(limits: CoreLimits, axons: int, neurons: int) -> int:
+def _alone(limits: CoreLimits, axons: int, neurons: int, shared: int) -> int:
     """How many equal pieces share a core."""
     count = 1
-    while _fits(limits, (count + 1) * axons, (count + 1) * neurons):
+    while _fits(limits, (count + 1) * axons, (count + 1) * neurons, (count + 1) * shared):
         count += 1
     return count
 
@@ -159,10 +161,10 @@ def _pairs(layers: Sequence[Candidates], limits: CoreLimits) -> list[int]:
 
 
 def _columns(layer: Candidates) -> _Pieces:
-    rows = [(c.n_items, c.items[0][1], c.items[0][2]) for c in layer.kept]
-    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    rows = [(c.n_items, *c.items[0][1:]) for c in layer.kept]
+    table = np.array(rows, dtype=np.int64).reshape(-1, 4)
     extra = np.array([c.extra for c in layer.kept], dtype=np.float64)
-    return _Pieces(table[:, 0], table[:, 1], table[:, 2], extra)
+    return _Pieces(table[:, 0], table[:, 1], table[:, 2], table[:, 3], extra)
 
 
 def _lone_price(pieces: _Pieces, limits: CoreLimits) -> npt.NDArray[np.float64]:
@@ -188,12 +190,13 @@ def _best_template(
                 break
             axons = p * first.axons[:, None] + q * second.axons[None, :]
             neurons = p * first.neurons[:, None] + q * second.neurons[None, :]
+            kernels = p * first.shared[:, None] + q * second.shared[None, :]
             shared = np.minimum(first.pieces[:, None] / p, second.pieces[None, :] / q)
             rest = (first.pieces[:, None] - p * shared) / lone[0][:, None]
             rest = rest + (second.pieces[None, :] - q * shared) / lone[1][None, :]
             price = np.ceil(shared) + np.ceil(rest - 1e-9)
             price = price + first.extra[:, None] + second.extra[None, :]
-            price = np.where(limits.fits(axons, neurons), price, np.inf)
+            price = np.where(limits.fits(axons, neurons, kernels), price, np.inf)
             place = int(np.argmin(price))
             if price.flat[place] < best:
                 best = float(price.flat[place])
@@ -204,6 +207,11 @@ def _best_template(
 
 def _per_core(pieces: _Pieces, limits: CoreLimits) -> npt.NDArray[np.int64]:
     return np.array(
-        [_alone(limits, int(a), int(n)) for a, n in zip(pieces.axons, pieces.neurons, strict=True)],
+        [
+            _alone(limits, *size)
+            for size in zip(
+                pieces.axons.tolist(), pieces.neurons.tolist(), pieces.shared.tolist(), strict=True
+            )
+        ],
         dtype=np.int64,
     )

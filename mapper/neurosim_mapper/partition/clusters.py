@@ -17,7 +17,7 @@ from neurosim_mapper.connections import Index, SparseConnection
 from neurosim_mapper.mapping import Schedule
 from neurosim_mapper.partition._cluster_kernel import grow_blocks, swap_neurons
 from neurosim_mapper.partition.choice import packed_cores
-from neurosim_mapper.partition.limits import CoreLimits
+from neurosim_mapper.partition.limits import NOT_SHARED, CoreLimits
 from neurosim_mapper.partition.tiles import Tile, cut_tile
 from neurosim_mapper.quantized import QuantizedLayer
 
@@ -109,4 +109,4 @@ def _cores(tiles: list[Tile], limits: CoreLimits) -> int:
         for group in (tile.owner, *tile.fragments):
             size = (sum(s.size for _, s in group.inputs), group.neurons.size)
             pieces[size] = pieces.get(size, 0) + 1
-    return packed_cores([(n, a, m) for (a, m), n in pieces.items()], limits)
+    return packed_cores([(n, a, m, NOT_SHARED) for (a, m), n in pieces.items()], limits)

@@ -49,7 +49,8 @@ def partition_copies(network: QuantizedNetwork, chip: Chip, schedule: Schedule) 
     destinations = chip.core.destinations_per_neuron or 1
     plan = plan_copies(network, chip, schedule)
     tiles = [tile for layer in network.layers for tile in plan.tiles[layer.name]]
-    bins = pack(make_items(network, schedule, tiles), CoreLimits.of(chip))
+    limits = CoreLimits.of(chip)
+    bins = pack(make_items(network, schedule, tiles, limits), limits)
     rows: list[dict[str, Any]] = []
     found = search_tiles([layer_geometry(layer) for layer in network.layers], chip)
     for search in found:

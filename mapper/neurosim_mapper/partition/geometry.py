@@ -55,6 +55,8 @@ class ProductReach(Reach):
     """Sources = channels heard x rows heard x columns heard."""
 
     axes: tuple[Axis, Axis, Axis]
+    kernel: tuple[int, int] | None = field(default=None, kw_only=True)
+    """Of a convolution: source channels of a neuron, and weights for each."""
 
     def axons(self, edges: Edges) -> tuple[int, int]:
         """Products over the axes: of the largest, and of the sums."""
@@ -247,7 +249,10 @@ def _conv_reach(conv: Any) -> ProductReach:
         at = start[:, None] + np.arange(conv.weight.shape[2 + axis]) * conv.dilation[axis]
         axes.append(Axis((at[:, :, None] == np.arange(n_in)).any(axis=1)))
     three = (axes[0], axes[1], axes[2])
-    return ConvReach(three, conv) if isinstance(conv, ConvConnection) else ProductReach(three)
+    kernel = int(conv.weight.shape[1]), int(conv.weight.shape[2] * conv.weight.shape[3])
+    if isinstance(conv, ConvConnection):
+        return ConvReach(three, conv, kernel=kernel)
+    return ProductReach(three, kernel=kernel)
 
 
 @dataclass(frozen=True)
@@ -268,13 +273,27 @@ class Geometry:
         reaches = [r for r in self.reaches if isinstance(r, ProductReach)]
         if len(reaches) < len(self.reaches):
             return None
-        return Geometry("", self.shape, tuple(ProductReach(r.axes) for r in reaches))
+        bare = tuple(ProductReach(r.axes, kernel=r.kernel) for r in reaches)
+        return Geometry("", self.shape, bare)
 
     def classes(self, edges: Edges) -> dict[int, int]:
         """``{axons: tiles}``; tiles are told apart by their border if there is one projection."""
         if len(self.reaches) == 1:
             return self.reaches[0].classes(edges)
         return {self.axons(edges)[0]: prod(len(cut) - 1 for cut in edges)}
+
+    def kernel_weights(self, box: Box, fragments: int) -> int | None:
+        """Weights of the kernels that a fragment of a box needs; None if not all is convolved."""
+        total = 0
+        for reach in self.reaches:
+            if not isinstance(reach, ProductReach) or reach.kernel is None:
+                return None
+            channels, weights = reach.kernel
+            if fragments > 1:
+                heard = reach.axes[0].heard(0, box[0])
+                channels = min(channels, -(-heard // fragments) + 1)
+            total += channels * weights * box[0]
+        return total
 
     def axons(self, edges: Edges) -> tuple[int, int]:
         """(most of a tile, all tiles), summed over the projections: an upper bound."""

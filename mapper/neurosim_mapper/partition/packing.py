@@ -15,6 +15,7 @@ import numpy as np
 
 from neurosim_mapper.connections import Index
 from neurosim_mapper.mapping import NeuronGroup, Partition, Schedule
+from neurosim_mapper.partition.kernels import shared_cells
 from neurosim_mapper.partition.limits import CoreLimits
 from neurosim_mapper.partition.tiles import Tile
 from neurosim_mapper.quantized import QuantizedNetwork
@@ -26,7 +27,8 @@ _SOURCE_BITS = 40  # of an axon key: (bundle << _SOURCE_BITS) + source neuron
 class Item:
     """A group with its axon keys (sorted) and the tile that it belongs to.
 
-    `bases` holds, per heard projection, what turns its source neurons into axon keys.
+    `bases` holds, per heard projection, what turns its source neurons into axon keys; `shared` is
+    the memory that it takes with shared kernels, in cells (of a cut item: at most).
     """
 
     group: NeuronGroup
@@ -34,6 +36,7 @@ class Item:
     bases: tuple[int, ...]
     tile: int
     is_owner: bool
+    shared: int
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Bin:
 
     keys: Index
     n_neurons: int
+    shared: int = 0
     items: list[Item] = field(default_factory=list)
 
 
@@ -53,6 +57,7 @@ class Packer:
         self.bins: list[Bin] = []
         self._axons = np.zeros(capacity, dtype=np.int64)
         self._neurons = np.zeros(capacity, dtype=np.int64)
+        self._shared = np.zeros(capacity, dtype=np.int64)
 
     def place(self, item: Item) -> None:
         """Put the item into the first core that has room, or into a new one."""
@@ -60,7 +65,9 @@ class Packer:
         # A shared source may make room that this quick test does not see; exactness is not needed.
         possible = np.flatnonzero(
             self.limits.fits(
-                self._axons[:n] + item.keys.size, self._neurons[:n] + item.group.neurons.size
+                self._axons[:n] + item.keys.size,
+                self._neurons[:n] + item.group.neurons.size,
+                self._shared[:n] + item.shared,
             )
         )
         for number in possible.tolist():
@@ -75,19 +82,25 @@ class Packer:
         chosen = self.bins[number]
         chosen.keys = np.union1d(chosen.keys, item.keys) if chosen.items else item.keys
         chosen.n_neurons += item.group.neurons.size
+        chosen.shared += item.shared
         chosen.items.append(item)
         self._axons[number] = chosen.keys.size
         self._neurons[number] = chosen.n_neurons
+        self._shared[number] = chosen.shared
 
 
-def make_items(network: QuantizedNetwork, schedule: Schedule, tiles: list[Tile]) -> list[Item]:
+def make_items(
+    network: QuantizedNetwork, schedule: Schedule, tiles: list[Tile], limits: CoreLimits
+) -> list[Item]:
     """Owners and fragments of all tiles, with keys that compare between layers."""
     bundle: dict[tuple[str, int, int], int] = {}
     result = []
     for number, tile in enumerate(tiles):
         for group in (tile.owner, *tile.fragments):
             bases = _bases(network, schedule, group, bundle)
-            result.append(Item(group, _keys(group, bases), bases, number, group is tile.owner))
+            shared = shared_cells(network.by_name[group.layer], group, limits)
+            keys = _keys(group, bases)
+            result.append(Item(group, keys, bases, number, group is tile.owner, shared))
     return result
 
 
@@ -171,6 +184,7 @@ def _dissolve(bins: list[Bin], limits: CoreLimits) -> list[Bin]:
             chosen = bins[target]
             chosen.keys = np.union1d(chosen.keys, item.keys)
             chosen.n_neurons += item.group.neurons.size
+            chosen.shared += item.shared
             chosen.items.append(item)
         gone.add(number)
     return [chosen for b, chosen in enumerate(bins) if b not in gone]
@@ -182,12 +196,13 @@ def _moves(
     """Where every group of core `number` could go, in pieces; None if one finds no room."""
     axons = np.array([bins[b].keys.size for b in others], dtype=np.int64)
     neurons = np.array([bins[b].n_neurons for b in others], dtype=np.int64)
+    shared = np.array([bins[b].shared for b in others], dtype=np.int64)
     moves: list[tuple[int, Item]] = []
     for item in sorted(bins[number].items, key=lambda i: (-i.group.neurons.size, i.tile)):
         size, done = item.group.neurons.size, 0
-        room = np.minimum(
-            limits.axons - axons, limits.cells // np.maximum(neurons + size, 1) - axons
-        )
+        beside = limits.cells // np.maximum(neurons + size, 1) - axons
+        beside[shared + item.shared <= limits.cells] = limits.axons
+        room = np.minimum(limits.axons - axons, beside)
         room[neurons + size > limits.neurons] = 0
         for place in np.lexsort((np.arange(len(others)), -room)).tolist():
             if done == item.keys.size and done > 0:
@@ -198,6 +213,7 @@ def _moves(
             moves.append((others[place], _piece(item, done, stop)))
             axons[place] += stop - done
             neurons[place] += size
+            shared[place] += item.shared
             done = stop
             if item.keys.size == 0:
                 break
@@ -223,4 +239,5 @@ def _piece(item: Item, start: int, stop: int) -> Item:
         tuple(bases),
         item.tile,
         item.is_owner and start == 0,
+        item.shared,
     )

@@ -19,6 +19,7 @@ from neurosim_mapper.connections import Index
 from neurosim_mapper.mapping import NeuronGroup, Schedule
 from neurosim_mapper.partition.candidates import edges_of
 from neurosim_mapper.partition.geometry import Box, ConvReach, box_neurons, layer_geometry
+from neurosim_mapper.partition.kernels import shared_cells
 from neurosim_mapper.partition.limits import CoreLimits
 from neurosim_mapper.partition.refusals import too_large_neuron
 from neurosim_mapper.quantized import QuantizedLayer
@@ -68,7 +69,18 @@ def cut_tile(
     Raises DoesNotFitError for a single neuron that hears more than a core has.
     """
     keys, rows = axon_keys(layer, schedule, neurons, heard)
-    count = limits.fragments(int(keys.size), int(neurons.size))
+
+    def groups_of(count: int) -> list[NeuronGroup]:
+        edges = [keys.size * i // count for i in range(count + 1)]
+        return [
+            NeuronGroup(layer.name, neurons, _sources(keys, rows, low, high))
+            for low, high in pairwise(edges)
+        ]
+
+    def cells(count: int) -> int:
+        return max(shared_cells(layer, group, limits) for group in groups_of(count))
+
+    count = limits.fragments(int(keys.size), int(neurons.size), cells)
     if count == 0 and neurons.size == 1:
         raise too_large_neuron(layer.name, int(keys.size), limits)
     if count == 0:
@@ -78,11 +90,7 @@ def cut_tile(
             for part in (neurons[:half], neurons[half:])
             for tile in cut_tile(layer, part, limits, schedule)
         ]
-    edges = [keys.size * i // count for i in range(count + 1)]
-    groups = [
-        NeuronGroup(layer.name, neurons, _sources(keys, rows, low, high))
-        for low, high in pairwise(edges)
-    ]
+    groups = groups_of(count)
     return [Tile(groups[0], tuple(groups[1:]))]
 
 

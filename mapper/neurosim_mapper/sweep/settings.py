@@ -62,6 +62,7 @@ MAPPING: Final = (
     "partitioner",
     "placer",
     "effort",
+    "conv",
     "weight_bits",
     "weight_shift",
     "per_channel",
