@@ -24,7 +24,7 @@ def play_a_point() -> Outcome:
     layer = (Linear(np.ones((8, 8))), liaf(1.0, 0.5, "relu", clamp=(0.0, 127.0)))
     network = Network.sequential([Input((8,)), *layer, *layer])
     chip = chip_with(load_chip("tianjic"), {"core.axons": 4, "core.neurons": 4}, "a tiny core")
-    point = Point(Settings(network="", chip="", input=""), {}, {})
+    point = Point(Settings(network="", chip="", input="", effort=1), {}, {})
     x = np.ones((1, 1, 8))
     return evaluate(Task(point, chip, network, Inputs(x, np.zeros(1, np.int64)), x))
 
