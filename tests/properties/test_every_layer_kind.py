@@ -46,6 +46,12 @@ def fire(threshold: float = 0.5) -> Neuron:
     return lif(threshold, 0.75)
 
 
+def many() -> Neuron:
+    """As Sinabs and Rockpool have it: as many spikes as thresholds fit."""
+    half = np.asarray(0.5)
+    return Neuron(threshold=half, rho=half, alpha=half, reset="soft", n_max=2**31 - 1)
+
+
 def norm(channels: int) -> BatchNorm:
     return BatchNorm(
         normal(channels), RNG.uniform(0.5, 2, channels), normal(channels), normal(channels)
@@ -151,6 +157,9 @@ NETWORKS: dict[str, Callable[[], Network]] = {
         back=(Linear(0.5 * normal(5, 5)), "a"),
         output=(Output(), "a"),
     ),
+    "any number of spikes": lambda: line(
+        Linear(2 * normal(8, 6)), many(), Linear(normal(3, 8)), many()
+    ),
     "current-based": lambda: line(
         Linear(normal(8, 6)), Neuron(alpha=np.asarray(0.75), alpha_syn=np.asarray(0.5))
     ),
@@ -214,3 +223,20 @@ def test_a_layer_norm_is_frozen_by_the_calibration_and_says_what_that_costs() ->
     assert set(frozen.assumptions) <= set(quantize(network, make_chip(), x).assumptions)
     with pytest.raises(UnsupportedError, match="'layernorm2': a LayerNorm needs mean and variance"):
         quantize(network, make_chip())
+
+
+def test_neurons_without_a_limit_of_spikes_get_one_that_sums_can_hold() -> None:
+    """Four times what the calibration data cause, at least 8; 255 without any."""
+    network = line(Linear(np.full((2, 6), 0.5)), many())
+    x = np.zeros((2, 3, 6))
+    x[0, 0] = 1  # U = 3: six thresholds
+    assert run_float(network, x).max() == 6
+    quantized = quantize(network, make_chip(), x)
+    assert quantized.layers[0].modes.n_max == 24
+    assert (
+        "Layer 'neuron2': at most 24 spikes per neuron and tick, 4 times what the calibration data "
+        "cause; more wait in the potential."
+    ) in quantized.assumptions
+    assert quantize(network, make_chip(), x[:, 1:]).layers[0].modes.n_max == 8
+    assert quantize(network, make_chip()).layers[0].modes.n_max == 255
+    np.testing.assert_array_equal(run_reference(quantized, x), run_float(network, x))

@@ -473,3 +473,39 @@ def test_two_synapses_per_neuron_of_rockpool() -> None:
     assert 0 < expected.mean() < 1
     given = run_float(from_torch(module, x), x.numpy()[None])[0]
     np.testing.assert_array_equal(given, expected)
+
+
+@pytest.mark.parametrize("tau_syn", [None, 3.0])
+def test_a_recurrent_bias_of_sinabs_acts_from_the_second_tick_on(tau_syn: float | None) -> None:
+    """i = a_s (i + x + W s' + b), with nothing of W s' + b in the first tick; v = a v + i."""
+    torch.manual_seed(15)
+
+    class LIFRecurrent(LIFSqueeze):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rec_connect = nn.Linear(4, 4)
+            self.min_v_mem = None
+            self.tau_syn = None if tau_syn is None else torch.tensor(tau_syn)
+
+        def forward(self, x: Any) -> Any:
+            i = v = back = torch.zeros(x.shape[1:]).to(x)
+            out = []
+            for tick in x:
+                i = tick + back
+                if self.tau_syn is not None:
+                    i = torch.exp(-1 / self.tau_syn) * (self.kept + i if out else i)
+                    self.kept = i
+                v = torch.exp(-1 / self.tau_mem) * v + i
+                out.append(torch.floor(torch.clamp(v, min=0) / self.spike_threshold))
+                v = v - out[-1] * self.spike_threshold
+                back = nn.functional.linear(out[-1], self.rec_connect.weight, self.rec_connect.bias)
+            return torch.stack(out)
+
+    module = nn.Sequential(nn.Linear(3, 4), LIFRecurrent()).double()
+    x = 2 * torch.randn(10, 5, 3).double()
+    with torch.no_grad():
+        expected = module(x).numpy()
+    assert expected.any()
+    network = from_torch(module, x, input_shape=(3,))
+    given = run_float(network, x.numpy().swapaxes(0, 1))
+    np.testing.assert_array_equal(given, expected.swapaxes(0, 1))

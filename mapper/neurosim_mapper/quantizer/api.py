@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,10 @@ from neurosim_mapper.quantizer.options import (
 )
 from neurosim_mapper.quantizer.ranges import current_bounds, parameters_of, potential_bounds
 from neurosim_mapper.quantizer.trials import PLAIN, Trial, best_trial
+
+MANY_SPIKES: Final = 255  # per tick: neurons with a higher limit get one, for sums to fit
+FEW_SPIKES: Final = 8
+SPIKE_HEADROOM: Final = 4  # over the most spikes that the calibration data cause
 
 
 def quantize(
@@ -98,6 +102,7 @@ def quantize(
     given_network, network = network, lower(network, calibration)
     folded = fold(network)
     statistics = {} if calibration is None else collect(network, folded, calibration)
+    folded, limited = _with_spike_limits(folded, statistics)
     given, assumed = given_scales(network, folded, chip, options)
     if given is not None and input_kind in ("auto", given.input_code.kind):
         code = given.input_code
@@ -140,6 +145,7 @@ def quantize(
         assumptions=(
             *network.assumptions,
             *folded.assumptions,
+            *limited,
             *assumed,
             *_assumptions(folded, statistics, kept is not None, given is not None),
         ),
@@ -150,6 +156,33 @@ def quantize(
     if not given and kept is None:
         quantized = best_trial(quantized, layers_of, network, calibration)
     return with_figures(quantized, network, calibration)
+
+
+def _with_spike_limits(
+    folded: FoldedNetwork, statistics: dict[str, LayerStatistics]
+) -> tuple[FoldedNetwork, list[str]]:
+    """A number of spikes per tick for neurons that have none, or one that no sum can hold.
+
+    With a soft reset, what goes beyond stays in the potential and fires in the next tick.
+    """
+    layers, notes = [], []
+    for layer in folded.layers:
+        neuron, seen = layer.neuron, statistics.get(layer.name)
+        limit = MANY_SPIKES
+        if seen is not None:
+            limit = max(FEW_SPIKES, SPIKE_HEADROOM * int(np.ceil(seen.y_high)))
+        if neuron.output == "spike" and neuron.n_max > max(limit, MANY_SPIKES):
+            layer = replace(layer, neuron=replace(neuron, n_max=limit))
+            why = (
+                "" if seen is None else f", {SPIKE_HEADROOM} times what the calibration data cause"
+            )
+            rest = "are lost" if neuron.reset == "hard" else "wait in the potential"
+            notes.append(
+                f"Layer {layer.name!r}: at most {limit} spikes per neuron and tick{why}; "
+                f"more {rest}."
+            )
+        layers.append(layer)
+    return replace(folded, layers=tuple(layers)), notes
 
 
 def _check_layers(folded: FoldedNetwork, chip: Chip, code: InputCode) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from neurosim.errors import NeurosimError, UnsupportedError, UsageError
 from neurosim_mapper.joining import placement
 from neurosim_mapper.network import Network
-from neurosim_mapper.nodes import Flatten, Linear, Neuron, Node, Pool, Scale, Shape
+from neurosim_mapper.nodes import Delay, Flatten, Linear, Neuron, Node, Pool, Scale, Shape
 from neurosim_mapper.readers.equation import several_synapses, without_first_bias
 from neurosim_mapper.readers.torch_neurons import equation_of, framework_of
 from neurosim_mapper.readers.torch_operations import DIFFERENCES, factor_of, layer_of
@@ -261,8 +261,12 @@ class _Watcher:
         before, soma, after = equation.chain()
         first = None
         bias = getattr(own_back, "bias", None)
-        if bias is not None and framework_of(module) == "sinabs":
-            soma = without_first_bias(before, soma, bias)
+        late = None
+        if bias is not None and framework_of(module) == "sinabs":  # acts from the second tick on
+            if soma.alpha_syn is None or bias.ndim != 1 or not isinstance(own_back, Linear):
+                soma = without_first_bias(before, soma, bias)
+            else:
+                late, own_back = self.late_bias(name, value, bias), Linear(own_back.weight)
         front: list[Node] = [] if before is None else [before]
         if soma.alpha_syn is not None and soma.alpha_syn.ndim == 2 and len(value.shape) == 1:
             front, soma = several_synapses(before, soma)
@@ -277,7 +281,17 @@ class _Watcher:
         if back is not None:
             loop = self.builder.add(f"{name}.recurrent", back, value)
             self.builder.edges.append((loop.sources[0], first))
+        if late is not None:
+            self.builder.edges.append((late, first))
         return value if after is None else self.builder.add(f"{name}.factor", after, value)
+
+    def late_bias(self, name: str, value: Any, bias: Any) -> str:
+        """A neuron that fires in every tick, one tick late, with the bias as its weights."""
+        on = Linear(np.zeros((1, int(np.prod(value.shape)))), np.ones(1))
+        always = Neuron(threshold=np.asarray(0.5), alpha=np.asarray(0.0))
+        for part, node in (("on", on), ("always", always), ("late", Delay(1))):
+            value = self.builder.add(f"{name}.{part}", node, value)
+        return str(self.builder.add(f"{name}.bias", Linear(bias[:, None]), value).sources[0])
 
     def recurrent_container(self, name: str, module: Any, value: Any) -> Any:
         """SpikingJelly's LinearRecurrentContainer: a matrix over the input and the last spikes."""
