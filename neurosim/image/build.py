@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from neurosim.chip.model import Chip
 from neurosim.fixed_point import signed_limits
+from neurosim.image.blocks import Blocks, dense_rows, make_blocks, places_of
 from neurosim.image.crossbar import Crossbar, make_crossbar, mark_straight
 from neurosim.image.somas import soft_somas
 from neurosim.image.traffic import Traffic, make_traffic
@@ -38,8 +39,10 @@ class Entries(NamedTuple):
     delay: I32
     first_tick: I32  # pipeline offset of the groups that listen
     kind: I8  # FLOW_KINDS: spike or analog
-    axon_offset: I64  # axons whose rows are added from where the Program has them
+    axon_offset: I64  # axons whose sparse rows are added from where the Program has them
     axon: I32
+    place_offset: I64  # axons of dense cores
+    place: I32  # see `blocks.Blocks`
     synapse_offset: I64  # joined short rows
     target: npt.NDArray[Any]  # global neuron, uint16 where that is enough, else uint32
     weight: npt.NDArray[Any]
@@ -107,6 +110,7 @@ class Image(NamedTuple):
     """A Program as kernels see it."""
 
     synapses: Synapses
+    blocks: Blocks
     crossbar: Crossbar | None
     groups: Groups
     modes: I32 | None  # (n_groups, 12) LiafModes, a row per group
@@ -153,13 +157,15 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
     )
     dense, weight = _same_weights(program)
     crossbar = make_crossbar(program, axon_core, narrow=narrow)
-    entries, outlets, ring = _outlets(program, axon_core, crossbar, weight)
+    blocks = make_blocks(program)
+    entries, outlets, ring = _outlets(program, axon_core, crossbar, blocks, weight)
     traffic, signatures = make_traffic(program)
     if crossbar is not None and outlets[0].bit.shape[0] == program.n_neurons:
         mark_straight(program, outlets[0].bit, signatures.neurons, crossbar.straight)
     modes, columns, synaptic = soft_somas(program)
     return Image(
-        synapses=_synapses(program, axon_core, dense, weight),
+        synapses=_synapses(program, axon_core, blocks, dense, weight),
+        blocks=blocks,
         crossbar=crossbar,
         groups=_groups(program, signatures.psums),
         modes=modes,
@@ -197,7 +203,11 @@ def _contiguous(columns: TrueNorthColumns) -> TrueNorthColumns:
 
 
 def _synapses(
-    program: Program, axon_core: I32, dense: npt.NDArray[Any], weight: npt.NDArray[Any]
+    program: Program,
+    axon_core: I32,
+    blocks: Blocks,
+    dense: npt.NDArray[Any],
+    weight: npt.NDArray[Any],
 ) -> Synapses:
     """Axons and their rows; no axons where every core has a crossbar."""
     axons = program.axons
@@ -209,7 +219,7 @@ def _synapses(
         axon_core=axon_core[soft],
         axon_is_analog=(axons.kind[soft] == FLOW_KINDS["analog"]).astype(np.int8),
         axon_synapses=_i32(axons.synapses[soft]),
-        dense_row=_dense_rows(program, axon_core[soft]),
+        dense_row=dense_rows(program, blocks, axon_core[soft]),
         dense=dense,
         row_offset=_i64(axons.row_offset[soft]),
         target=np.ascontiguousarray(program.synapses.target),
@@ -272,7 +282,11 @@ def _deliveries(table: PacketTable) -> _Deliveries:
 
 
 def _outlets(
-    program: Program, axon_core: I32, crossbar: Crossbar | None, weight: npt.NDArray[Any]
+    program: Program,
+    axon_core: I32,
+    crossbar: Crossbar | None,
+    blocks: Blocks,
+    weight: npt.NDArray[Any],
 ) -> tuple[Entries, tuple[Outlet, Outlet], I64]:
     """How every axon is reached: its bit, its ring, or the entry of its only sender."""
     tables = (program.packets, program.input_packets)
@@ -308,7 +322,8 @@ def _outlets(
                 **_bit_rows(bit_rows, bit_of, n),
             )
         )
-    return _entries(program, axon_core, singles, weight), (outlets[0], outlets[1]), ring_axon
+    entries = _entries(program, axon_core, singles, blocks, weight)
+    return entries, (outlets[0], outlets[1]), ring_axon
 
 
 def _bit_rows(rows: _Deliveries, bit_of: I32, n: int) -> dict[str, Any]:
@@ -360,24 +375,30 @@ def _find_entries(
 
 
 def _entries(
-    program: Program, axon_core: I32, singles: list[_Single], weight: npt.NDArray[Any]
+    program: Program,
+    axon_core: I32,
+    singles: list[_Single],
+    blocks: Blocks,
+    weight: npt.NDArray[Any],
 ) -> Entries:
     n = sum(single.n for single in singles)
     entry, axon, delay = (
         np.concatenate([getattr(s, name) for s in singles]) for name in ("entry", "axon", "delay")
     )
     first = np.searchsorted(entry, np.arange(n))
-    sparse = program.cores.synapse_format[axon_core] == SYNAPSE_FORMATS["sparse"]
     sizes = np.diff(program.axons.row_offset)
-    joined = sparse[axon]
+    dense = blocks.first[axon_core[axon]] >= 0
+    joined = ~dense
     if joined.any() and sizes[axon[joined]].mean() >= SHORT_ROW:
         joined = np.zeros_like(joined)
     return Entries(
         delay=_i32(delay[first]),
         first_tick=_i32(program.axons.first_tick[axon[first]]),
         kind=program.axons.kind[axon[first]].astype(np.int8),
-        axon_offset=_full_offsets(entry[~joined], n),
-        axon=_i32(axon[~joined]),
+        axon_offset=_full_offsets(entry[~dense & ~joined], n),
+        axon=_i32(axon[~dense & ~joined]),
+        place_offset=_full_offsets(entry[dense], n),
+        place=places_of(program, blocks, axon_core, axon[dense]),
         **_joined_rows(program, axon_core, entry[joined], axon[joined], n, weight),
     )
 
@@ -432,15 +453,6 @@ def _operation_times(chip: Chip) -> I64:
         timing.packet_send_cycles,
     )
     return _i64(np.rint([q.value * (1 << CYCLE_FRACTION_BITS) for q in cycles]))
-
-
-def _dense_rows(program: Program, axon_core: I32) -> I64:
-    """Of every axon."""
-    cores = program.cores
-    local = np.arange(axon_core.size) - cores.axon_offset[axon_core]
-    width = np.diff(cores.neuron_offset)[axon_core]
-    dense = cores.synapse_format[axon_core] == SYNAPSE_FORMATS["dense"]
-    return _i64(np.where(dense, cores.dense_offset[axon_core] + local * width, -1))
 
 
 def _i32(values: npt.ArrayLike) -> I32:

@@ -4,7 +4,8 @@ Three ways, chosen per axon when the image is made:
 
 * *entries*: an axon that hears a single sender needs no memory of its own. All such axons of one
   sender with one delay are an entry; the entry and its value wait in a list of the tick in which
-  they arrive, and their rows are added then.
+  they arrive. Then their sparse rows are added; a core with a dense block gets the value at the
+  axon's *place* and adds all its rows together (`kernels.blocks`).
 * *rings*: an axon with several senders has a slot per tick, in which what arrives is added up (or
   merged to a single spike).
 * *bits*: an axon of a crossbar core has a bit per tick, as TrueNorth's scheduler.
@@ -27,7 +28,6 @@ from neurosim.kernels.rows import add_block, add_row
 I32 = npt.NDArray[np.int32]
 
 _PER_LINE = 32  # targets of 16 bits in a cache line
-_BYTES_PER_LINE, _LINES_AHEAD = 64, 4  # of the next dense row
 
 # Columns of the counters, as state.CORE_COUNTS.
 EVENTS, OPS, MACS, READS, UPDATES, FIRED, PACKETS, PSUMS = range(8)
@@ -59,12 +59,13 @@ def push_entries(
     owner, value, copies = fired.owner[worker], fired.value[worker], fired.copies[worker]
     entry_list, value_list, n = waiting.entry[worker], waiting.value[worker], waiting.n[worker]
     n_slots = n.size
+    now = tick % n_slots
     for k in range(fired.n[worker, 0]):
-        total = value[k] * copies[k]
-        for entry in range(offset[owner[k]], offset[owner[k] + 1]):
-            arrival = tick + delay[entry]
-            if arrival < first_tick[entry] + span:
-                slot = arrival % n_slots
+        total, mine = value[k] * copies[k], np.uint64(owner[k])
+        for entry in range(offset[mine], offset[mine + np.uint64(1)]):
+            if tick + delay[entry] < first_tick[entry] + span:
+                slot = now + delay[entry]  # a delay is less than all slots
+                slot -= n_slots if slot >= n_slots else 0
                 at = n[slot]
                 entry_list[slot, at] = entry
                 value_list[slot, at] = 1 if merge and kind[entry] == 0 else total
@@ -138,9 +139,16 @@ def set_bits(
 
 @kernel
 def arrive_entries(
-    entries: Any, synapses: Any, waiting: Any, acc: I32, counts: I32, slot: int, worker: int
+    entries: Any,
+    synapses: Any,
+    waiting: Any,
+    inbox: Any,
+    acc: I32,
+    counts: I32,
+    slot: int,
+    worker: int,
 ) -> None:
-    """Add the rows of this worker's share of all entries that arrive in this tick."""
+    """Add the rows of this worker's share of all entries that arrive in this tick, or place it."""
     n_workers = waiting.n.shape[0]
     total = np.int64(0)
     for w in range(n_workers):
@@ -155,6 +163,7 @@ def arrive_entries(
             _add_joined(entries, listed, value, acc)
             _count_joined(entries, listed, counts)
             _add_axons(entries, synapses, listed, value, acc, counts)
+            _fill_places(entries, inbox, listed, value, worker)
         passed += n
 
 
@@ -195,37 +204,39 @@ def _count_joined(entries: Any, listed: I32, counts: I32) -> None:
 
 @kernel
 def _add_axons(entries: Any, synapses: Any, listed: I32, value: I32, acc: I32, counts: I32) -> None:
-    """Rows from where the Program has them; arrays are taken out of their tuples once."""
+    """Sparse rows from where the Program has them; arrays are taken out of their tuples once."""
     offset, axon_of, core_of = entries.axon_offset, entries.axon, synapses.axon_core
     if axon_of.size == 0:
         return
-    dense_row, dense, neuron_offset = synapses.dense_row, synapses.dense, synapses.neuron_offset
-    row_offset, target, weight = synapses.row_offset, synapses.target, synapses.weight
+    neuron_offset, row_offset = synapses.neuron_offset, synapses.row_offset
+    target, weight = synapses.target, synapses.weight
     events, macs, ops = counts[EVENTS], counts[MACS], counts[OPS]
     is_analog, connected = synapses.axon_is_analog, synapses.axon_synapses
     for k in range(listed.size):
-        stop = offset[listed[k] + 1]
-        for e in range(offset[listed[k]], stop):
+        for e in range(offset[listed[k]], offset[listed[k] + 1]):
             axon = axon_of[e]
-            following = e + 1
-            if following == stop and k + 1 < listed.size:
-                following = offset[listed[k + 1]]
-            if following < axon_of.size:
-                ahead = dense_row[axon_of[following]]
-                for line in range(_LINES_AHEAD if ahead >= 0 else 0):
-                    prefetch(dense, ahead + _BYTES_PER_LINE * line)
-            core, row = core_of[axon], dense_row[axon]
-            first = neuron_offset[core]
-            if row >= 0:
-                add_block(dense, row, value[k], acc, first, neuron_offset[core + 1] - first)
-            else:
-                begin, end = row_offset[axon], row_offset[axon + 1]
-                add_row(target, weight, begin, end, value[k], acc, first)
+            core, begin, end = core_of[axon], row_offset[axon], row_offset[axon + 1]
+            add_row(target, weight, begin, end, value[k], acc, neuron_offset[core])
             events[core] += 1
             if is_analog[axon]:
                 macs[core] += connected[axon]
             else:
                 ops[core] += connected[axon]
+
+
+@kernel
+def _fill_places(entries: Any, inbox: Any, listed: I32, value: I32, worker: int) -> None:
+    """Put the values of entries at their places of dense cores, for `blocks.integrate_blocks`."""
+    offset, place = entries.place_offset, entries.place
+    if place.size == 0:
+        return
+    values, bits = inbox.value[worker], inbox.bits[worker]
+    for k in range(listed.size):
+        factor = value[k]
+        for e in range(offset[listed[k]], offset[listed[k] + 1]):
+            mine = np.uint64(place[e])
+            values[mine] = factor
+            bits[mine >> np.uint64(6)] |= np.uint64(1) << (mine & np.uint64(63))
 
 
 @kernel

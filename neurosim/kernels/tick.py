@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
 from neurosim.kernels.bits import AHEAD, prefetch
+from neurosim.kernels.blocks import integrate_blocks
 from neurosim.kernels.crossbar import tick_crossbars
 from neurosim.kernels.fanout import (
     EVENTS,
@@ -61,6 +62,7 @@ def run_sample(
     tally: Any,
     # the fields of Image
     synapses: Any,
+    blocks: Any,
     crossbar: Any,
     groups: Any,
     modes: Any,
@@ -87,6 +89,7 @@ def run_sample(
     shares: Any,
     fired: Any,
     waiting: Any,
+    inbox: Any,
     rings: Any,
     bits: npt.NDArray[np.uint64],
     counters: I32,
@@ -136,9 +139,16 @@ def run_sample(
                 arrive_rings(ring_axons, synapses, rings, acc[0], counters[0], slot, merge)
         barrier(gate, n_workers)
         if modes is not None:
-            arrive_entries(entries, synapses, waiting, acc[worker], counters[worker], slot, worker)
+            arrive_entries(
+                entries, synapses, waiting, inbox, acc[worker], counters[worker], slot, worker
+            )
             barrier(gate, n_workers)
             waiting.n[worker, slot] = 0
+            if entries.place.size > 0:
+                integrate_blocks(
+                    blocks, synapses, inbox, shares, acc[worker], counters[worker], worker
+                )
+                barrier(gate, n_workers)
         fired.n[worker, 0] = 0
         if groups.psums.size > 0:
             pass_partial_sums(

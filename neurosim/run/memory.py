@@ -68,14 +68,21 @@ def estimate_memory(
     )
     slots, synapses = 1 + delays, int(program.synapses.target.size)
     by_bit = program.cores.synapse_format == SYNAPSE_FORMATS["crossbar"]
-    words = int((-(-np.diff(program.cores.axon_offset) // 64))[by_bit].sum())
+    axon_words = -(-np.diff(program.cores.axon_offset) // 64)
+    words = int(axon_words[by_bit].sum())
+    is_sparse = program.cores.synapse_format == SYNAPSE_FORMATS["sparse"]
+    places = 64 * int(axon_words[~is_sparse & ~by_bit].sum())
     listed = 0 if by_bit.all() else deliveries
     resources = min(program.n_links, N_DIRECTIONS * program.chip.n_cores) + 2 * program.n_cores
     image = 21 * program.n_axons + (12 if by_bit.all() else 40) * deliveries + 6 * synapses
     image += 64 * resources + 8 * program.n_neurons + 256 * program.n_cores
     image += 32 * int(program.truenorth.leak.size)
     each_worker = (
-        slots * (12 * listed + 8 * words) + 8 * _COUNTERS * program.n_cores + 24 * resources
+        slots * (12 * listed + 8 * words)
+        + 5 * places
+        + 14 * int(np.diff(program.cores.axon_offset).max(initial=0))
+        + 8 * _COUNTERS * program.n_cores
+        + 24 * resources
     )
     soft = program.neurons.theta.size
     currents = program.cuba.alpha_syn.size

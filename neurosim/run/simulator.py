@@ -237,8 +237,8 @@ def collect(job: Job, parts: list[Part], n_ticks: int, noc: str, n_samples: int)
         samples_of_passes(n_samples, program.interleave) if program.interleave > 1 else None,
     )
     cut = partial(_by_layer, program, probe, parts[0].first, n_ticks, n_samples)
-    outputs, *values = cut(np.concatenate([p.y for p in parts]))
-    membrane = cut(np.concatenate([p.v for p in parts]))[1:] if probe else []
+    outputs, *values = cut(_joined([p.y for p in parts]))
+    membrane = cut(_joined([p.v for p in parts]))[1:] if probe else []
     return Run(
         program,
         outputs,
@@ -249,6 +249,11 @@ def collect(job: Job, parts: list[Part], n_ticks: int, noc: str, n_samples: int)
         None,
         joined_network([part.player.stats for part in parts]),
     )
+
+
+def _joined(recorded: list[I32]) -> I32:
+    """What all players recorded; a single player's is not copied."""
+    return recorded[0] if len(recorded) == 1 else np.concatenate(recorded)
 
 
 def _by_layer(
@@ -267,7 +272,7 @@ def _by_layer(
     for layer in watched_layers(program, probe):
         width, first = program.layer_neurons(layer).size, program.layer_first_tick(layer)
         rows = slice(max(first - begin, 0), max(first + n_ticks - begin, 0))
-        own = recorded[:, rows, column : column + width].copy()
+        own = np.ascontiguousarray(recorded[:, rows, column : column + width])
         result.append(apart(own, program.interleave, n_samples))
         column += width
     return result

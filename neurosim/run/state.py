@@ -43,6 +43,7 @@ N_KINDS: Final = 3
 class Shares(NamedTuple):
     """What each worker updates: whole cores."""
 
+    first_core: I64  # (n_workers + 1,)
     first_group: I64  # (n_workers + 1,)
     first_neuron: I64  # (n_workers + 1,)
 
@@ -65,6 +66,16 @@ class Waiting(NamedTuple):
     entry: I32  # (n_workers, n_slots, n_entries)
     value: I32
     n: I64  # (n_workers, n_slots)
+
+
+class Inbox(NamedTuple):
+    """What arrives in this tick at the places of dense cores (`image.blocks`), and scratch."""
+
+    value: I32  # (n_workers, 64 * n_words)
+    bits: U64  # (n_workers, n_words) places with a value
+    row: I64  # (n_workers, most axons + 1) active axons of one core: where their rows begin
+    factor: I32  # their values
+    pair: I32  # (n_workers, most pairs) two values of 16 bits
 
 
 class RingState(NamedTuple):
@@ -117,6 +128,7 @@ class State(NamedTuple):
     shares: Shares
     fired: Fired
     waiting: Waiting
+    inbox: Inbox
     rings: RingState
     bits: U64  # (n_workers, n_slots, n_words) axons of crossbar cores
     counts: I32  # (n_workers, len(CORE_COUNTS), n_cores) of this tick
@@ -205,6 +217,7 @@ def allocate_state(image: Image, n_workers: int = 1) -> State:
         shares=_shares(image, n_workers),
         fired=_new_fired(image, n_workers),
         waiting=_new_waiting(image, n_workers),
+        inbox=_new_inbox(image, n_workers),
         rings=_new_rings(image, n_workers),
         bits=np.zeros((n_workers, image.n_slots, int(words[-1])), np.uint64),
         counts=np.zeros((n_workers, len(CORE_COUNTS), n_cores), np.int32),
@@ -238,6 +251,18 @@ def _new_waiting(image: Image, n_workers: int) -> Waiting:
     shape = (n_workers, image.n_slots, image.entries.delay.size)
     return Waiting(
         np.empty(shape, np.int32), np.empty(shape, np.int32), np.zeros(shape[:2], np.int64)
+    )
+
+
+def _new_inbox(image: Image, n_workers: int) -> Inbox:
+    words = int(image.blocks.word[-1])
+    most = 64 * int(np.diff(image.blocks.word).max(initial=0))
+    return Inbox(
+        value=np.empty((n_workers, 64 * words), np.int32),
+        bits=np.zeros((n_workers, words), np.uint64),
+        row=np.zeros((n_workers, most + 1), np.int64),
+        factor=np.zeros((n_workers, most + 1), np.int32),
+        pair=np.zeros((n_workers, most // 2), np.int32),
     )
 
 
@@ -328,4 +353,5 @@ def _shares(image: Image, n_workers: int) -> Shares:
     edges = np.append(edges, groups.core.size)
     at = np.searchsorted(starts, np.arange(n_workers + 1) * n // n_workers)
     at[-1] = edges.size - 1
-    return Shares(edges[at].astype(np.int64), starts[at].astype(np.int64))
+    core = np.append(groups.core, image.n_cores)[edges[at]]
+    return Shares(*(column.astype(np.int64) for column in (core, edges[at], starts[at])))

@@ -1,0 +1,73 @@
+"""Dense blocks as kernels read them: where each core's block is, and a place for every axon.
+
+The cores of an unrolled convolution have equal blocks. All of them read the first one, so that a
+layer's weights stay in the processor's caches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.program.columns import SYNAPSE_FORMATS, Program
+
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+_SAMPLE: Final = 64
+"""Weights in the middle of a block that are compared before the whole block is."""
+
+
+class Blocks(NamedTuple):
+    """Cores with a dense block; an axon's *place* is its bit in the words of its core."""
+
+    first: I64  # (n_cores,) of the core's block in `Synapses.dense`, -1 without one
+    word: I64  # (n_cores + 1,) words of places, of all cores before
+    axon: I64  # (n_cores,) the core's first axon
+
+
+def make_blocks(program: Program) -> Blocks:
+    """Blocks of a checked program; equal ones are kept once."""
+    cores = program.cores
+    is_dense = cores.synapse_format == SYNAPSE_FORMATS["dense"]
+    n_axons, width = np.diff(cores.axon_offset), np.diff(cores.neuron_offset)
+    first = np.where(is_dense, cores.dense_offset, -1).astype(np.int64)
+    sizes = n_axons * width
+    seen: dict[tuple[int, bytes], list[int]] = {}
+    for core in np.flatnonzero(is_dense & (sizes > 0)):
+        middle = int(first[core]) + int(sizes[core]) // 2
+        sample = program.synapses.dense[middle : middle + _SAMPLE].tobytes()
+        seen.setdefault((int(width[core]), sample), []).append(int(core))
+    for alike in seen.values():
+        if len(alike) > 1:
+            _share(program, alike, sizes, first)
+    words = np.where(is_dense, -(-n_axons // 64), 0)
+    word = np.concatenate([[0], np.cumsum(words)]).astype(np.int64)
+    return Blocks(first, word, cores.axon_offset[:-1].astype(np.int64))
+
+
+def places_of(program: Program, blocks: Blocks, axon_core: I32, axon: I32) -> I32:
+    """Place of each of these axons of dense cores."""
+    core = axon_core[axon]
+    return np.asarray(64 * blocks.word[core] + axon - blocks.axon[core], np.int32)
+
+
+def dense_rows(program: Program, blocks: Blocks, axon_core: I32) -> I64:
+    """(n_axons,) start of every axon's row, -1 for other formats."""
+    local = np.arange(axon_core.size) - blocks.axon[axon_core]
+    width = np.diff(program.cores.neuron_offset)[axon_core]
+    first = blocks.first[axon_core]
+    return np.asarray(np.where(first >= 0, first + local * width, -1), np.int64)
+
+
+def _share(program: Program, alike: list[int], sizes: I64, first: I64) -> None:
+    """Cores with the same block begin where the first of them does; changes `first`."""
+    found: dict[tuple[int, bytes], int] = {}
+    for core in alike:
+        begin, size = int(first[core]), int(sizes[core])
+        block = program.synapses.dense[begin : begin + size].tobytes()
+        digest = hashlib.blake2b(block, digest_size=32).digest()
+        first[core] = found.setdefault((size, digest), begin)

@@ -1,0 +1,175 @@
+"""Products of two rows at a time, written as vectors.
+
+Processors multiply neighbours of 16 bits and add the products in one instruction. So two rows are
+interleaved, neuron by neuron, and multiplied with their two values next to each other.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba import types
+from numba.extending import intrinsic
+
+from neurosim.kernels._jit import kernel
+
+_numba_config: Any = numba.config
+# Neither has type stubs.
+ir: Any = importlib.import_module("llvmlite.ir")
+cgutils: Any = importlib.import_module("numba.core.cgutils")
+
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+LANES = 32
+"""Neurons that `add_pairs` adds to."""
+
+if not _numba_config.DISABLE_JIT:
+    _HALF = 16  # weights of a vector
+    # Of 16 neurons: which are interleaved first and last (halves of 128 bits stay apart, as the
+    # instructions have it), and where their sums are then.
+    _LOW = [k + half for half in (0, 8) for k in range(4)]
+    _HIGH = [k + 4 for k in _LOW]
+    _ORDER = [[k % 4 + 8 * (k % 8 // 4) + 4 * first for k in range(8)] for first in (0, 1)]
+
+    def _vector(bits: int, n: int) -> Any:
+        return ir.VectorType(ir.IntType(bits), n)
+
+    def _load(builder: Any, data: Any, index: Any, n: int) -> Any:
+        """`n` neighbours from ``data[index]`` on."""
+        lane = data.type.pointee
+        place = builder.bitcast(builder.gep(data, [index]), ir.VectorType(lane, n).as_pointer())
+        return builder.load(place, align=lane.width // 8)
+
+    def _pick(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
+        return builder.shuffle_vector(a, b, _vector(32, len(lanes))(lanes))
+
+    def _interleaved(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
+        return _pick(builder, a, b, [k + of for k in lanes for of in (0, _HALF)])
+
+    def _dot(builder: Any, a: Any, b: Any) -> Any:
+        """Sums of neighbouring products, 8 of 32 bits."""
+        wide = _vector(32, _HALF)
+        products = builder.mul(builder.sext(a, wide), builder.sext(b, wide))
+        even, odd = ([k + first for k in range(0, _HALF, 2)] for first in (0, 1))
+        return builder.add(
+            _pick(builder, products, products, even), _pick(builder, products, products, odd)
+        )
+
+    def _add_one_pair(
+        builder: Any, dense: Any, rows: Any, pair: Any, index: Any, column: Any, sums: Any
+    ) -> None:
+        """Add a pair of rows to the four vectors in `sums`."""
+        number = ir.IntType(64)
+        second = builder.add(builder.add(index, index), number(1))
+        places = [
+            builder.add(builder.load(builder.gep(rows, [at])), column)
+            for at in (builder.sub(second, number(1)), second)
+        ]
+        none = _vector(32, 8)(ir.Undefined)
+        one = builder.insert_element(none, pair, ir.IntType(32)(0))
+        values = builder.bitcast(_pick(builder, one, none, [0] * 8), _vector(16, _HALF))
+        for part in range(LANES // _HALF):
+            a, b = (
+                _load(builder, dense, builder.add(place, number(_HALF * part)), _HALF)
+                for place in places
+            )
+            if dense.type.pointee.width < 16:
+                a, b = (builder.sext(row, _vector(16, _HALF)) for row in (a, b))
+            for half, lanes in enumerate((_LOW, _HIGH)):
+                total = sums[2 * part + half]
+                product = _dot(builder, _interleaved(builder, a, b, lanes), values)
+                builder.store(builder.add(builder.load(total), product), total)
+
+    def _make_add_pairs(
+        typing: Any,
+        dense: Any,
+        rows: Any,
+        pairs: Any,
+        begin: Any,
+        end: Any,
+        column: Any,
+        acc: Any,
+        first: Any,
+    ) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            data = [
+                context.make_array(signature.args[k])(context, builder, args[k]).data
+                for k in (0, 1, 2, 6)
+            ]
+            dense, rows, pairs, acc = data
+            empty = _vector(32, 8)(None)
+            sums = [cgutils.alloca_once_value(builder, empty) for _ in range(LANES // 8)]
+            with cgutils.for_range_slice(builder, args[3], args[4], ir.IntType(64)(1)) as (at, _):
+                pair = builder.load(builder.gep(pairs, [at]))
+                _add_one_pair(builder, dense, rows, pair, at, args[5], sums)
+            for k in range(LANES // 8):
+                place = builder.add(args[7], ir.IntType(64)(8 * k))
+                low, high = (builder.load(sums[k // 2 * 2 + half]) for half in (0, 1))
+                total = builder.add(
+                    _load(builder, acc, place, 8), _pick(builder, low, high, _ORDER[k % 2])
+                )
+                there = builder.bitcast(builder.gep(acc, [place]), total.type.as_pointer())
+                builder.store(total, there, align=4)
+            return context.get_dummy_value()
+
+        number = types.int64
+        given = (dense, rows, pairs, number, number, number, acc, number)
+        return types.void(*given), generate
+
+    _add_pairs: Any = intrinsic(_make_add_pairs)
+
+    @kernel
+    def add_pairs(
+        dense: npt.NDArray[Any],
+        rows: I64,
+        pairs: I32,
+        begin: int,
+        end: int,
+        column: int,
+        acc: I32,
+        first: int,
+    ) -> None:
+        """Add pairs of rows times their values to 32 accumulators.
+
+        Parameters
+        ----------
+        dense : int8 or int16 weights.
+        rows : (2 * n_pairs,) where each row begins in `dense`.
+        pairs : (n_pairs,) two values of 16 bits each, that of the first row in the lower half.
+        begin, end : pairs to add.
+        column : of each row, the first of 32 weights.
+        acc : ``acc[first : first + 32]`` is added to.
+        """
+        _add_pairs(dense, rows, pairs, begin, end, column, acc, first)
+
+else:
+
+    def add_pairs(
+        dense: npt.NDArray[Any],
+        rows: I64,
+        pairs: I32,
+        begin: int,
+        end: int,
+        column: int,
+        acc: I32,
+        first: int,
+    ) -> None:
+        """Add pairs of rows times their values to 32 accumulators.
+
+        Parameters
+        ----------
+        dense : int8 or int16 weights.
+        rows : (2 * n_pairs,) where each row begins in `dense`.
+        pairs : (n_pairs,) two values of 16 bits each, that of the first row in the lower half.
+        begin, end : pairs to add.
+        column : of each row, the first of 32 weights.
+        acc : ``acc[first : first + 32]`` is added to.
+        """
+        values = pairs[begin:end].astype("<i4").view("<i2").astype(np.int64)
+        lanes = rows[2 * begin : 2 * end, None] + column + np.arange(LANES)
+        acc[first : first + LANES] += (values[:, None] * dense[lanes]).sum(axis=0).astype(np.int32)
