@@ -192,17 +192,28 @@ def _blocks_lie_inside(program: Program) -> Iterator[Violation]:
 
 
 def _per_core(
-    program: Program, rule: str, needed: npt.NDArray[Any], limit: int, unit: str
+    program: Program, rule: str, needed: npt.NDArray[Any], limit: npt.ArrayLike, unit: str
 ) -> Iterator[Violation]:
-    for core in np.flatnonzero(needed > limit):
+    limits = np.broadcast_to(limit, needed.shape)
+    for core in np.flatnonzero(needed > limits):
         where = f"core {core} at ({program.cores.x[core]}, {program.cores.y[core]})"
-        yield Violation(rule, where, f"{needed[core]} {unit}", f"{limit}")
+        yield Violation(rule, where, f"{needed[core]} {unit}", f"{limits[core]}")
+
+
+def _most_axons(program: Program) -> npt.NDArray[np.int64]:
+    """(n_cores,) axons of each core at most; axon_merge doubles them per halving of its neurons."""
+    core = program.chip.core
+    most = np.full(program.n_cores, core.axons, np.int64)
+    if core.fan_in_extension == "axon_merge":
+        share = core.neurons // np.maximum(np.diff(program.cores.neuron_offset), 1)
+        most <<= np.log2(np.maximum(share, 1)).astype(np.int64)
+    return most
 
 
 def _core_limits(program: Program) -> Iterator[Violation]:
     core = program.chip.core
     yield from _per_core(
-        program, "core.axons", np.diff(program.cores.axon_offset), core.axons, "axons"
+        program, "core.axons", np.diff(program.cores.axon_offset), _most_axons(program), "axons"
     )
     yield from _per_core(
         program, "core.neurons", np.diff(program.cores.neuron_offset), core.neurons, "neurons"

@@ -22,7 +22,7 @@ class MemoryEstimate:
     Attributes
     ----------
     program : columns of the Program.
-    image : what the simulator derives from them.
+    image : what the simulator derives from them, shared kernels written out as rows included.
     state : potentials, lists and counters of all players. Lists of waiting events count at their
         worst case; what is never used is never touched.
     recorded : outputs, probes and costs of all samples.
@@ -61,12 +61,14 @@ def estimate_memory(
     n_workers: int = 1,
 ) -> MemoryEstimate:
     """Memory of `n_players` samples at a time, each played by `n_workers` together."""
+    whole = program.unrolled
     columns = sum(column.nbytes for column in program.columns().values())
+    written = 0 if whole is program else sum(column.nbytes for column in whole.synapses)
     deliveries = program.packets.axon.size + program.input_packets.axon.size
     delays = max(
         int(program.packets.delay.max(initial=0)), int(program.input_packets.delay.max(initial=0))
     )
-    slots, synapses = 1 + delays, int(program.synapses.target.size)
+    slots, synapses = 1 + delays, int(whole.synapses.target.size)
     by_bit = program.cores.synapse_format == SYNAPSE_FORMATS["crossbar"]
     axon_words = -(-np.diff(program.cores.axon_offset) // 64)
     words = int(axon_words[by_bit].sum())
@@ -75,7 +77,7 @@ def estimate_memory(
     listed = 0 if by_bit.all() else deliveries
     resources = min(program.n_links, N_DIRECTIONS * program.chip.n_cores) + 2 * program.n_cores
     image = 21 * program.n_axons + (12 if by_bit.all() else 40) * deliveries + 6 * synapses
-    image += 64 * resources + 8 * program.n_neurons + 256 * program.n_cores
+    image += written + 64 * resources + 8 * program.n_neurons + 256 * program.n_cores
     image += 32 * int(program.truenorth.leak.size)
     each_worker = (
         slots * (12 * listed + 8 * words)

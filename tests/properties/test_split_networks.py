@@ -5,6 +5,7 @@ The reference executor runs the network as it was given; the chip runs what `leg
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -217,6 +218,25 @@ def test_axon_merge(seed):
     except (DoesNotFitError, UnsupportedError):
         return
     assert program.mapping["fan_in_fragments"] == 0
+
+
+def test_most_networks_fit_merged_axons():
+    """The property above skips what does not fit; cores with more axons than core.axons do."""
+    merged = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        chip = make_chip(core__axons=8, core__neurons=16, core__synapses=512,
+                         core__fan_in_extension="axon_merge", core__membrane_bits=24,
+                         grid={"wide": 32, "high": 32})  # fmt: skip
+        try:
+            program = map_network(random_network(rng, chip), chip, placer="row-major")
+        except (DoesNotFitError, UnsupportedError):
+            continue
+        axons, neurons = np.diff(program.cores.axon_offset), np.diff(program.cores.neuron_offset)
+        doublings = [(math.ceil(a / 8) - 1).bit_length() for a in axons.tolist()]
+        assert all(n <= 16 >> k for n, k in zip(neurons.tolist(), doublings, strict=True))
+        merged += max(doublings) > 0
+    assert merged >= 12
 
 
 def few_bit_network(rng, chip, weights):

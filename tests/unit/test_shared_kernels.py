@@ -14,6 +14,7 @@ from neurosim.errors import UsageError
 from neurosim.program.check import check_program, synapse_memory_bytes
 from neurosim.program.kernels import kernel_facts, kernel_sentences
 from neurosim.run.encoding import InputCode
+from neurosim.run.memory import estimate_memory
 from neurosim_mapper.connections import ConvConnection, pool_connection
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.quantized import INPUT, Projection, QuantizedNetwork
@@ -132,6 +133,13 @@ def test_wide_sums_are_found_in_kernels():
     program = mapped()
     found = check_program(replace(program, chip=program.chip.model_copy(update={"core": narrow})))
     assert "core.accumulator_bits" in [violation.rule for violation in found]
+
+
+def test_the_memory_estimate_knows_the_rows_that_kernels_are_written_out_as():
+    program = mapped()
+    rows = program.unrolled
+    more = estimate_memory(program, 1, 1).image - estimate_memory(rows, 1, 1).image
+    assert more == sum(column.nbytes for column in rows.synapses)
 
 
 def test_refusals():

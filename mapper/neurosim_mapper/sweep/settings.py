@@ -37,6 +37,9 @@ class Settings(BaseModel):
     partitioner: str | None = Field(None, description="How layers are cut into cores.")
     placer: str | None = Field(None, description="How cores are placed.")
     effort: Count | None = Field(None, description="Moves of the placer.")
+    conv: Literal["auto", "shared", "unrolled"] | None = Field(
+        None, description="Shared convolution kernels, or a weight per synapse."
+    )
     weight_bits: Count | None = Field(None, description="Bits of a weight.")
     weight_shift: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Fraction bits of potentials."
