@@ -21,6 +21,7 @@ from neurosim_mapper.torch import (  # noqa: E402
     DenseLIF,
     TimeReduce,
     export_network,
+    quantization_aware,
     save_checkpoint,
 )
 from neurosim_mapper.torch.zoo import QuestionNetwork  # noqa: E402
@@ -132,6 +133,11 @@ class LastState(nn.Module):
 def test_refusals(model, message):
     with pytest.raises(UnsupportedError, match=message):
         export_network(model, torch.zeros(1, 3, 4))
+
+
+def test_training_in_integers_names_the_layer():
+    with pytest.raises(UnsupportedError, match=r"'statement.cells': RNN, GRU and LSTM layers can"):
+        quantization_aware(QuestionNetwork("GRU", 6, 5, 4), "tianjic", np.zeros((4, 5, 12)))
 
 
 def test_wrong_kinds():

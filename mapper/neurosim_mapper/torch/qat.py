@@ -27,6 +27,7 @@ from neurosim_mapper.nodes import Neuron, Pool, Scale
 from neurosim_mapper.norms import freeze_layer_norms
 from neurosim_mapper.quantized import INPUT
 from neurosim_mapper.quantizer import quantize
+from neurosim_mapper.recurrent import Recurrent
 from neurosim_mapper.torch.qat_layers import QatLayer, QatProjection
 from neurosim_mapper.torch.surrogates import Surrogate
 
@@ -59,6 +60,7 @@ class QuantizationAware(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
+        _check_layers(network)
         network = freeze_layer_norms(network, calibration)
         self.chip, self.readout = chip, network.readout
         self.provenance = dict(network.provenance)
@@ -153,6 +155,15 @@ def _check_order(layer: FoldedLayer, known: set[str]) -> None:
                 f"Layer {layer.name!r} takes input from {projection.source!r}, which is not in "
                 "front of it; quantisation-aware training knows feed-forward networks only."
             )
+
+
+def _check_layers(network: Network) -> None:
+    gated = next((n for n, node in network.nodes.items() if isinstance(node, Recurrent)), None)
+    if gated is not None:
+        raise UnsupportedError(
+            f"Layer {gated!r}: RNN, GRU and LSTM layers cannot be trained in integers. Train them "
+            "in float; mapping rounds their gates to 8 bits."
+        )
 
 
 def _with_marked_pools(network: Network) -> Network:
