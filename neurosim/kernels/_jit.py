@@ -23,7 +23,6 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.runtime.nrt import rtsys
 
 _numba_config: Any = numba.config
 _PACKAGE_DIR = Path(__file__).resolve().parent.parent
@@ -119,13 +118,12 @@ class _QuickCache(FunctionCache):
     """Loads stored machine code without what only compiling needs.
 
     Numba would import the implementation of everything that it can compile (200 modules, 0.4 s,
-    20 MB) before it loads. Code that makes no arrays calls none of it; if nothing is stored, the
-    compiler imports them itself.
+    20 MB) and compile its own runtime for arrays (20 MB) before it loads. Code that makes no arrays
+    calls none of it; if nothing is stored, the compiler does both itself.
     """
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The stored code for these types of arguments, None without."""
-        rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
             return cast(Any, self)._load_overload(sig, target_context)
 
