@@ -35,6 +35,7 @@ from neurosim.image.crossbar import spike_bits
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
 from neurosim.offsets import entries_of
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, PacketTable, Program
+from neurosim.program.kernels import write_out
 from neurosim.run.state import State
 from neurosim.soma.liaf import OUTPUT_CODES
 
@@ -69,6 +70,7 @@ class Wiring:
 
     def __init__(self, program: Program, faults: Sequence[Fault]) -> None:
         self.program = program
+        self.rows = write_out(program)  # with the synapses of shared kernels one by one
         self.arriving: Deliveries = deliveries_by_axon(program)
         self.tables = (program.packets, program.input_packets)
         self.owners = tuple(owner_of_row(table) for table in self.tables)
@@ -250,7 +252,7 @@ class PacketFaults:
             return
         if program.chip.core.axon_collision == "or" and not analog:
             value, new = int(n > 0), int(left > 0)
-        targets, weights = _row(program, core, axon)
+        targets, weights = _row(wiring.rows, core, axon)
         np.add.at(state.acc[0], targets, ((new - value) * weights).astype(np.int32))
         more = int(left > 0) - int(n > 0)
         state.counts[0, EVENTS, core] += more
