@@ -79,6 +79,34 @@ def run_options(function: F) -> F:
     )(function)
 
 
+def quantizer_options(function: F) -> F:
+    """Choices of the quantizer: widths, scales, ranges, and the packets of the input."""
+    return stacked(
+        click.option("--weight-bits", type=int, help="Bits of a weight.  [default: the chip's]"),
+        click.option("--per-layer", is_flag=True, help="One weight scale per layer, not channel."),
+        click.option(
+            "--activation-range",
+            type=click.Choice(["minmax", "percentile", "mse"]),
+            default="minmax",
+            show_default=True,
+            help="Range of analog values, from the calibration.",
+        ),
+        click.option(
+            "--percentile", default=99.9, show_default=True, help="For --activation-range."
+        ),
+        click.option(
+            "--input-kind",
+            type=click.Choice(["auto", "spike", "analog"]),
+            default="auto",
+            show_default=True,
+            help="Packets of the input.",
+        ),
+        click.option(
+            "--weight-shift", type=int, help="Fraction bits of potentials.  [default: per layer]"
+        ),
+    )(function)
+
+
 def mapping_options(function: F) -> F:
     """Choices of the reader, the quantizer, the partitioner and the placer."""
     return stacked(
@@ -121,28 +149,7 @@ def mapping_options(function: F) -> F:
             show_default=True,
             help="One kernel per core, or a weight per synapse; shared: chip must allow it.",
         ),
-        click.option("--weight-bits", type=int, help="Bits of a weight.  [default: the chip's]"),
-        click.option("--per-layer", is_flag=True, help="One weight scale per layer, not channel."),
-        click.option(
-            "--activation-range",
-            type=click.Choice(["minmax", "percentile", "mse"]),
-            default="minmax",
-            show_default=True,
-            help="Range of analog values, from the calibration.",
-        ),
-        click.option(
-            "--percentile", default=99.9, show_default=True, help="For --activation-range."
-        ),
-        click.option(
-            "--input-kind",
-            type=click.Choice(["auto", "spike", "analog"]),
-            default="auto",
-            show_default=True,
-            help="Packets of the input.",
-        ),
-        click.option(
-            "--weight-shift", type=int, help="Fraction bits of potentials.  [default: per layer]"
-        ),
+        quantizer_options,
     )(function)
 
 

@@ -104,20 +104,16 @@ def quantize(
     statistics = {} if calibration is None else collect(network, folded, calibration)
     folded, limited = _with_spike_limits(folded, statistics)
     given, assumed = given_scales(network, folded, chip, options)
-    if given is not None and input_kind in ("auto", given.input_code.kind):
-        code = given.input_code
-    else:
-        given = None
-        fine = network is not given_network
-        code, more = choose_input_code(folded, chip, calibration, input_kind, fine)
-        assumed += more
+    given, code, more = _settled_input(
+        given, folded, chip, calibration, input_kind, fine=network is not given_network
+    )
+    assumed += more
     _check_layers(folded, chip, code)
     kept = None if given else _kept_codes(folded, chip, code, options)
-    if given:
-        codes = _given_codes(given)
-    else:
-        ranges = statistics or (stand_in(network, folded) if kept is None else {})
-        codes = kept or _scaled_codes(folded, chip, code, options, ranges)
+    codes = _given_codes(given) if given else kept
+    if codes is None:
+        ranges = statistics or stand_in(network, folded)
+        codes = _scaled_codes(folded, chip, code, options, ranges)
     means = {n: s.y_mean for n, s in statistics.items() if s.y_mean is not None}
 
     def layers_of(trial: Trial) -> tuple[QuantizedLayer, ...]:
@@ -156,6 +152,20 @@ def quantize(
     if not given and kept is None:
         quantized = best_trial(quantized, layers_of, network, calibration)
     return with_figures(quantized, network, calibration)
+
+
+def _settled_input(
+    given: GivenScales | None,
+    folded: FoldedNetwork,
+    chip: Chip,
+    calibration: npt.ArrayLike | None,
+    input_kind: InputKind,
+    fine: bool,
+) -> tuple[GivenScales | None, InputCode, list[str]]:
+    """The scales that hold with this kind of input, its code, and what was assumed for it."""
+    if given is not None and input_kind in ("auto", given.input_code.kind):
+        return given, given.input_code, []
+    return None, *choose_input_code(folded, chip, calibration, input_kind, fine)
 
 
 def _with_spike_limits(
