@@ -41,7 +41,8 @@ def mapped(rng, seed):
 def heard_values(network):
     """Names of the layers whose values other layers hear."""
     projections = [p for layer in network.layers for p in layer.projections]
-    heard = {p.source for p in projections if p.connection.weight_abs_max}
+    # A kernel may have no weight that ever meets a value: a stride can step over it.
+    heard = {p.source for p in projections if np.any(p.connection.positive_negative_sums())}
     return [la.name for la in network.layers if la.name in heard and la.modes.output == "analog"]
 
 

@@ -155,7 +155,7 @@ def test_a_program_without_the_columns_is_read_as_before(tmp_path: Path) -> None
     assert neurosim.load_program(path).cuba.alpha_syn.size == 0
     write_archive(path, "neurosim-program/99", meta, columns)
     with pytest.raises(
-        InputFileError, match=r"'neurosim-program/99'; .* reads .*/3', .*/1', .*/2'"
+        InputFileError, match=r"'neurosim-program/99'; .* reads .*/4', .*/1', .*/2', .*/3'"
     ):
         neurosim.load_program(path)
     current = map_network(network(0.5), CHIP, placer="row-major", input_kind="spike")
