@@ -112,9 +112,8 @@ def run_sample(
     log : PacketLog, filled with the packets of every tick when it has room, else left alone; a
         single worker only.
     """
-    n_workers, n_slots, merge = acc.shape[0], settings[N_SLOTS], settings[MERGE_SPIKES] != 0
-    first_tick, n_ticks, logging = span[1], span[3], log.tick_offset.size > 1
-    offset, sends_zero = neuron_outlet.packet_offset, settings[SEND_ZERO_INPUT] != 0
+    n_workers, n_slots, offset = acc.shape[0], settings[N_SLOTS], neuron_outlet.packet_offset
+    merge, n_ticks, logging = settings[MERGE_SPIKES] != 0, span[3], log.tick_offset.size > 1
     if span[6] != 0:
         if worker == 0:
             seed[0] = mix(settings[SEED], span[0])
@@ -124,11 +123,11 @@ def run_sample(
         )
         barrier(gate, n_workers)
     for k in range(span[2]):
-        tick = first_tick + k
+        tick = span[1] + k
         slot, window = tick % n_slots, (tick - span[5]) // span[4]
         if worker == 0:
             if k < x.shape[0]:
-                _list_inputs(x[k], sends_zero, fired, tally.sent_inputs)
+                _list_inputs(x[k], settings[SEND_ZERO_INPUT] != 0, fired, tally.sent_inputs)
                 if logging:
                     log_fired(log, input_outlet, fired, 0)
                 _send(
@@ -139,16 +138,9 @@ def run_sample(
                 arrive_rings(ring_axons, synapses, rings, acc[0], counters[0], slot, merge)
         barrier(gate, n_workers)
         if modes is not None:
-            arrive_entries(
-                entries, synapses, waiting, inbox, acc[worker], counters[worker], slot, worker
+            _arrive(
+                entries, synapses, blocks, waiting, inbox, shares, acc, counters, gate, slot, worker
             )
-            barrier(gate, n_workers)
-            waiting.n[worker, slot] = 0
-            if entries.place.size > 0:
-                integrate_blocks(
-                    blocks, synapses, inbox, shares, acc[worker], counters[worker], worker
-                )
-                barrier(gate, n_workers)
         fired.n[worker, 0] = 0
         if groups.psums.size > 0:
             pass_partial_sums(
@@ -217,6 +209,29 @@ def _send(
         fill_rings(outlet, ring_axons, fired, rings, worker, tick, n_ticks, merge)
     if crossbar is not None:
         set_bits(outlet, fired, bits, crossbar.first_tick, worker, tick, n_ticks)
+
+
+@kernel
+def _arrive(
+    entries: Any,
+    synapses: Any,
+    blocks: Any,
+    waiting: Any,
+    inbox: Any,
+    shares: Any,
+    acc: I32,
+    counters: I32,
+    gate: I64,
+    slot: int,
+    worker: int,
+) -> None:
+    """Integrate what arrives in this tick: sparse rows one by one, dense blocks core by core."""
+    arrive_entries(entries, synapses, waiting, inbox, acc[worker], counters[worker], slot, worker)
+    barrier(gate, acc.shape[0])
+    waiting.n[worker, slot] = 0
+    if entries.place.size > 0:
+        integrate_blocks(blocks, synapses, inbox, shares, acc[worker], counters[worker], worker)
+        barrier(gate, acc.shape[0])
 
 
 @kernel

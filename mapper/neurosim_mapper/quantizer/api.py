@@ -104,16 +104,13 @@ def quantize(
     statistics = {} if calibration is None else collect(network, folded, calibration)
     folded, limited = _with_spike_limits(folded, statistics)
     given, assumed = given_scales(network, folded, chip, options)
-    given, code, more = _settled_input(
-        given, folded, chip, calibration, input_kind, fine=network is not given_network
-    )
-    assumed += more
+    fine = network is not given_network
+    given, code, more = _settled_input(given, folded, chip, calibration, input_kind, fine)
     _check_layers(folded, chip, code)
     kept = None if given else _kept_codes(folded, chip, code, options)
     codes = _given_codes(given) if given else kept
     if codes is None:
-        ranges = statistics or stand_in(network, folded)
-        codes = _scaled_codes(folded, chip, code, options, ranges)
+        codes = _scaled_codes(folded, chip, code, options, statistics or stand_in(network, folded))
     means = {n: s.y_mean for n, s in statistics.items() if s.y_mean is not None}
 
     def layers_of(trial: Trial) -> tuple[QuantizedLayer, ...]:
@@ -143,6 +140,7 @@ def quantize(
             *folded.assumptions,
             *limited,
             *assumed,
+            *more,
             *_assumptions(folded, statistics, kept is not None, given is not None),
         ),
         provenance=dict(network.provenance),
