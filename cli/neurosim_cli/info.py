@@ -56,6 +56,7 @@ def _run_folder(path: Path, as_json: bool) -> None:
 def _program(path: Path, png: Path | None, as_json: bool) -> None:
     from neurosim.program.columns import load_program
     from neurosim.program.kernels import kernel_sentences
+    from neurosim.program.routing_check import routing_facts, routing_sentence
     from neurosim.report.floor_plan import floor_plan
     from neurosim.report.report import chip_facts, program_facts
     from neurosim.report.terminal import layer_table
@@ -68,7 +69,8 @@ def _program(path: Path, png: Path | None, as_json: bool) -> None:
 
         remark(f"written: {floor_plan_figure(program, png)}")
     if as_json:
-        show_json({"chip": chip_facts(program.chip), "program": facts})
+        tables = routing_facts(program)
+        show_json({"chip": chip_facts(program.chip), "program": facts, "routing_table": tables})
         return
     show(layer_table(facts))
     click.echo(floor_plan(program))
@@ -82,6 +84,7 @@ def _program(path: Path, png: Path | None, as_json: bool) -> None:
         from neurosim_mapper.place import placement_sentence
 
         click.echo(placement_sentence(dict(program.mapping["placement"])))
+    click.echo(routing_sentence(program))
     for sentence in kernel_sentences(program):
         click.echo(sentence)
     for sentence in program.assumptions:

@@ -20,6 +20,7 @@ from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
 from neurosim.program.check import check_program
 from neurosim.program.columns import Program
 from neurosim.program.kernels import kernel_facts
+from neurosim.program.routing_check import routing_facts
 from neurosim_mapper.assemble import assemble
 from neurosim_mapper.legalize import legalize
 from neurosim_mapper.mapping_report import (
@@ -127,9 +128,10 @@ def _map(
     routes = route_packets(legal, partition, wiring, placement, chip)
     report["fits"] = True
     program = assemble(legal, partition, schedule, wiring, placement, routes, chip, seed, report)
+    report["routing_table"] = routing_facts(program)
     if program.kernels.n_tiles:
         report["shared_kernels"] = kernel_facts(program)
-        program = replace(program, mapping=dict(report))
+    program = replace(program, mapping=dict(report))
     violations = check_program(program)
     if violations:
         report |= {"fits": False, "violations": [str(v) for v in violations]}

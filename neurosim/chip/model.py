@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from neurosim.chip.rules import (
     Problems,
     address_problems,
+    core_problems,
     cut_off_cores,
     dead_directions,
     fault_problems,
@@ -151,6 +152,8 @@ class Core(_Section):
     """What a neuron can send."""
     destinations_per_neuron: Count | None = None
     """Most (core, axon) pairs that one neuron reaches; null: as many as wanted."""
+    routing_entries: Count | None = None
+    """Most entries of the core's routing table, one per flow that it sends; null: not limited."""
     fan_in_extension: Literal["none", "psum_hw", "psum_tree", "axon_merge"] = "none"
     """How a neuron hears more inputs than a core has axons."""
     axon_collision: Literal["add", "or"] = "add"
@@ -159,16 +162,7 @@ class Core(_Section):
     """Whether an analog value of 0 is sent."""
 
     def _broken_rules(self) -> Problems:
-        problems: Problems = []
-        if (self.weight_scheme == "axon_types") != (self.axon_types is not None):
-            problems.append(
-                ("axon_types", "is needed with core.weight_scheme: axon_types, and only with it")
-            )
-        for key in ("soma_models", "input_kinds", "output_kinds"):
-            names = getattr(self, key)
-            if len(set(names)) < len(names):
-                problems.append((key, f"names an entry twice: {', '.join(names)}"))
-        return problems
+        return core_problems(self)
 
 
 class PacketField(_Section):

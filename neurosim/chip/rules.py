@@ -9,11 +9,25 @@ import difflib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from neurosim.chip.model import Chip
+    from neurosim.chip.model import Chip, Core
     from neurosim.noc.model import Direction
 
 Problems = list[tuple[str, str]]
 """(key path inside the section, sentence) of every rule that a section breaks."""
+
+
+def core_problems(core: Core) -> Problems:
+    """Axon types without their weight scheme or the other way round, and names given twice."""
+    problems: Problems = []
+    if (core.weight_scheme == "axon_types") != (core.axon_types is not None):
+        problems.append(
+            ("axon_types", "is needed with core.weight_scheme: axon_types, and only with it")
+        )
+    for key in ("soma_models", "input_kinds", "output_kinds"):
+        names = getattr(core, key)
+        if len(set(names)) < len(names):
+            problems.append((key, f"names an entry twice: {', '.join(names)}"))
+    return problems
 
 
 def fault_problems(chip: Chip) -> Problems:

@@ -21,6 +21,7 @@ from neurosim.program.kernel_check import check_kernels, kernel_columns
 from neurosim.program.kernels import kernel_memory_bytes, stored_weights
 from neurosim.program.mode_check import check_modes
 from neurosim.program.place_check import check_phases, check_places, phase_columns
+from neurosim.program.routing_check import check_routing
 from neurosim.program.violation import Violation as Violation
 from neurosim.soma.liaf import OUTPUT_CODES
 from neurosim.soma.truenorth import N_TYPES
@@ -388,4 +389,5 @@ _RULES: Final[tuple[Callable[[Program], Iterator[Violation]], ...]] = (
     _soma,
     _sums,
     _packets,
+    check_routing,
 )
