@@ -159,17 +159,7 @@ else:
         acc: I32,
         first: int,
     ) -> None:
-        """Add pairs of rows times their values to 32 accumulators.
-
-        Parameters
-        ----------
-        dense : int8 or int16 weights.
-        rows : (2 * n_pairs,) where each row begins in `dense`.
-        pairs : (n_pairs,) two values of 16 bits each, that of the first row in the lower half.
-        begin, end : pairs to add.
-        column : of each row, the first of 32 weights.
-        acc : ``acc[first : first + 32]`` is added to.
-        """
+        """The same in NumPy, for runs without compilation."""
         values = pairs[begin:end].astype("<i4").view("<i2").astype(np.int64)
         lanes = rows[2 * begin : 2 * end, None] + column + np.arange(LANES)
         acc[first : first + LANES] += (values[:, None] * dense[lanes]).sum(axis=0).astype(np.int32)

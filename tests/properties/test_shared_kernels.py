@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.brute_force import count_by_hand
 from support.chips import random_chip
+from support.equality import assert_equal_to_reference
 from support.networks import random_conv, random_input, random_layer, random_network
 
 import neurosim
@@ -72,17 +73,6 @@ def mapped(rng, seed, **options):
         return map_network(network, chip, placer=placer, seed=seed, **options), network
     except (DoesNotFitError, UnsupportedError):
         return None, network
-
-
-def assert_equal_to_reference(program, network, x, threads=1):
-    probe = [layer.name for layer in network.layers]
-    run = neurosim.simulate(program, x, probe=probe, threads=threads)
-    expected = trace_reference(network, x)
-    np.testing.assert_array_equal(run.outputs, expected.outputs)
-    for name in probe:
-        np.testing.assert_array_equal(run.values[name], expected.values[name], err_msg=name)
-        np.testing.assert_array_equal(run.membrane[name], expected.membrane[name], err_msg=name)
-    return run
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -10,25 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.chips import make_chip, random_chip
+from support.equality import assert_equal_to_reference
 from support.networks import random_input, random_network
 
 import neurosim
 from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim_mapper.pipeline import map_network
-from neurosim_mapper.reference import trace_reference
 
 pytestmark = pytest.mark.exactness
-
-
-def assert_equal_to_reference(program, network, x, threads=1):
-    probe = [layer.name for layer in network.layers]
-    run = neurosim.simulate(program, x, probe=probe, threads=threads)
-    expected = trace_reference(network, x)
-    np.testing.assert_array_equal(run.outputs, expected.outputs)
-    for name in probe:
-        np.testing.assert_array_equal(run.values[name], expected.values[name], err_msg=name)
-        np.testing.assert_array_equal(run.membrane[name], expected.membrane[name], err_msg=name)
-    return run
 
 
 @given(st.integers(0, 2**32 - 1))
