@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError, UsageError
+from neurosim.run.encoding import checked_input
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import (
     BatchNorm,
@@ -128,21 +129,6 @@ def trace_float(
         outputs.append(_run_batch(network, part, look))
     U, V, Y = ({name: store[i] for name, store in kept.items()} for i in range(3))
     return FloatTrace(np.concatenate(outputs), U, V, Y)
-
-
-def checked_input(x: npt.ArrayLike, shape: Shape, what: str = "x") -> npt.NDArray[np.generic]:
-    """`x` as an array (samples, ticks, *shape); InputFileError when it is something else."""
-    array = np.asarray(x)
-    if array.dtype.kind not in "buif":
-        raise InputFileError(f"{what} has dtype {array.dtype}; numbers are needed.")
-    if array.ndim != len(shape) + 2 or array.shape[2:] != shape:
-        raise InputFileError(
-            f"{what} has shape {array.shape}; needed: (samples, ticks, "
-            f"{', '.join(str(n) for n in shape)})."
-        )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InputFileError(f"{what} holds NaN or infinite values; all must be finite.")
-    return array
 
 
 def _room(values: npt.NDArray[np.generic], shape: Shape) -> tuple[FloatArray, ...]:

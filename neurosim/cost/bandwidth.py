@@ -23,10 +23,8 @@ import numpy as np
 
 from neurosim.chip.model import PACKET_KINDS, Chip
 from neurosim.cost.counters import Counters, link_bits, totals
-from neurosim.program.columns import N_DIRECTIONS, Program
+from neurosim.program.columns import DIRECTION_STEPS, N_DIRECTIONS, Program
 from neurosim.run.state import crossing_links
-
-_STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def link_name(chip: Chip, link: int) -> str:
         return f"host -> (0,{row})" if into else f"(0,{row}) -> host"
     router, direction = divmod(link, N_DIRECTIONS)
     x, y = router % chip.wide, router // chip.wide
-    dx, dy = _STEPS[direction]
+    dx, dy = DIRECTION_STEPS[direction]
     return f"({x},{y}) -> ({(x + dx) % chip.wide},{(y + dy) % chip.high})"
 
 

@@ -35,7 +35,6 @@ from neurosim.image.crossbar import spike_bits
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
 from neurosim.offsets import entries_of
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, PacketTable, Program
-from neurosim.program.kernels import write_out
 from neurosim.run.state import State
 from neurosim.soma.liaf import OUTPUT_CODES
 
@@ -70,7 +69,7 @@ class Wiring:
 
     def __init__(self, program: Program, faults: Sequence[Fault]) -> None:
         self.program = program
-        self.rows = write_out(program)  # with the synapses of shared kernels one by one
+        self.rows = program.unrolled  # with the synapses of shared kernels one by one
         self.arriving: Deliveries = deliveries_by_axon(program)
         self.tables = (program.packets, program.input_packets)
         self.owners = tuple(owner_of_row(table) for table in self.tables)

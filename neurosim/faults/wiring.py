@@ -12,14 +12,13 @@ from neurosim.faults.draw import core_of
 from neurosim.faults.spec import Fault
 from neurosim.links.flow_links import implied_flows, way_links
 from neurosim.offsets import entries_of
-from neurosim.program.columns import N_DIRECTIONS, PacketTable, Program
+from neurosim.program.columns import DIRECTION_STEPS, N_DIRECTIONS, PacketTable, Program
 
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 INPUT = "input"
 """The host's packets, as a layer; unless a layer has this name."""
-_STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 class Deliveries(NamedTuple):
@@ -120,7 +119,7 @@ def _ends(wide: int, high: int, n_routers: int, link: int) -> tuple[int, int]:
         into, row = divmod(link - N_DIRECTIONS * n_routers, high)
         return (row * wide, -1) if into else (-1, row * wide)
     router, direction = divmod(link, N_DIRECTIONS)
-    (dx, dy), x, y = _STEPS[direction], router % wide, router // wide
+    (dx, dy), x, y = DIRECTION_STEPS[direction], router % wide, router // wide
     return router, (y + dy) % high * wide + (x + dx) % wide
 
 

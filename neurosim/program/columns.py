@@ -54,6 +54,8 @@ SYNAPSE_FORMATS: Final[dict[str, int]] = {
 }
 FLOW_KINDS: Final[dict[str, int]] = {"spike": 0, "analog": 1, "psum": 2}
 N_DIRECTIONS: Final = 4
+DIRECTION_STEPS: Final = ((1, 0), (-1, 0), (0, 1), (0, -1))
+"""(x, y) from a router to its neighbour in each direction of a link."""
 
 
 class CoreTable(NamedTuple):

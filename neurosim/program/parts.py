@@ -15,6 +15,7 @@ from neurosim.links.detours import detour_links, needs_detours
 from neurosim.links.flow_links import way_links
 from neurosim.noc.model import MAX_TABLE_ROUTERS
 from neurosim.program.columns import (
+    DIRECTION_STEPS,
     FLOW_KINDS,
     MODEL_CODES,
     N_DIRECTIONS,
@@ -246,7 +247,7 @@ def _refuse_dead(chip: Chip, link: Index) -> None:
     dead = set()
     for a, b in chip.dead_links:
         for (x, y), (u, v) in ((a, b), (b, a)):
-            for direction, (dx, dy) in enumerate(((1, 0), (-1, 0), (0, 1), (0, -1))):
+            for direction, (dx, dy) in enumerate(DIRECTION_STEPS):
                 if ((x + dx) % chip.wide, (y + dy) % chip.high) == (u, v):
                     dead.add(N_DIRECTIONS * (y * chip.wide + x) + direction)
     hit = np.flatnonzero(np.isin(link, list(dead)))

@@ -18,7 +18,7 @@ from neurosim.cost.energy import PARTS
 from neurosim.cost.floorline import bounds_per_tick
 from neurosim.cost.network_stats import LATENCY_CLASSES
 from neurosim.errors import UsageError
-from neurosim.program.columns import N_DIRECTIONS, Program
+from neurosim.program.columns import DIRECTION_STEPS, N_DIRECTIONS, Program
 from neurosim.report.view import RunView
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 WIDTH_INCHES: Final = 3.5
 DOTS_PER_INCH: Final = 300
-_STEPS: Final = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 def run_figures(view: RunView, folder: Path) -> list[Path]:
@@ -208,7 +207,7 @@ def _link_load(view: RunView, axes: Any) -> None:
     axes.scatter(cores.x, cores.y, marker="s", s=18, color="0.8", zorder=1)
     for number, load in zip(link.tolist(), bits.tolist(), strict=True):
         router, direction = divmod(number, N_DIRECTIONS)
-        dx, dy = _STEPS[direction]
+        dx, dy = DIRECTION_STEPS[direction]
         start = (router % chip.wide - 0.12 * dy, router // chip.wide + 0.12 * dx)
         end = (start[0] + dx, start[1] + dy)
         style = {"arrowstyle": "-|>", "color": scale.to_rgba(load), "lw": 1.2, "mutation_scale": 5}

@@ -6,7 +6,7 @@ One function for the reference executor and the simulator, so that both see the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,23 @@ class InputCode:
 _ROUNDED = 1e-3  # of a step: what arithmetic in single precision leaves
 
 
+def checked_input(
+    x: npt.ArrayLike, shape: tuple[int, ...], what: str = "x"
+) -> npt.NDArray[np.generic]:
+    """`x` as an array (samples, ticks, *shape); InputFileError when it is something else."""
+    array = np.asarray(x)
+    if array.dtype.kind not in "buif":
+        raise InputFileError(f"{what} has dtype {array.dtype}; numbers are needed.")
+    if array.ndim != len(shape) + 2 or array.shape[2:] != shape:
+        raise InputFileError(
+            f"{what} has shape {array.shape}; needed: (samples, ticks, "
+            f"{', '.join(str(n) for n in shape)})."
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputFileError(f"{what} holds NaN or infinite values; all must be finite.")
+    return array
+
+
 def encode_input(
     x: npt.ArrayLike, shape: tuple[int, ...], code: InputCode, what: str = "x"
 ) -> npt.NDArray[np.int16]:
@@ -46,17 +63,8 @@ def encode_input(
     spike input or a range that nobody measured cannot carry. Analog values are rounded to the
     nearest step and saturate.
     """
-    array = np.asarray(x)
-    if array.dtype.kind not in "buif":
-        raise InputFileError(f"{what} has dtype {array.dtype}; numbers are needed.")
-    if array.ndim != len(shape) + 2 or array.shape[2:] != shape:
-        raise InputFileError(
-            f"{what} has shape {array.shape}; needed: (samples, ticks, "
-            f"{', '.join(str(n) for n in shape)})."
-        )
+    array: npt.NDArray[Any] = checked_input(x, shape, what)
     flat = array.reshape(array.shape[0], array.shape[1], int(np.prod(shape)))
-    if array.dtype.kind == "f" and not np.isfinite(flat).all():
-        raise InputFileError(f"{what} holds NaN or infinite values; all must be finite.")
     if code.kind == "spike":
         if flat.size and not ((flat == 0) | (flat == 1)).all():
             raise InputFileError(

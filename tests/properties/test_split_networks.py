@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.chips import make_chip, random_chip
+from support.equality import assert_equal_to_reference
 from support.networks import random_dense, random_input, random_layer, random_network
 
-import neurosim
 from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.connections import (
@@ -28,20 +28,13 @@ from neurosim_mapper.legalize import legalize
 from neurosim_mapper.legalize.pooling import factor_pool
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.quantized import INPUT, Projection, QuantizedNetwork
-from neurosim_mapper.reference import trace_reference
 
 pytestmark = pytest.mark.exactness
 
 
 def assert_chip_equals_reference(network, chip, x, **options):
     program = map_network(network, chip, placer="row-major", **options)
-    names = [layer.name for layer in network.layers]
-    run = neurosim.simulate(program, x, probe=names, threads=1)
-    expected = trace_reference(network, x)
-    np.testing.assert_array_equal(run.outputs, expected.outputs)
-    for name in names:
-        np.testing.assert_array_equal(run.values[name], expected.values[name], err_msg=name)
-        np.testing.assert_array_equal(run.membrane[name], expected.membrane[name], err_msg=name)
+    assert_equal_to_reference(program, network, x)
     return program
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError
-from neurosim_mapper.float_executor import checked_input, trace_float
+from neurosim.run.encoding import checked_input
+from neurosim_mapper.float_executor import trace_float
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Neuron
 from neurosim_mapper.readers.npz_file import read_npz

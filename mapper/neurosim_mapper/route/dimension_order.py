@@ -20,12 +20,11 @@ from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError
 from neurosim.links.detours import detour_links, needs_detours
 from neurosim.noc.model import MAX_TABLE_ROUTERS
-from neurosim.program.columns import N_DIRECTIONS
+from neurosim.program.columns import DIRECTION_STEPS, N_DIRECTIONS
 from neurosim_mapper.route._tree_kernel import walk_flows
 
 XY = tuple[int, int]
 Index = npt.NDArray[np.int64]
-_STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 def flow_links(
@@ -74,7 +73,7 @@ def dead_link_numbers(chip: Chip) -> Index:
     dead = []
     for a, b in chip.dead_links:
         for (x, y), (u, v) in ((a, b), (b, a)):
-            for direction, (dx, dy) in enumerate(_STEPS):
+            for direction, (dx, dy) in enumerate(DIRECTION_STEPS):
                 if ((x + dx) % chip.wide, (y + dy) % chip.high) == (u, v):
                     dead.append(N_DIRECTIONS * (y * chip.wide + x) + direction)
     return np.array(sorted(set(dead)), dtype=np.int64)
@@ -84,7 +83,7 @@ def dead_link_error(chip: Chip, link: int) -> DoesNotFitError:
     """What to say about a route over a dead link."""
     router, direction = divmod(link, N_DIRECTIONS)
     here = (router % chip.wide, router // chip.wide)
-    dx, dy = _STEPS[direction]
+    dx, dy = DIRECTION_STEPS[direction]
     return DoesNotFitError(
         f"the route needs the dead link {here} -> {(here[0] + dx, here[1] + dy)} of "
         f"{chip.name!r}; ways round dead links are found on a mesh of up to "

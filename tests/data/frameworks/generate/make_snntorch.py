@@ -12,6 +12,18 @@ import snntorch as snn
 import torch
 from common import Case, scale_weights, structural, write_cases
 from snntorch.export_nir import export_to_nir
+from snntorch_neurons import (
+    graded,
+    leaky,
+    leaky_over_one,
+    mixed,
+    rleaky,
+    rleaky_diagonal,
+    rsynaptic,
+    scalar,
+    spread,
+    synaptic,
+)
 from torch import nn
 
 RESETS = ("subtract", "zero", "none")
@@ -112,12 +124,6 @@ def export(net: nn.Module, sample: torch.Tensor) -> nir.NIRGraph:
     return export_to_nir(net, sample[:1], ignore_dims=[0])
 
 
-def spread(low: float, high: float, *shape: int) -> torch.Tensor:
-    """Values spread evenly over a layer, so that every neuron has its own."""
-    count = int(torch.tensor(shape).prod())
-    return torch.linspace(low, high, count).reshape(shape)
-
-
 def reading(reset: str, timing: str | None, **more: Any) -> dict[str, Any]:
     """Reading of the NIR file of an snnTorch network."""
     return {
@@ -159,84 +165,6 @@ def dense(
         return Case(name, net, run, layers, export, CALL, read, text, **case)
 
     return build
-
-
-def leaky(**options: Any) -> Callable[[int, bool], snn.SpikingNeuron]:
-    """Leaky layers with one decay per neuron."""
-    return lambda n, last: snn.Leaky(
-        beta=spread(0.6, 0.95, n), threshold=torch.ones(n), init_hidden=True, output=last, **options
-    )
-
-
-def leaky_over_one(n: int, last: bool) -> snn.SpikingNeuron:
-    """Leaky with decays 1 (tau and r infinite in the file) and above (tau negative)."""
-    beta = spread(0.7, 0.95, n)
-    beta[1], beta[3] = 1.0, 1.07
-    return snn.Leaky(beta=beta, threshold=torch.ones(n), init_hidden=True, output=last)
-
-
-def synaptic(**options: Any) -> Callable[[int, bool], snn.SpikingNeuron]:
-    """Synaptic layers with one pair of decays per neuron."""
-    return lambda n, last: snn.Synaptic(
-        alpha=spread(0.3, 0.7, n),
-        beta=spread(0.6, 0.9, n),
-        threshold=torch.ones(n),
-        init_hidden=True,
-        output=last,
-        **options,
-    )
-
-
-def rleaky(**options: Any) -> Callable[[int, bool], snn.SpikingNeuron]:
-    """Recurrent hidden layer, all to all, and an ordinary output layer."""
-
-    def layer(n: int, last: bool) -> snn.SpikingNeuron:
-        if last:
-            return leaky(**options)(n, last)
-        return snn.RLeaky(beta=spread(0.6, 0.9, n), linear_features=n, init_hidden=True, **options)
-
-    return layer
-
-
-def rleaky_diagonal(n: int, last: bool) -> snn.SpikingNeuron:
-    """Hidden layer in which each neuron feeds only itself."""
-    if last:
-        return leaky()(n, last)
-    return snn.RLeaky(
-        beta=spread(0.6, 0.9, n), all_to_all=False, V=spread(-0.5, 0.3, n), init_hidden=True
-    )
-
-
-def rsynaptic(**options: Any) -> Callable[[int, bool], snn.SpikingNeuron]:
-    """Recurrent current-based hidden layer."""
-
-    def layer(n: int, last: bool) -> snn.SpikingNeuron:
-        if last:
-            return leaky()(n, last)
-        return snn.RSynaptic(
-            alpha=spread(0.3, 0.6, n),
-            beta=spread(0.6, 0.9, n),
-            linear_features=n,
-            init_hidden=True,
-            **options,
-        )
-
-    return layer
-
-
-def mixed(**options: Any) -> Callable[[int, bool], snn.SpikingNeuron]:
-    """Current-based hidden layer, and an ordinary output layer."""
-    return lambda n, last: (leaky if last else synaptic)(**options)(n, last)
-
-
-def scalar(n: int, last: bool) -> snn.SpikingNeuron:
-    """Leaky with the scalar decay of the package's tutorials."""
-    return snn.Leaky(beta=0.9, init_hidden=True, output=last)
-
-
-def graded(n: int, last: bool) -> snn.SpikingNeuron:
-    """Leaky whose hidden spikes count 0.75."""
-    return leaky(**({} if last else {"graded_spikes_factor": 0.75}))(n, last)
 
 
 def conv(name: str, bias: bool, pooled: bool) -> Callable[[], Case]:
