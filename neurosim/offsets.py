@@ -8,6 +8,11 @@ import numpy.typing as npt
 I64 = npt.NDArray[np.int64]
 
 
+def offsets_of(sizes: npt.ArrayLike) -> I64:
+    """(n_rows + 1,) where rows of these sizes begin, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
 def entries_of(offset: I64, rows: npt.NDArray[np.integer]) -> tuple[I64, I64]:
     """All entries of `rows`, row after row; a row may stand there several times.
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from neurosim.offsets import offsets_of
 from neurosim.program.kernels import KernelTable
 from neurosim_mapper.connections import ConvConnection, Index
 from neurosim_mapper.partition.kernels import channels_in, channels_out
@@ -75,9 +76,9 @@ class KernelTiles:
         columns: list[Any] = [
             np.array([tile.core for tile in tiles], np.int32),
             np.array([tile.neuron_start for tile in tiles], np.int64),
-            _ends([tile.neurons.shape[1] for tile in tiles]),
-            _ends([tile.axons.shape[1] for tile in tiles]),
-            _ends([tile.kernel.size for tile in tiles]),
+            offsets_of([tile.neurons.shape[1] for tile in tiles]),
+            offsets_of([tile.axons.shape[1] for tile in tiles]),
+            offsets_of([tile.kernel.size for tile in tiles]),
             *np.ascontiguousarray(shape),
             *np.ascontiguousarray(dilation),
             *axons,
@@ -96,7 +97,3 @@ class _Tile(NamedTuple):
     dilation: tuple[int, int]
     axons: Index
     neurons: Index
-
-
-def _ends(sizes: list[int]) -> Index:
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)

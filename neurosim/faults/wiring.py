@@ -11,7 +11,7 @@ from neurosim.errors import UsageError
 from neurosim.faults.draw import core_of
 from neurosim.faults.spec import Fault
 from neurosim.links.flow_links import implied_flows, way_links
-from neurosim.offsets import entries_of
+from neurosim.offsets import entries_of, offsets_of
 from neurosim.program.columns import DIRECTION_STEPS, N_DIRECTIONS, PacketTable, Program
 
 I64 = npt.NDArray[np.int64]
@@ -38,7 +38,7 @@ def deliveries_by_axon(program: Program) -> Deliveries:
     order = np.argsort(axon, kind="stable")
     counts = np.bincount(axon, minlength=program.n_axons)
     return Deliveries(
-        offset=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        offset=offsets_of(counts),
         by_host=np.repeat([False, True], [part.size for part in owner])[order],
         owner=np.concatenate(owner)[order],
         delay=np.concatenate([table.delay for table in tables])[order].astype(np.int64),

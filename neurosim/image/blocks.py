@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from neurosim.offsets import offsets_of
 from neurosim.program.columns import SYNAPSE_FORMATS, Program
 
 I32 = npt.NDArray[np.int32]
@@ -45,7 +46,7 @@ def make_blocks(program: Program) -> Blocks:
         if len(alike) > 1:
             _share(program, alike, sizes, first)
     words = np.where(is_dense, -(-n_axons // 64), 0)
-    word = np.concatenate([[0], np.cumsum(words)]).astype(np.int64)
+    word = offsets_of(words)
     return Blocks(first, word, cores.axon_offset[:-1].astype(np.int64))
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from neurosim.fixed_point import signed_limits
 from neurosim.kernels.crossbar import EACH, MIXED, NARROW
+from neurosim.offsets import offsets_of
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, Program
 from neurosim.soma.truenorth import N_TYPES, TrueNorthColumns
 
@@ -64,7 +65,7 @@ def make_crossbar(program: Program, axon_core: I32, *, narrow: bool = True) -> C
     if not is_crossbar.any():
         return None
     words = np.where(is_crossbar, -(-np.diff(cores.axon_offset) // 64), 0)
-    axon_word = _offsets(words)
+    axon_word = offsets_of(words)
     width = 64 * -(-int(np.diff(cores.neuron_offset)[is_crossbar].max()) // 64)
     pools = _Pools(width, program.n_cores, signed_limits(program.chip.core.membrane_bits), narrow)
     for core in np.flatnonzero(is_crossbar):
@@ -74,7 +75,7 @@ def make_crossbar(program: Program, axon_core: I32, *, narrow: bool = True) -> C
         bit_offset=np.ascontiguousarray(cores.dense_offset, dtype=np.int64),
         axon_word=axon_word,
         word_core=np.repeat(np.arange(program.n_cores, dtype=np.int32), words),
-        spike_word=_offsets(np.where(is_crossbar, -(-np.diff(cores.neuron_offset) // 64), 0)),
+        spike_word=offsets_of(np.where(is_crossbar, -(-np.diff(cores.neuron_offset) // 64), 0)),
         straight=np.zeros(program.n_cores, np.uint8),
         first_tick=_first_ticks(program, axon_core, is_crossbar, axon_word),
         types=pools.types.joined(np.uint8),
@@ -136,10 +137,6 @@ def narrow_places(program: Program, crossbar: Crossbar | None, neuron: I32) -> I
         is_narrow = crossbar.narrow_row[core] >= 0
         places[is_narrow] = (crossbar.narrow_row[core] + neuron - starts[core])[is_narrow]
     return places
-
-
-def _offsets(sizes: npt.NDArray[Any]) -> I64:
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
 def _first_ticks(

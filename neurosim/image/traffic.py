@@ -16,7 +16,7 @@ from neurosim.links.flow_links import (
     link_positions,
     receive_cycles,
 )
-from neurosim.offsets import entries_of
+from neurosim.offsets import entries_of, offsets_of
 from neurosim.program.columns import N_DIRECTIONS, PacketTable, Program
 
 I8 = npt.NDArray[np.int8]
@@ -167,17 +167,13 @@ def _owners(table: PacketTable, bare: npt.NDArray[np.bool_]) -> _Owners:
     picked = wanted[packet_owner]
     flow = table.flow[picked].astype(np.int64)
     flow = flow[np.lexsort((flow, packet_owner[picked]))]
-    return _Owners(sizes.size, owner, _ends(sizes[owner]), flow)
+    return _Owners(sizes.size, owner, offsets_of(sizes[owner]), flow)
 
 
 def _psum_owners(program: Program) -> _Owners:
     owner = np.flatnonzero(program.groups.psum_target >= 0)
     flow = program.groups.psum_flow[owner].astype(np.int64)
     return _Owners(program.groups.core.size, owner, np.arange(owner.size + 1), flow)
-
-
-def _ends(sizes: I64) -> I64:
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
 def _distinct(parts: list[_Owners]) -> tuple[_Sets, list[I32]]:
@@ -202,7 +198,7 @@ def _distinct(parts: list[_Owners]) -> tuple[_Sets, list[I32]]:
     for number, part in zip(numbers, parts, strict=True):
         number[part.owner] = found[at : at + part.owner.size]
         at += part.owner.size
-    return _Sets(_ends(np.concatenate(set_sizes)), np.concatenate(set_flows)), numbers
+    return _Sets(offsets_of(np.concatenate(set_sizes)), np.concatenate(set_flows)), numbers
 
 
 def _bases(parts: list[_Owners]) -> list[int]:
@@ -247,7 +243,7 @@ def _differences(program: Program, sets: _Sets, resource_of_link: I64, n: int) -
     keys, sums = keys[heads][sums != 0], sums[sums != 0]
     owner, index = np.divmod(keys, 3 * (n + 1))
     counts = np.bincount(owner, minlength=sets.offset.size - 1)
-    return _Rows(_ends(counts), index.astype(np.int32), sums.astype(np.int32))
+    return _Rows(offsets_of(counts), index.astype(np.int32), sums.astype(np.int32))
 
 
 def runs_of(program: Program, flow: I64, resource_of_link: I64, n: int) -> tuple[I64, I64, I64]:

@@ -14,6 +14,7 @@ from neurosim.errors import DoesNotFitError, UsageError
 from neurosim.links.detours import detour_links, needs_detours
 from neurosim.links.flow_links import way_links
 from neurosim.noc.model import MAX_TABLE_ROUTERS
+from neurosim.offsets import offsets_of
 from neurosim.program.columns import (
     DIRECTION_STEPS,
     FLOW_KINDS,
@@ -106,8 +107,8 @@ def build_program(
 ) -> Program:
     """All tables; every core is one group, every connection one packet."""
     cores = builder.cores
-    axon_offset = _ends([core.n_axons for core in cores])
-    neuron_offset = _ends([core.n_neurons for core in cores])
+    axon_offset = offsets_of([core.n_axons for core in cores])
+    neuron_offset = offsets_of([core.n_neurons for core in cores])
     kinds = np.array([_packet_kind(core) for core in cores], np.int64)
     inner = _rows(builder.inner, neuron_offset, axon_offset, kinds)
     outer = _rows(builder.outer, None, axon_offset, kinds, FLOW_KINDS[builder.input_code.kind])
@@ -152,10 +153,6 @@ def build_program(
     )
 
 
-def _ends(sizes: list[int]) -> Index:
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-
-
 def _packet_kind(core: CoreBuilder) -> int:
     return 0 if core.modes is None else int(core.modes.output[0])
 
@@ -180,7 +177,7 @@ def _rows(
 def _packets(rows: _Rows, flow: Index, n_owners: int) -> PacketTable:
     inside = rows.axon >= 0
     return PacketTable(
-        owner_offset=_ends(np.bincount(rows.owner, minlength=n_owners).tolist()),
+        owner_offset=offsets_of(np.bincount(rows.owner, minlength=n_owners).tolist()),
         flow=flow.astype(np.int32),
         delivery_offset=np.concatenate([[0], np.cumsum(inside)]).astype(np.int64),
         axon=rows.axon[inside].astype(np.int32),
@@ -279,7 +276,7 @@ def _layers(builder: ProgramBuilder, neuron_offset: Index) -> tuple[LayerTable, 
     rest = np.flatnonzero(count == 0)
     if rest.size:
         parts[REST] = rest
-    offset = _ends([neurons.size for neurons in parts.values()])
+    offset = offsets_of([neurons.size for neurons in parts.values()])
     neuron = np.concatenate(list(parts.values())).astype(np.int32)
     return LayerTable(offset, neuron), tuple(parts)
 
