@@ -113,7 +113,7 @@ class Image(NamedTuple):
     blocks: Blocks
     crossbar: Crossbar | None
     groups: Groups
-    modes: I32 | None  # (n_groups, 12) LiafModes, a row per group
+    modes: I32 | None  # (n_groups, 13) LiafModes and FITS_32, a row per group
     columns: LiafColumns
     synaptic: Synaptic
     luts: I32

@@ -59,17 +59,22 @@ def push_entries(
     owner, value, copies = fired.owner[worker], fired.value[worker], fired.copies[worker]
     entry_list, value_list, n = waiting.entry[worker], waiting.value[worker], waiting.n[worker]
     n_slots = n.size
-    now = tick % n_slots
-    for k in range(fired.n[worker, 0]):
+    now, here = tick % n_slots, np.uint64(0)  # the length of list `here` is at hand
+    at = np.uint64(n[here])
+    for k in range(np.uint64(fired.n[worker, 0])):
         total, mine = value[k] * copies[k], np.uint64(owner[k])
-        for entry in range(offset[mine], offset[mine + np.uint64(1)]):
+        for e in range(np.uint64(offset[mine]), np.uint64(offset[mine + np.uint64(1)])):
+            entry = np.uint64(e)
             if tick + delay[entry] < first_tick[entry] + span:
                 slot = now + delay[entry]  # a delay is less than all slots
-                slot -= n_slots if slot >= n_slots else 0
-                at = n[slot]
+                slot = np.uint64(slot - (n_slots if slot >= n_slots else 0))
+                if slot != here:
+                    n[here], here = at, slot
+                    at = np.uint64(n[slot])
                 entry_list[slot, at] = entry
                 value_list[slot, at] = 1 if merge and kind[entry] == 0 else total
-                n[slot] = at + 1
+                at += np.uint64(1)
+    n[here] = at
 
 
 @kernel
@@ -186,6 +191,8 @@ def _add_joined(entries: Any, listed: I32, value: I32, acc: I32) -> None:
 def _count_joined(entries: Any, listed: I32, counts: I32) -> None:
     """Events and synapses of joined rows, core by core or as a list."""
     kind, table = entries.kind, entries.core_counts
+    if table.shape[0] == 0 and entries.counted_core.size == 0:
+        return
     events = counts[EVENTS]
     for k in range(listed.size):
         entry = listed[k]
@@ -231,9 +238,9 @@ def _fill_places(entries: Any, inbox: Any, listed: I32, value: I32, worker: int)
     if place.size == 0:
         return
     values, bits = inbox.value[worker], inbox.bits[worker]
-    for k in range(listed.size):
-        factor = value[k]
-        for e in range(offset[listed[k]], offset[listed[k] + 1]):
+    for k in range(np.uint64(listed.size)):
+        factor, entry = value[k], np.uint64(listed[k])
+        for e in range(np.uint64(offset[entry]), np.uint64(offset[entry + np.uint64(1)])):
             mine = np.uint64(place[e])
             values[mine] = factor
             bits[mine >> np.uint64(6)] |= np.uint64(1) << (mine & np.uint64(63))

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
+from neurosim.kernels.bits import lowest_bit, without_lowest
 from neurosim.kernels.fanout import EVENTS, FIRED, PACKETS, PSUMS, UPDATES
 from neurosim.kernels.packet_log import core_time, log_packet
 from neurosim.kernels.traffic import touch
+from neurosim.kernels.vectors import nonzero_word
 from neurosim.soma.cuba import update_currents
 from neurosim.soma.liaf import update_liaf
 
@@ -154,6 +156,7 @@ def update_groups(
     worker: int,
     tick: int,
     n_ticks: int,
+    logging: bool,
 ) -> None:
     """LIAF and current-based somas of this worker that work in this tick; what they give is listed.
 
@@ -174,7 +177,7 @@ def update_groups(
     current = soma.current
     owner, value, copies = fired.owner[worker], fired.value[worker], fired.copies[worker]
     cores = fired.core[worker]
-    ready, begins, n_fired = fired.ready[worker], fired.begin[worker], fired.n[worker]
+    n_fired = fired.n[worker]
     low, high, send_zero = settings[V_LOW], settings[V_HIGH], settings[SEND_ZERO] != 0
     for group in range(shares.first_group[worker], shares.first_group[worker + 1]):
         first_tick, has_current = first_of[group], model_of[group] == CUBA
@@ -194,17 +197,19 @@ def update_groups(
                 mine, current,
             )  # fmt: skip
             changed, sending = update_liaf(
-                modes[group], start, stop, low, high, bias, theta, v_reset, alpha_num, beta, rho,
-                rho_post, floor, subtract, mult, luts, mine, v, y, flags,
+                settings, modes[group], start, stop, low, high, bias, theta, v_reset, alpha_num,
+                beta, rho, rho_post, floor, subtract, mult, luts, mine, v, y, flags,
             )  # fmt: skip
             zeros = analog_of[group] != 0 and send_zero
             quiet[group] = not (has_input or changed or moved or sending or zeros)
             if sending or zeros:
-                begin = core_time(op_time, counts, core)
                 n, sent = _list_outputs(
-                    y, start, stop, analog_of[group] != 0, zeros, offset, op_time, begin,
-                    n_fired[0], core, owner, cores, value, copies, ready, begins,
+                    y, start, stop, analog_of[group] != 0, zeros, offset, n_fired[0], core,
+                    owner, cores, value, copies,
                 )  # fmt: skip
+                if logging:
+                    begin = core_time(op_time, counts, core)
+                    _time_outputs(fired, worker, begin, start, n_fired[0], n, offset, op_time)
                 counts[FIRED, core] += n - n_fired[0]
                 n_fired[0] = n
                 counts[PACKETS, core] += sent
@@ -219,32 +224,66 @@ def _list_outputs(
     analog: bool,
     zeros: bool,
     offset: I64,
-    op_time: I64,
-    begin: int,
     n: int,
     core: int,
     owner: I32,
     cores: I32,
     value: I32,
     copies: I32,
-    ready: I64,
-    begins: I64,
 ) -> tuple[int, int]:
     """List what the neurons of a group give: a spike count as packets, or one value.
 
     Returns how many senders are listed now, and how many packets these ones send.
     """
+    sent, at = np.int64(0), np.uint64(n)
+    for first in range(start, stop, 64):
+        size = min(64, stop - first)
+        word = _all(size) if zeros else _senders(y, first, size)
+        while word:
+            i = np.uint64(first + lowest_bit(word))
+            word = without_lowest(word)
+            given = y[i]
+            owner[at] = i
+            cores[at] = core
+            value[at] = given if analog else np.int32(1)
+            copies[at] = np.int32(1) if analog else given
+            sent += copies[at] * (offset[i + np.uint64(1)] - offset[i])
+            at += np.uint64(1)
+    return np.int64(at), sent
+
+
+@kernel
+def _senders(y: I32, first: int, size: int) -> np.uint64:
+    """A word whose bit j says whether neuron ``first + j`` of `size` (1..64) gives something."""
+    if size == 64:
+        return nonzero_word(y, first)
+    word = np.uint64(0)
+    for j in range(np.uint64(size)):
+        word |= np.uint64(y[np.uint64(first) + np.uint64(j)] != 0) << np.uint64(j)
+    return word
+
+
+@kernel
+def _all(size: int) -> np.uint64:
+    """A word whose first `size` bits are set, 1..64."""
+    return ~np.uint64(0) >> np.uint64(64 - size)
+
+
+@kernel
+def _time_outputs(
+    fired: Any,
+    worker: int,
+    begin: int,
+    start: int,
+    before: int,
+    stop: int,
+    offset: I64,
+    op_time: I64,
+) -> None:
+    """When those listed at `before`..`stop` - 1, neurons from `start` on, are ready to send."""
     sent = np.int64(0)
-    for i in range(np.uint64(start), np.uint64(stop)):
-        if y[i] == 0 and not zeros:
-            continue
-        owner[n] = i
-        cores[n] = core
-        value[n] = y[i] if analog else 1
-        copies[n] = 1 if analog else y[i]
-        position = np.int64(i) - start
-        ready[n] = begin + (position + 1) * op_time[3] + sent * op_time[4]
-        begins[n] = begin
-        sent += copies[n] * (offset[i + np.uint64(1)] - offset[i])
-        n += 1
-    return n, sent
+    for k in range(before, stop):
+        i = np.int64(fired.owner[worker, k])
+        fired.ready[worker, k] = begin + (i - start + 1) * op_time[3] + sent * op_time[4]
+        fired.begin[worker, k] = begin
+        sent += fired.copies[worker, k] * (offset[i + 1] - offset[i])

@@ -54,3 +54,29 @@ def add_row(
         factor = np.int32(value)
         for e in range(np.uint64(start), np.uint64(stop)):
             acc[base + np.uint64(target[e])] += np.int32(factor * np.int32(weight[e]))
+
+
+@kernel
+def add_four(
+    dense: npt.NDArray[Any],
+    a: int,
+    b: int,
+    c: int,
+    d: int,
+    sums: npt.NDArray[Any],
+    size: int,
+) -> None:
+    """Add the four rows that begin at `a`..`d` to ``sums[:size]``, vectorised."""
+    a, b, c, d = np.uint64(a), np.uint64(b), np.uint64(c), np.uint64(d)
+    for k in range(np.uint64(size)):
+        j = np.uint64(k)
+        sums[j] = sums[j] + dense[a + j] + dense[b + j] + dense[c + j] + dense[d + j]
+
+
+@kernel
+def add_one(dense: npt.NDArray[Any], a: int, sums: npt.NDArray[Any], size: int) -> None:
+    """Add the row that begins at `a` to ``sums[:size]``, vectorised."""
+    a = np.uint64(a)
+    for k in range(np.uint64(size)):
+        j = np.uint64(k)
+        sums[j] = sums[j] + dense[a + j]

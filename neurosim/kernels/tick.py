@@ -150,7 +150,7 @@ def run_sample(
         if modes is not None:
             update_groups(
                 groups, modes, columns, synaptic, luts, soma, acc, quiet, stirred, counters,
-                fired, offset, op_time, settings, shares, worker, tick, n_ticks,
+                fired, offset, op_time, settings, shares, worker, tick, n_ticks, logging,
             )  # fmt: skip
         if crossbar is not None:
             tick_crossbars(
@@ -241,6 +241,7 @@ def _list_inputs(values: npt.NDArray[np.int16], send_zero: bool, fired: Any, sen
     for element in range(values.size):
         if values[element] != 0 or send_zero:
             fired.owner[0, n] = element
+            fired.core[0, n] = 0
             fired.value[0, n] = values[element]
             fired.copies[0, n] = 1
             fired.ready[0, n] = 0
@@ -253,9 +254,10 @@ def _list_inputs(values: npt.NDArray[np.int16], send_zero: bool, fired: Any, sen
 @kernel
 def _count_sent(fired: Any, sent: I64, worker: int) -> None:
     owner, copies, n = fired.owner[worker], fired.copies[worker], fired.n[worker, 0]
-    for k in range(n):
-        prefetch(sent, np.int64(owner[min(k + AHEAD, n - 1)]))
-        sent[owner[k]] += copies[k]
+    last = np.uint64(max(n - 1, 0))
+    for k in range(np.uint64(n)):
+        prefetch(sent, np.int64(owner[min(np.uint64(k) + np.uint64(AHEAD), last)]))
+        sent[np.uint64(owner[k])] += copies[k]
 
 
 @kernel

@@ -23,22 +23,36 @@ I64 = npt.NDArray[np.int64]
 
 @kernel
 def load_fired(outlet: Any, traffic: Any, fired: Any, loads: Any, worker: int) -> None:
-    """Count the signatures of everything that fired; single packets load their way at once."""
+    """Count the signatures of everything that fired; single packets load their way at once.
+
+    Neighbours in the list that send alike, as those of one core often do, are counted together.
+    """
     signature = outlet.signature
     owner, cores, copies = fired.owner[worker], fired.core[worker], fired.copies[worker]
-    times, listed, n_listed = loads.times[worker], loads.listed[worker], loads.n[worker]
-    change, direct, n_fired = loads.change[worker], loads.direct[worker], fired.n[worker, 0]
-    for k in range(n_fired):
-        prefetch(signature, np.int64(owner[min(k + AHEAD, n_fired - 1)]))
-        mine = np.int64(signature[owner[k]])
-        if mine >= 0:
-            if times[mine] == 0:
-                listed[n_listed[0]] = mine
-                n_listed[0] += 1
-            times[mine] += copies[k]
-        elif mine < -1:
-            target, kind = (-2 - mine) >> 2, (-2 - mine) & 3
-            load_packet(traffic, change, direct, kind, cores[k], target, copies[k])
+    last = np.uint64(max(fired.n[worker, 0] - 1, 0))
+    alike, core, total = np.int64(-1), np.int64(0), np.int64(0)
+    for k in range(np.uint64(fired.n[worker, 0])):
+        far = min(np.uint64(k) + np.uint64(AHEAD), last)
+        prefetch(signature, np.int64(owner[far]))
+        mine, here = np.int64(signature[np.uint64(owner[k])]), np.int64(cores[k])
+        if mine != alike or here != core:
+            _load_alike(traffic, loads, worker, alike, core, total)
+            alike, core, total = mine, here, np.int64(0)
+        total += np.int64(copies[k])
+    _load_alike(traffic, loads, worker, alike, core, total)
+
+
+@kernel
+def _load_alike(
+    traffic: Any, loads: Any, worker: int, signature: int, core: int, copies: int
+) -> None:
+    """Packets of one signature: counted, or, below -1, on their way from `core` at once."""
+    if signature >= 0:
+        touch(loads, worker, signature, copies)
+    elif signature < -1:
+        target, kind = (-2 - signature) >> 2, (-2 - signature) & 3
+        change, direct = loads.change[worker], loads.direct[worker]
+        load_packet(traffic, change, direct, kind, core, target, np.int32(copies))
 
 
 @kernel

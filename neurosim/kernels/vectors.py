@@ -231,6 +231,22 @@ if not _numba_config.DISABLE_JIT:
         """A word whose bit j says whether ``flags[first + j]`` is set."""
         return _pack(flags, first)
 
+    def _make_nonzero(typing: Any, values: Any, first: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            data = _data(context, builder, signature.args[0], args[0])
+            now = _load(builder, data, args[1], 32, 64)
+            bits = builder.icmp_unsigned("!=", now, now.type(None))
+            return builder.bitcast(bits, ir.IntType(64))
+
+        return types.uint64(values, types.int64), generate
+
+    _nonzero: Any = intrinsic(_make_nonzero)
+
+    @kernel
+    def nonzero_word(values: I32, first: int) -> np.uint64:
+        """A word whose bit j says whether ``values[first + j]`` is other than 0."""
+        return _nonzero(values, first)
+
 else:
 
     def sum_word(
@@ -299,6 +315,10 @@ else:
         """A word whose bit j says whether ``flags[first + j]`` is set."""
         octets = np.packbits(flags[first : first + 64] != 0, bitorder="little")
         return np.uint64(octets.view("<u8")[0])
+
+    def nonzero_word(values: I32, first: int) -> np.uint64:
+        """A word whose bit j says whether ``values[first + j]`` is other than 0."""
+        return pack_flags((values[first : first + 64] != 0).view(np.uint8), 0)
 
     def _unpacked(words: U64) -> npt.NDArray[np.uint8]:
         """(n, 64) bits of words."""

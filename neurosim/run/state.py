@@ -73,9 +73,10 @@ class Inbox(NamedTuple):
 
     value: I32  # (n_workers, 64 * n_words)
     bits: U64  # (n_workers, n_words) places with a value
-    row: I64  # (n_workers, most axons + 1) active axons of one core: where their rows begin
+    row: I64  # (n_workers, 2, most axons + 1) active axons of two cores: where their rows begin
     factor: I32  # their values
     pair: I32  # (n_workers, most pairs) two values of 16 bits
+    total: npt.NDArray[Any]  # (n_workers, most neurons) sums twice as wide as a weight, 0 between
 
 
 class RingState(NamedTuple):
@@ -257,12 +258,15 @@ def _new_waiting(image: Image, n_workers: int) -> Waiting:
 def _new_inbox(image: Image, n_workers: int) -> Inbox:
     words = int(image.blocks.word[-1])
     most = 64 * int(np.diff(image.blocks.word).max(initial=0))
+    width = int(np.diff(image.synapses.neuron_offset).max(initial=0)) if most else 0
+    wide = np.int16 if image.synapses.dense.itemsize == 1 else np.int32
     return Inbox(
         value=np.empty((n_workers, 64 * words), np.int32),
         bits=np.zeros((n_workers, words), np.uint64),
-        row=np.zeros((n_workers, most + 1), np.int64),
-        factor=np.zeros((n_workers, most + 1), np.int32),
+        row=np.zeros((n_workers, 2, most + 1), np.int64),
+        factor=np.zeros((n_workers, 2, most + 1), np.int32),
         pair=np.zeros((n_workers, most // 2), np.int32),
+        total=np.zeros((n_workers, width), wide),
     )
 
 

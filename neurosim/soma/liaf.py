@@ -8,7 +8,7 @@ LIAF-Net eq. 2-8 (Wu et al. 2022) with the resets and clamps of the common frame
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -88,11 +88,32 @@ class SomaState(NamedTuple):
     ACT_LOW,
     ACT_HIGH,
     LUT,
-) = range(12)
+    FITS_32,  # 1: what `_charge` and `_step` compute fits in 32 bits, see `fits_32_bits`
+) = range(13)
+
+_MOST_32: Final = 1 << 30
+
+
+def fits_32_bits(
+    modes: LiafModes, membrane_bits: int, most_alpha: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """(n_groups,) whether the soma of a group with at most one spike is exact in 32 bits.
+
+    Every parameter of a checked program is at most ``m = 2**(membrane_bits - 1)`` in size, and so
+    is a potential; `most_alpha` is the largest ``abs(alpha_num)`` of each group. An input is cut at
+    ``2**30`` less what the shift rounds off: that drives any potential to its end, if potential,
+    opposite end and bias together are no more.
+    """
+    m = np.int64(1) << (membrane_bits - 1)
+    charges = 3 * m + (np.int64(1) << modes.weight_shift.astype(np.int64)) <= _MOST_32
+    after = np.where(modes.reset == RESET_CODES["soft"], 2 * m, m)
+    product = most_alpha * after + (np.int64(1) << modes.alpha_shift.astype(np.int64))
+    return np.asarray(charges & (product + 2 * m < 1 << 31))
 
 
 @kernel
 def update_liaf(
+    wide: npt.NDArray[np.int64],
     modes: I32,
     start: int,
     stop: int,
@@ -118,7 +139,8 @@ def update_liaf(
 
     Parameters
     ----------
-    modes : (12,) of the group, in the order of `LiafModes`.
+    wide : int64, whatever is in it.
+    modes : (13,) of the group, in the order of `LiafModes`, then `FITS_32`.
     acc : (n_neurons,) summed input of this tick; cleared.
     v, y, fired : modified in place.
 
@@ -136,11 +158,20 @@ def update_liaf(
     """
     reset, analog = modes[RESET], modes[OUTPUT] == 1
     if modes[N_MAX] == 1 and modes[SILENT_STEP] == 0 and reset != 3:
-        _charge(v, acc, bias, y, start, stop, modes[WEIGHT_SHIFT], v_low, v_high)
-        changed = _step(
-            y, theta, v_reset if reset == 0 else rho, alpha_num, beta, rho_post, floor, v,
-            start, stop, reset, modes[ROUNDING], modes[ALPHA_SHIFT], v_low, v_high,
-        )  # fmt: skip
+        shift, jump = np.int64(modes[WEIGHT_SHIFT]), v_reset if reset == 0 else rho
+        if modes[FITS_32]:
+            most = _MOST_32 >> shift
+            _charge(acc, v, acc, bias, y, start, stop, shift, most, v_low, v_high)
+            changed = _step(
+                acc, y, theta, jump, alpha_num, beta, rho_post, floor, v, start, stop, reset,
+                modes[ROUNDING], modes[ALPHA_SHIFT], v_low, v_high,
+            )  # fmt: skip
+        else:
+            _charge(wide, v, acc, bias, y, start, stop, shift, 1 << 31, v_low, v_high)
+            changed = _step(
+                wide, y, theta, jump, alpha_num, beta, rho_post, floor, v, start, stop, reset,
+                modes[ROUNDING], modes[ALPHA_SHIFT], v_low, v_high,
+            )  # fmt: skip
         turned, sending = _flag(y, theta, fired, start, stop)
         changed = changed or turned
         if not analog:
@@ -236,18 +267,36 @@ def _look_up(y: I32, luts: I32, row: int, start: int, stop: int, low: int) -> bo
 
 @kernel
 def _charge(
-    v: I32, acc: I32, bias: I32, y: I32, start: int, stop: int, shift: int, low: int, high: int
+    wide: npt.NDArray[Any],
+    v: I32,
+    acc: I32,
+    bias: I32,
+    y: I32,
+    start: int,
+    stop: int,
+    shift: int,
+    most: int,
+    low: int,
+    high: int,
 ) -> None:
-    """``y = U``, the potential with this tick's input; `acc` is cleared."""
-    shift = np.int64(shift)
+    """``y = U``, the potential with this tick's input; `acc` is cleared.
+
+    Computes in numbers of the type of `wide`. An input beyond `most` counts as `most`.
+    """
+    number = wide.dtype.type
+    most, low, high, shift = number(most), number(low), number(high), shift & 31
+    least = number(-most)
     for i in range(np.uint64(start), np.uint64(stop)):
-        u = np.int64(v[i]) + (np.int64(acc[i]) << shift) + np.int64(bias[i])
+        drive = number(min(max(number(acc[i]), least), most))
+        u = number(number(v[i]) + number(drive << shift))
+        u = number(u + number(bias[i]))
         acc[i] = 0
         y[i] = min(max(u, low), high)
 
 
 @kernel
 def _step(
+    wide: npt.NDArray[Any],
     u_of: I32,
     theta: I32,
     jump: I32,
@@ -268,25 +317,28 @@ def _step(
 
     The reset becomes numbers: after a spike ``(u & keep) + (jump ^ sign) - sign``, which is
     `jump`, ``u - jump`` or ``u``. Rounding adds `half` or, towards zero, what makes a negative
-    number round up.
+    number round up. Computes in numbers of the type of `wide`.
     """
-    keep, sign = np.int64(0 if reset == 0 else -1), np.int64(-1 if reset == 1 else 0)
-    used, shift = np.int64(0 if reset == 2 else -1), np.int64(shift)
-    one = np.int64(1) << shift
-    half = one >> np.int64(1) if rounding == 0 else np.int64(0)
-    up = one - np.int64(1) if rounding == 2 else np.int64(0)
-    changed = np.int64(0)
+    number = wide.dtype.type
+    keep, sign = number(0 if reset == 0 else -1), number(-1 if reset == 1 else 0)
+    used, low, high, shift = number(0 if reset == 2 else -1), number(low), number(high), shift & 31
+    one = 1 << shift
+    half = number(one >> 1 if rounding == 0 else 0)
+    up = number(one - 1 if rounding == 2 else 0)
+    changed, none = number(0), number(0)
     for i in range(np.uint64(start), np.uint64(stop)):
-        u = np.int64(u_of[i])
+        u = number(u_of[i])
         fires = u_of[i] >= theta[i]
-        after = (u & keep) + (((np.int64(jump[i]) & used) ^ sign) - sign)
-        r = np.int64(alpha[i]) * (after if fires else u)
-        r = (r + half + ((r >> np.int64(63)) & up)) >> shift
-        r = r + np.int64(beta[i]) - (np.int64(rho_post[i]) if fires else np.int64(0))
-        r = max(min(max(r, low), high), np.int64(floor[i]))
-        changed |= r ^ np.int64(v[i])
+        step = number(number(number(number(jump[i]) & used) ^ sign) - sign)
+        after = number(number(u & keep) + step) if fires else u
+        r = number(number(alpha[i]) * number(np.int32(after)))  # at most 2**31 - 1 in size
+        r = number(number(r + half) + (up if r < none else none))
+        r = number(number(r >> shift) + number(beta[i]))
+        r = number(r - (number(rho_post[i]) if fires else none))
+        r = max(min(max(r, low), high), number(floor[i]))
+        changed = number(changed | number(r ^ number(v[i])))
         v[i] = r
-    return changed != 0
+    return changed != none
 
 
 @kernel
@@ -297,8 +349,8 @@ def _flag(
     changed, spiked = np.int8(0), np.int8(0)
     for i in range(np.uint64(start), np.uint64(stop)):
         flag = np.int8(1) if u_of[i] >= theta[i] else np.int8(0)
-        changed |= flag ^ fired[i]
-        spiked |= flag
+        changed = np.int8(changed | np.int8(flag ^ fired[i]))
+        spiked = np.int8(spiked | flag)
         fired[i] = flag
     return changed != 0, spiked != 0
 

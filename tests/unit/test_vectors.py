@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from neurosim.kernels.bits import AT_LEAST, list_bits
-from neurosim.kernels.vectors import add_bits, pack_flags, step_word, sum_word
+from neurosim.kernels.vectors import add_bits, nonzero_word, pack_flags, step_word, sum_word
 
 pytestmark = pytest.mark.exactness
 
@@ -63,6 +63,13 @@ def test_flags_become_bits():
     flags = np.zeros(128, np.uint8)
     flags[[64, 69, 127]] = 1, 255, 2
     assert pack_flags(flags, 64) == 1 | 1 << 5 | 1 << 63
+
+
+def test_numbers_other_than_0_become_bits():
+    values = np.zeros(128, np.int32)
+    values[[64, 69, 127]] = 1, -(1 << 31), 256
+    assert nonzero_word(values, 64) == 1 | 1 << 5 | 1 << 63
+    assert nonzero_word(values, 0) == 0
 
 
 @pytest.mark.parametrize("keep", [(0, 0), (0, -1), (-1, 0), (-1, -1)])
