@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
-from neurosim.kernels.bits import count_bits, lowest_bit, prefetch, without_lowest
+from neurosim.kernels.bits import lowest_bit, prefetch, without_lowest
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
 from neurosim.kernels.pairs import LANES, add_pairs
 from neurosim.kernels.rows import add_block, add_four, add_one
@@ -137,35 +137,32 @@ def _list_rows(
     counts: I32,
 ) -> int:
     """List rows and values of the active axons of a core, clear their bits, count what they do."""
-    rows, factors, dense = inbox.row[worker, side], inbox.factor[worker, side], synapses.dense
+    rows, factors = inbox.row[worker, side], inbox.factor[worker, side]
     connected, analog = synapses.axon_synapses, synapses.axon_is_analog
-    begin, base, n = blocks.word[core], blocks.first[core], np.int64(0)
-    ops, macs = np.int64(0), np.int64(0)
-    for w in range(inbox.bits.shape[0]):
+    begin, base, n = np.uint64(blocks.word[core]), blocks.first[core], np.uint64(0)
+    first_axon, n_synapses, macs = np.uint64(blocks.axon[core]), np.int64(0), np.int64(0)
+    for w in range(np.uint64(inbox.bits.shape[0])):
         words, values = inbox.bits[w], inbox.value[w]
-        for at in range(begin, blocks.word[core + 1]):
+        for k in range(begin, np.uint64(blocks.word[core + 1])):
+            at = np.uint64(k)
             bits = words[at]
-            if bits == 0:
-                continue
             words[at] = 0
-            local, place = 64 * (at - begin), 64 * at
-            axon = blocks.axon[core] + local
-            for _ in range(count_bits(bits)):
-                j = lowest_bit(bits)
+            local, place = np.uint64(64) * (at - begin), np.uint64(64) * at
+            while bits:
+                j = np.uint64(lowest_bit(bits))
                 bits = without_lowest(bits)
-                rows[n] = base + (local + j) * width
+                rows[n] = base + np.int64(local + j) * width
                 factors[n] = values[place + j]
-                n += 1
-                synapses_here = np.int64(connected[axon + j])
-                is_analog = np.int64(analog[axon + j])
-                macs += synapses_here * is_analog
-                ops += synapses_here * (1 - is_analog)
-    for k in range(0, min(n, _AHEAD), 4):
-        _ask_for_four(dense, rows, k, width)
-    counts[EVENTS, core] += n
+                n += np.uint64(1)
+                axon = first_axon + local + j
+                n_synapses += connected[axon]
+                macs += np.int64(connected[axon]) & -np.int64(analog[axon])
+    for k in range(0, min(np.int64(n), _AHEAD), 4):
+        _ask_for_four(synapses.dense, rows, k, width)
+    counts[EVENTS, core] += np.int64(n)
     counts[MACS, core] += macs
-    counts[OPS, core] += ops
-    return n
+    counts[OPS, core] += n_synapses - macs
+    return np.int64(n)
 
 
 @kernel

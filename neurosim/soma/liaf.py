@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import inlined, kernel
 from neurosim.kernels.arith import saturate, shift_right
 
 I32 = npt.NDArray[np.int32]
@@ -111,7 +111,7 @@ def fits_32_bits(
     return np.asarray(charges & (product + 2 * m < 1 << 31))
 
 
-@kernel
+@inlined
 def update_liaf(
     wide: npt.NDArray[np.int64],
     modes: I32,
