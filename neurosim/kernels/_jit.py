@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core import codegen
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 
 _numba_config: Any = numba.config
+_llvm: Any = cast(Any, codegen).ll
 _PACKAGE_DIR = Path(__file__).resolve().parent.parent
 _KERNEL_DIRS = (_PACKAGE_DIR / "kernels", _PACKAGE_DIR / "soma")
 _IMPORT = re.compile(r"^(?:from|import)\s+(neurosim\w*(?:\.\w+)+)", re.MULTILINE)
@@ -114,6 +116,36 @@ class _ForgivingCacheFile(IndexDataCacheFile):
             raise OSError(f"{name} cannot be loaded") from problem
 
 
+class _StoredLibrary(codegen.JITCodeLibrary):
+    """Machine code that was loaded; `bitcode` is the same for the compiler."""
+
+    bitcode: bytes
+
+    def _get_module_for_linking(self) -> Any:
+        if self._shared_module is None:
+            self._shared_module = _llvm.parse_bitcode(self.bitcode)
+        return self._shared_module
+
+
+class _MachineCodeOnly(CompileResultCacheImpl):
+    """Leaves a kernel's bitcode unread until another kernel is compiled that calls it.
+
+    Numba would read it (20 MB for a large kernel) only to learn which symbols it defines; the one
+    that is asked for is the function that Python calls.
+    """
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        """The compiled function that was stored as `payload`."""
+        (name, kind, (machine_code, bitcode)), description, *rest = payload
+        symbol = f'define void @"{description.llvm_cpython_wrapper_name}"() {{ ret void }}'
+        stub = _llvm.parse_assembly(symbol).as_bitcode()
+        payload = ((name, kind, (machine_code, stub)), description, *rest)
+        result = cast(Any, super()).rebuild(target_context, payload)
+        result.library.__class__ = _StoredLibrary
+        result.library._shared_module, result.library.bitcode = None, bitcode
+        return result
+
+
 class _QuickCache(FunctionCache):
     """Loads stored machine code without what only compiling needs.
 
@@ -140,6 +172,7 @@ def _cached_njit(function: _F, **options: bool) -> _F:
         _numba_config.CACHE_DIR = previous
     if not _numba_config.DISABLE_JIT:
         compiled._cache._cache_file.__class__ = _ForgivingCacheFile
+        compiled._cache._impl.__class__ = _MachineCodeOnly
         if options.get("_nrt") is False:
             compiled._cache.__class__ = _QuickCache
     return cast(_F, compiled)

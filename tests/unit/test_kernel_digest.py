@@ -86,3 +86,25 @@ def test_stored_code_loads_without_what_only_compiling_needs(tmp_path: Path) -> 
     script.write_text(_TWICE + _LOADED)
     assert _run(script, cache) == "42\nTrue\n"
     assert _run(script, cache) == "42\nFalse\n"
+
+
+_FOUR_TIMES = """
+from neurosim.kernels._jit import kernel
+from twice import twice
+
+@kernel
+def four_times(x):
+    return twice(twice(x))
+
+(stored,) = twice.overloads.values()
+print(stored.library._shared_module)
+print(four_times(21))
+"""
+
+
+def test_stored_code_is_linked_into_a_kernel_that_is_compiled_later(tmp_path: Path) -> None:
+    cache, later = tmp_path / "cache", tmp_path / "later.py"
+    (tmp_path / "twice.py").write_text(_TWICE)
+    later.write_text(_FOUR_TIMES)
+    assert _run(tmp_path / "twice.py", cache) == "42\n"
+    assert _run(later, cache) == "42\nNone\n84\n"
