@@ -27,6 +27,7 @@ from neurosim_mapper.fold import FoldedLayer, FoldedNetwork, fold
 from neurosim_mapper.legalize.pooling import relay_pools
 from neurosim_mapper.linear_maps import ConvMap, DenseMap, DiagonalMap, LinearMap
 from neurosim_mapper.mapping_report import too_many_cores
+from neurosim_mapper.maxima import expand_maxima
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import FloatArray
 from neurosim_mapper.norms import freeze_layer_norms
@@ -53,7 +54,7 @@ def estimate(network: Network, chip: Chip) -> dict[str, Any]:
     DoesNotFitError : a layer fits no core at all; `report` holds the rows up to that layer.
     UnsupportedError : a node that cannot be mapped.
     """
-    network = lower(freeze_layer_norms(network, None))
+    network = expand_maxima(lower(freeze_layer_norms(network, None)))
     shapes, changes = relay_pools(_shapes_of(fold(network), network), chip)
     limits = CoreLimits.of(chip)
     found = search_tiles([layer_geometry(layer) for layer in shapes.layers], chip)

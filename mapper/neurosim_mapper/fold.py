@@ -6,8 +6,9 @@ average pooling and flattening disappear into weights and biases, additions beco
 projections, delays and recurrence become `delay_ticks`. What has no such form is refused with the
 path of the node.
 
-Two kinds of layers are added: the maximum pool of spikes (their OR) is a layer of neurons without
-memory that fires at one spike, and a network that ends in something linear gets a read-out layer
+Maximum pools must be those of single spikes (`neurosim_mapper.maxima` sees to that). Two kinds of
+layers are added: such a pool (an OR) is a layer of neurons without memory that fires at one spike,
+and a network that ends in something linear gets a read-out layer
 of neurons without memory that report their potential.
 """
 
@@ -28,6 +29,7 @@ from neurosim_mapper.linear_maps import (
     LinearMap,
     compose,
 )
+from neurosim_mapper.maxima import MaximumPart
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import (
     BatchNorm,
@@ -279,11 +281,12 @@ def _layer(name: str, neuron: Neuron, incoming: _Value, added: bool = False) -> 
         for term in incoming.terms
     )
     bias = np.broadcast_to(incoming.bias, (n,)).copy()
+    added = added or isinstance(neuron, MaximumPart)
     return FoldedLayer(name, incoming.shape, neuron, projections, bias, added=added)
 
 
 def _max_pool_layer(name: str, node: Pool, incoming: _Value, network: Network) -> FoldedLayer:
-    """Neurons that fire when anything in their window does."""
+    """Neurons that fire when anything in their window does; `expand_maxima` leaves no others."""
     one_source = len(incoming.terms) == 1 and not incoming.bias.any()
     term = incoming.terms[0]
     untouched = one_source and (
@@ -291,14 +294,8 @@ def _max_pool_layer(name: str, node: Pool, incoming: _Value, network: Network) -
         or (isinstance(term.map, DiagonalMap) and bool((term.map.weight == 1).all()))
     )
     source = None if term.source == INPUT else network.nodes[term.source]
-    if not untouched or (
-        isinstance(source, Neuron) and (source.output != "spike" or source.n_max > 1)
-    ):
-        raise UnsupportedError(
-            f"{name!r}: a maximum pool needs single spikes of one layer in its window; here it "
-            "sees other values. Put it directly behind a spiking neuron, or train with average "
-            "pooling."
-        )
+    assert untouched
+    assert not isinstance(source, Neuron) or (source.output == "spike" and source.n_max == 1)
     linear, _ = _pool(node, incoming.shape)
     neuron = Neuron(threshold=np.asarray(1.0), alpha=np.asarray(0.0))
     value = _Value(node.out_shape(incoming.shape), (term.then(linear),), np.zeros(()))

@@ -111,19 +111,22 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
                 lif(1.0, 0.5),
                 shape=(1, 4, 4),
             ),
-            make_chip(),
+            load_chip("truenorth"),
         ),
         UnsupportedError,
-        "'pool2': a maximum pool needs single spikes of one layer in its window",
+        "'pool2': a maximum pool of values (in front of neurons, or behind analog ones) needs "
+        "analog packets; truenorth has spike packets only. Choose a chip with analog packets",
     ),
-    "maximum of an analog input": (
+    "maximum of a padded border": (
         lambda: quantize(
-            network(Pool("max", (2, 2), (2, 2)), lif(1.0, 0.5), shape=(1, 4, 4)),
+            network(
+                Conv(np.ones((1, 1, 1, 1))), Pool("max", 2, 1, 1), lif(1.0, 0.5), shape=(1, 4, 4)
+            ),
             make_chip(),
-            np.full((1, 1, 1, 4, 4), 3),
         ),
         UnsupportedError,
-        "'pool1': a maximum pool needs spikes (0 or 1), but sees analog values.",
+        "'pool2': a maximum pool of values with a window of 2 and padding 1 and 1 has windows "
+        "without a middle inside the image. Pad at most 0.",
     ),
     "late bias": (
         lambda: quantize(network(Linear(WEIGHT, [1.0]), Delay(2), lif(1.0, 0.5)), make_chip()),

@@ -95,6 +95,16 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "average pool": lambda: image(convolution(), fire(), Pool("avg", 2, 2)),
     "sum pool": lambda: image(convolution(), fire(), Pool("sum", 2, 2)),
     "maximum pool": lambda: image(convolution(), fire(), Pool("max", (2, 2), (1, 2))),
+    "maximum pool in front of neurons": lambda: image(convolution(), Pool("max", 2, 2), fire()),
+    "maximum pool in front of neurons, windows that overlap and reach beyond the image": (
+        lambda: image(convolution(), norm(4), Pool("max", 3, 2, 1), fire())
+    ),
+    "maximum pool in front of neurons without memory": lambda: image(
+        convolution(), Pool("max", 2, 2), lif(0.5, 0.0)
+    ),
+    "maximum pool of values": lambda: image(
+        convolution(), liaf(0.5, 0.75, "tanh"), Pool("max", (2, 3), (1, 2))
+    ),
     "pools over one axis": lambda: Network.sequential(
         [
             Input((2, 9)),

@@ -12,6 +12,7 @@ from neurosim.chip.model import Chip
 from neurosim.errors import UnsupportedError
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.fold import FoldedLayer, FoldedNetwork, fold
+from neurosim_mapper.maxima import MaximumPart, expand_maxima
 from neurosim_mapper.network import Network
 from neurosim_mapper.norms import freeze_layer_norms, refuse_layer_norms
 from neurosim_mapper.products import lower
@@ -27,6 +28,13 @@ from neurosim_mapper.quantizer.figures import with_figures
 from neurosim_mapper.quantizer.given import GivenScales, given_scales
 from neurosim_mapper.quantizer.inputs import choose_input_code
 from neurosim_mapper.quantizer.layers import build_layer, has_integers
+from neurosim_mapper.quantizer.maxima import (
+    holds_maxima,
+    part_code,
+    part_scale,
+    refuse_values_of_spikes,
+    with_shut_neurons,
+)
 from neurosim_mapper.quantizer.options import (
     InputKind,
     QuantizeOptions,
@@ -100,11 +108,12 @@ def quantize(
         refuse_layer_norms(network)
     network = freeze_layer_norms(network, calibration)
     given_network, network = network, lower(network, calibration)
+    fine = network is not given_network
+    network = expand_maxima(network, calibration)
     folded = fold(network)
     statistics = {} if calibration is None else collect(network, folded, calibration)
     folded, limited = _with_spike_limits(folded, statistics)
     given, assumed = given_scales(network, folded, chip, options)
-    fine = network is not given_network
     given, code, more = _settled_input(given, folded, chip, calibration, input_kind, fine)
     _check_layers(folded, chip, code)
     kept = None if given else _kept_codes(folded, chip, code, options)
@@ -116,13 +125,13 @@ def quantize(
     def layers_of(trial: Trial) -> tuple[QuantizedLayer, ...]:
         return tuple(
             build_layer(
-                layer,
+                with_shut_neurons(layer, codes),
                 codes,
                 chip,
                 replace(options, stretch=trial.stretch),
                 statistics.get(layer.name),
                 keep=not given and (kept is not None or _is_plain(layer, codes, chip, options)),
-                given=given.layers[layer.name] if given else None,
+                given=given.layers[layer.name] if given else part_scale(layer, codes),
                 means=means if trial.correct_means else None,
             )
             for layer in folded.layers
@@ -198,6 +207,7 @@ def _check_layers(folded: FoldedNetwork, chip: Chip, code: InputCode) -> None:
     kinds = {layer.name: layer.neuron for layer in folded.layers}
     for layer in folded.layers:
         neuron = layer.neuron
+        refuse_values_of_spikes(layer, chip)
         if neuron.alpha_syn is not None and "cuba" not in chip.core.soma_models:
             raise UnsupportedError(
                 f"Layer {layer.name!r} has a synaptic state and needs the soma model 'cuba'; "
@@ -250,7 +260,7 @@ def _kept_codes(
             if layer.neuron.output == "spike"
             else integer_code(layer.neuron, chip.packet.analog_payload_bits)
         )
-        if own is None:
+        if own is None or not holds_maxima(layer, own, _float_bound(layer, codes)):
             return None
         codes[layer.name] = own
     if code.unit != 1.0 or not all(
@@ -285,7 +295,9 @@ def _scaled_codes(
         if layer.neuron.output == "spike":
             codes[layer.name] = spike_code(layer.neuron.n_max)
     for layer in folded.layers:
-        if layer.neuron.output == "analog":
+        if isinstance(layer.neuron, MaximumPart) and layer.neuron.steps_of is not None:
+            codes[layer.name] = part_code(layer.neuron, codes[layer.neuron.steps_of])
+        elif layer.neuron.output == "analog":
             found = statistics.get(layer.name)
             bound = _float_bound(layer, codes)
             if found is not None and found.stands_in:

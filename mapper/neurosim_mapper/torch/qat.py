@@ -22,6 +22,7 @@ from neurosim.chip.model import Chip
 from neurosim.errors import UnsupportedError
 from neurosim.run.encoding import encode_input
 from neurosim_mapper.fold import FoldedLayer, fold
+from neurosim_mapper.maxima import value_pools
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Neuron, Pool, Scale
 from neurosim_mapper.norms import freeze_layer_norms
@@ -163,6 +164,13 @@ def _check_layers(network: Network) -> None:
         raise UnsupportedError(
             f"Layer {gated!r}: RNN, GRU and LSTM layers cannot be trained in integers. Train them "
             "in float; mapping rounds their gates to 8 bits."
+        )
+    pools = value_pools(network)
+    if pools:
+        raise UnsupportedError(
+            f"{pools[0]!r}: a maximum pool of values cannot be trained in integers. Train it in "
+            "float (mapping rounds the values to 8 bits), put it directly behind spiking neurons, "
+            "or use average pooling."
         )
 
 

@@ -167,6 +167,32 @@ def dense(
     return build
 
 
+def conv_maxpool() -> Case:
+    """The block of the library's tutorial 6: the maximum pool stands in front of the neurons."""
+    body = [
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.MaxPool2d(2),
+        snn.Leaky(beta=0.8, init_hidden=True),
+        nn.Conv2d(4, 8, 3, padding=1),
+        nn.MaxPool2d(2),
+        snn.Leaky(beta=0.8, init_hidden=True),
+        nn.Flatten(),
+        nn.Linear(32, 10),
+        snn.Leaky(beta=0.8, init_hidden=True, output=True),
+    ]
+    return Case(
+        "conv_maxpool",
+        scale_weights(nn.Sequential(*body), 2.0),
+        run,
+        layers,
+        export,
+        CALL,
+        SOFT,
+        "conv 1-4, max pool 2, Leaky, conv 4-8, max pool 2, Leaky, flatten, dense 32 - 10",
+        image=(1, 8, 8),
+    )
+
+
 def conv(name: str, bias: bool, pooled: bool) -> Callable[[], Case]:
     """Two convolutions with average pooling, or one strided convolution; then dense."""
 
@@ -336,6 +362,7 @@ BUILDERS: dict[str, Callable[[], Case]] = {
     ),
     "conv_avgpool": conv("conv_avgpool", bias=True, pooled=True),
     "conv_groups": conv("conv_groups", bias=False, pooled=False),
+    "conv_maxpool": conv_maxpool,
     "synaptic_subtract": dense(
         "synaptic_subtract",
         "Synaptic, reset by subtraction",

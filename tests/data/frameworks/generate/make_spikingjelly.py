@@ -281,6 +281,19 @@ def conv_norm() -> list[nn.Module]:
     ]
 
 
+def conv_maxpool() -> list[nn.Module]:
+    """Convolution, batch normalisation, max pooling with a padded border, LIF."""
+    return [
+        layer.Conv2d(1, 6, 3, padding=1, bias=False),
+        layer.BatchNorm2d(6),
+        layer.MaxPool2d(3, 2, 1),
+        neuron.LIFNode(),
+        layer.Flatten(),
+        layer.Linear(96, 10),
+        neuron.LIFNode(),
+    ]
+
+
 def conv_1d() -> list[nn.Module]:
     """One-dimensional convolution over the image's columns."""
     return [
@@ -431,6 +444,12 @@ BUILDERS: dict[str, Callable[[], Case]] = {
         "conv_norm_maxpool",
         "multi-step mode: conv, batch norm, LIF, max pool, flatten, dense",
         conv_norm,
+        multi=True,
+    ),
+    "conv_maxpool_lif": image(
+        "conv_maxpool_lif",
+        "multi-step mode: conv, batch norm, max pool 3 stride 2 pad 1, LIF, flatten, dense",
+        conv_maxpool,
         multi=True,
     ),
     "lif_residual": residual,
