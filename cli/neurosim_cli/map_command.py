@@ -115,6 +115,7 @@ def _write_report(path: Path | None, data: Mapping[str, Any]) -> None:
 
 def _show(program: Program, output: Path, as_json: bool) -> None:
     from neurosim.program.kernels import kernel_sentences
+    from neurosim.program.routing_check import routing_sentence
     from neurosim.report.report import chip_facts, program_facts
     from neurosim.report.terminal import layer_table
     from neurosim_cli.output import remark, show, show_json
@@ -130,4 +131,5 @@ def _show(program: Program, output: Path, as_json: bool) -> None:
     for sentence in (*kernel_sentences(program), *(f"assumed: {a}" for a in program.assumptions)):
         remark(sentence)
     remark(placement_sentence(facts["mapping"]["placement"]))
+    remark(routing_sentence(program))
     remark(f"written: {output}")

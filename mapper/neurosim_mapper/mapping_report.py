@@ -11,7 +11,8 @@ The command line writes both as mapping_report.json. Keys::
     phases             1, or the phases of a tick of a folded network
     cores_used, cores_available, simple_bound, fan_in_fragments, utilisation
     shared_kernels     layers with shared kernels: `neurosim.program.kernels.kernel_facts`
-    routing_table      most and mean entries per core, and the limit of the chip (null: none)
+    routing_table      most and mean entries per core and per router, which router, and the limits
+                       of the chip (null: none): `neurosim.program.routing_check.routing_facts`
     placement          cost, lower bound, gap and baselines: `neurosim_mapper.place.report`
     fits, reason       the sentence of the error, if any
 """
@@ -121,6 +122,7 @@ _REMEDIES: Final = {
     "core.input_kinds": "Choose a chip whose cores take both kinds of packets.",
     "core.output_kinds": "Choose a chip whose cores send both kinds of packets.",
     "core.routing_entries": "It is the fullest: a chip with that many core.routing_entries fits.",
+    "noc.router_entries": "It is the fullest: a chip with that many noc.router_entries fits.",
     "core.destinations_per_neuron": "A chip with more destinations per neuron would fit.",
 }
 

@@ -26,6 +26,7 @@ from neurosim.chip.rules import (
     payload_problems,
     reload_problems,
     source_problems,
+    table_problems,
 )
 
 if TYPE_CHECKING:
@@ -229,6 +230,8 @@ class NocSection(_Section):
     """Flits that an input buffer holds, per virtual channel."""
     n_vcs: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     """Virtual channels per link."""
+    router_entries: Count | None = None
+    """Most multicast trees that a router can look up; null: not limited."""
 
 
 class Tick(_Section):
@@ -370,6 +373,7 @@ class Chip(_Section):
             *kernel_problems(self),
             *payload_problems(self),
             *reload_problems(self),
+            *table_problems(self),
             *source_problems(self, known),
         ]
 

@@ -96,6 +96,13 @@ def kernel_problems(chip: Chip) -> Problems:
     return problems
 
 
+def table_problems(chip: Chip) -> Problems:
+    """A limit of router tables where nothing is looked up in them."""
+    if chip.noc_section.router_entries is None or chip.noc_section.multicast == "tree":
+        return []
+    return [("noc.router_entries", "is given and needs noc.multicast: tree")]
+
+
 def payload_problems(chip: Chip) -> Problems:
     """Packet kinds that the core uses and the packet cannot carry."""
     problems: Problems = []

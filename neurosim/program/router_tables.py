@@ -1,0 +1,70 @@
+"""Routing tables of the routers: where multicast trees do more than go straight on.
+
+Enters: a Program whose packets branch (``noc.multicast: tree``). Leaves: entries per router.
+
+The model is that of a router which looks up multicast packets and sends on by itself what it does
+not find, out of the side opposite to the one by which it came in, as the routers of SpiNNaker do
+(Furber et al., Proc. IEEE 2014, default routing). A tree takes an entry in every router where it
+starts at a core, turns, branches or is delivered, none where it only passes straight on; a tree
+from the host comes in by the west edge like any other packet. A packet to one destination, or to
+the host, needs no entry: its header says where it goes. A router keeps the trees of all phases of a
+folded program.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.program.columns import DIRECTION_STEPS, N_DIRECTIONS, Program
+
+I64 = npt.NDArray[np.int64]
+
+
+def router_entries(program: Program) -> I64:
+    """(n_routers,) entries of every router's table, routers numbered ``y * wide + x``."""
+    flows, n = program.flows, program.chip.n_cores
+    if program.chip.noc_section.multicast != "tree":
+        return np.zeros(n, np.int64)
+    tree = np.diff(flows.target_offset) > 1
+    flow_of_link = np.repeat(np.arange(tree.size), np.diff(flows.link_offset))
+    kept = tree[flow_of_link]
+    flow, link = flow_of_link[kept], flows.link[kept].astype(np.int64)
+    from_core = np.flatnonzero(tree & (flows.source >= 0))
+    flow_of_target = np.repeat(np.arange(tree.size), np.diff(flows.target_offset))
+    delivered = tree[flow_of_target]
+    terminal = program.terminal_of_core
+    # Every end of a link, source and target as (tree, router); a router may turn up several times.
+    out, into, side = _link_ends(program, link)
+    starts = from_core * n + terminal[flows.source[from_core]]
+    stops = flow_of_target[delivered] * n + terminal[flows.target[delivered]]
+    outgoing, incoming = flow[out] * n + link[out] // N_DIRECTIONS, flow * n + into
+    visits = np.unique(np.concatenate([starts, stops, outgoing, incoming]))
+    straight = _counts(visits, outgoing) == 1
+    straight &= _counts(visits, incoming) == 1
+    leaves, enters = np.zeros(visits.size, np.int64), np.zeros(visits.size, np.int64)
+    leaves[np.searchsorted(visits, outgoing)] = link[out] % N_DIRECTIONS
+    enters[np.searchsorted(visits, incoming)] = side
+    straight &= leaves == enters
+    straight[np.searchsorted(visits, np.concatenate([starts, stops]))] = False
+    return np.bincount(visits[~straight] % n, minlength=n).astype(np.int64)
+
+
+def _link_ends(program: Program, link: I64) -> tuple[npt.NDArray[np.bool_], I64, I64]:
+    """Which links leave a router; per link the router that it leads to, and its direction.
+
+    Links of the host lead east into their row; no tree leaves by them.
+    """
+    chip = program.chip
+    out = link < N_DIRECTIONS * chip.n_cores
+    router, direction = np.divmod(np.where(out, link, 0), N_DIRECTIONS)
+    step = np.array(DIRECTION_STEPS)[direction]
+    x, y = (router % chip.wide + step[:, 0]) % chip.wide, router // chip.wide + step[:, 1]
+    row = link - N_DIRECTIONS * chip.n_cores
+    into = np.where(out, y % chip.high * chip.wide + x, row * chip.wide)
+    return out, into, np.where(out, direction, 0)
+
+
+def _counts(visits: I64, keys: I64) -> I64:
+    """How often each visit is among `keys`."""
+    return np.bincount(np.searchsorted(visits, keys), minlength=visits.size)
