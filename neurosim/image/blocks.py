@@ -7,7 +7,7 @@ layer's weights stay in the processor's caches.
 from __future__ import annotations
 
 import hashlib
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,12 @@ class Blocks(NamedTuple):
     first: I64  # (n_cores,) of the core's block in `Synapses.dense`, -1 without one
     word: I64  # (n_cores + 1,) words of places, of all cores before
     axon: I64  # (n_cores,) the core's first axon
+    size: I64  # (n_cores,) its axons
+    order: I64  # cores with a block; those that share one follow each other
+    is_small: bool  # all weights are in -127..127
 
 
-def make_blocks(program: Program) -> Blocks:
+def make_blocks(program: Program, weights: npt.NDArray[Any]) -> Blocks:
     """Blocks of a checked program; equal ones are kept once."""
     cores = program.cores
     is_dense = cores.synapse_format == SYNAPSE_FORMATS["dense"]
@@ -47,7 +50,15 @@ def make_blocks(program: Program) -> Blocks:
             _share(program, alike, sizes, first)
     words = np.where(is_dense, -(-n_axons // 64), 0)
     word = offsets_of(words)
-    return Blocks(first, word, cores.axon_offset[:-1].astype(np.int64))
+    order = np.argsort(first, kind="stable")
+    return Blocks(
+        first=first,
+        word=word,
+        axon=cores.axon_offset[:-1].astype(np.int64),
+        size=n_axons.astype(np.int64),
+        order=order[words[order] > 0],
+        is_small=weights.dtype == np.int8 and int(weights.min(initial=0)) > np.iinfo(np.int8).min,
+    )
 
 
 def places_of(program: Program, blocks: Blocks, axon_core: I32, axon: I32) -> I32:

@@ -16,6 +16,7 @@ from neurosim.chip.model import Chip
 from neurosim.fixed_point import signed_limits
 from neurosim.image.blocks import Blocks, dense_rows, make_blocks, places_of
 from neurosim.image.crossbar import Crossbar, make_crossbar, mark_straight
+from neurosim.image.pulls import Pulls, make_pulls
 from neurosim.image.somas import soft_somas
 from neurosim.image.traffic import Traffic, make_traffic
 from neurosim.offsets import entries_of
@@ -120,6 +121,7 @@ class Image(NamedTuple):
     truenorth: TrueNorthColumns
     truenorth_neurons: TrueNorthNeurons
     entries: Entries
+    pulls: Pulls
     rings: RingAxons
     neuron_outlet: Outlet
     input_outlet: Outlet
@@ -157,8 +159,13 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
     )
     dense, weight = _same_weights(program)
     crossbar = make_crossbar(program, axon_core, narrow=narrow)
-    blocks = make_blocks(program)
-    entries, outlets, ring = _outlets(program, axon_core, crossbar, blocks, weight)
+    blocks = make_blocks(program, dense)
+    found = [_deliveries(table) for table in (program.packets, program.input_packets)]
+    by_ring, by_bit = _ways(program, axon_core, found)
+    entries, outlets = _outlets(
+        program, axon_core, found, by_ring, by_bit, crossbar, blocks, weight
+    )
+    ring = np.flatnonzero(by_ring)
     traffic, signatures = make_traffic(program)
     if crossbar is not None and outlets[0].bit.shape[0] == program.n_neurons:
         mark_straight(program, outlets[0].bit, signatures.neurons, crossbar.straight)
@@ -175,6 +182,7 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
         truenorth=_contiguous(program.truenorth),
         truenorth_neurons=TrueNorthNeurons(*(_i32(c) for c in program.truenorth_neurons)),
         entries=entries,
+        pulls=make_pulls(program, axon_core, *found[0], ~(by_ring | by_bit), signatures.neurons),
         rings=RingAxons(
             _i32(ring),
             _i32(axons.first_tick[ring]),
@@ -281,22 +289,30 @@ def _deliveries(table: PacketTable) -> _Deliveries:
     return _Deliveries(owner, _i32(table.axon), _i32(table.delay))
 
 
-def _outlets(
-    program: Program,
-    axon_core: I32,
-    crossbar: Crossbar | None,
-    blocks: Blocks,
-    weight: npt.NDArray[Any],
-) -> tuple[Entries, tuple[Outlet, Outlet], I64]:
-    """How every axon is reached: its bit, its ring, or the entry of its only sender."""
-    tables = (program.packets, program.input_packets)
-    found = [_deliveries(table) for table in tables]
+def _ways(
+    program: Program, axon_core: I32, found: list[_Deliveries]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """(n_axons,) which axons have a ring, and which a bit; the others are reached by entries."""
     by_bit = (program.cores.synapse_format == SYNAPSE_FORMATS["crossbar"])[axon_core]
     by_ring = np.zeros_like(by_bit)
     if not by_bit.all():
         senders = sum(np.bincount(rows.axon, minlength=program.n_axons) for rows in found)
         by_ring = ~by_bit & (senders > 1)
-    ring_axon = np.flatnonzero(by_ring)
+    return by_ring, by_bit
+
+
+def _outlets(
+    program: Program,
+    axon_core: I32,
+    found: list[_Deliveries],
+    by_ring: npt.NDArray[np.bool_],
+    by_bit: npt.NDArray[np.bool_],
+    crossbar: Crossbar | None,
+    blocks: Blocks,
+    weight: npt.NDArray[Any],
+) -> tuple[Entries, tuple[Outlet, Outlet]]:
+    """How every axon is reached: its bit, its ring, or the entry of its only sender."""
+    tables = (program.packets, program.input_packets)
     ring_of = np.cumsum(by_ring, dtype=np.int32) - 1
     bit_of = np.arange(program.n_axons, dtype=np.int32)
     if crossbar is not None:
@@ -323,7 +339,7 @@ def _outlets(
             )
         )
     entries = _entries(program, axon_core, singles, blocks, weight)
-    return entries, (outlets[0], outlets[1]), ring_axon
+    return entries, (outlets[0], outlets[1])
 
 
 def _bit_rows(rows: _Deliveries, bit_of: I32, n: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from neurosim.kernels._jit import kernel
 from neurosim.kernels.bits import lowest_bit, without_lowest
 from neurosim.kernels.fanout import EVENTS, FIRED, PACKETS, PSUMS, UPDATES
 from neurosim.kernels.packet_log import core_time, log_packet
+from neurosim.kernels.pulls import leave_nothing, leave_outputs
 from neurosim.kernels.traffic import touch
 from neurosim.kernels.vectors import nonzero_word
 from neurosim.soma.cuba import update_currents
@@ -149,7 +150,11 @@ def update_groups(
     stirred: I8,
     counters: I32,
     fired: Any,
-    offset: I64,
+    outlet: Any,
+    pulls: Any,
+    history: Any,
+    loads: Any,
+    sent_packets: I64,
     op_time: I64,
     settings: I64,
     shares: Any,
@@ -178,6 +183,8 @@ def update_groups(
     owner, value, copies = fired.owner[worker], fired.value[worker], fired.copies[worker]
     cores = fired.core[worker]
     n_fired = fired.n[worker]
+    layer_of, slot = pulls.group_layer, tick % history.pulled.shape[0]
+    pulled, left, offset = history.pulled[slot], history.value[slot], outlet.packet_offset
     low, high, send_zero = settings[V_LOW], settings[V_HIGH], settings[SEND_ZERO] != 0
     for group in range(shares.first_group[worker], shares.first_group[worker + 1]):
         first_tick, has_current = first_of[group], model_of[group] == CUBA
@@ -186,6 +193,8 @@ def update_groups(
         if tick < first_tick or tick >= first_tick + n_ticks:
             continue
         core, start, stop = core_of[group], start_of[group], stop_of[group]
+        layer, sending, zeros = layer_of[group], False, False
+        is_pulled = layer >= 0 and pulled[layer] != 0
         has_input = stirred[core] != 0
         for w in range(counters.shape[0]):
             has_input = has_input or counters[w, EVENTS, core] > 0
@@ -202,7 +211,15 @@ def update_groups(
             )  # fmt: skip
             zeros = analog_of[group] != 0 and send_zero
             quiet[group] = not (has_input or changed or moved or sending or zeros)
-            if sending or zeros:
+            if is_pulled and sending:
+                n, sent = leave_outputs(
+                    outlet, loads, left, y, sent_packets, start, stop, analog_of[group] != 0,
+                    groups.packets[group], worker,
+                )  # fmt: skip
+                counts[FIRED, core] += n
+                counts[PACKETS, core] += sent
+                history.fired[worker, layer] += n
+            elif sending or zeros:
                 n, sent = _list_outputs(
                     y, start, stop, analog_of[group] != 0, zeros, offset, n_fired[0], core,
                     owner, cores, value, copies,
@@ -211,8 +228,12 @@ def update_groups(
                     begin = core_time(op_time, counts, core)
                     _time_outputs(fired, worker, begin, start, n_fired[0], n, offset, op_time)
                 counts[FIRED, core] += n - n_fired[0]
+                if layer >= 0:
+                    history.fired[worker, layer] += n - n_fired[0]
                 n_fired[0] = n
                 counts[PACKETS, core] += sent
+        if is_pulled and not sending:
+            leave_nothing(left, start, stop)
         counts[UPDATES, core] += stop - start
 
 

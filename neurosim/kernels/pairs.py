@@ -39,7 +39,7 @@ if not _numba_config.DISABLE_JIT:
     def _vector(bits: int, n: int) -> Any:
         return ir.VectorType(ir.IntType(bits), n)
 
-    def _load(builder: Any, data: Any, index: Any, n: int) -> Any:
+    def load_vector(builder: Any, data: Any, index: Any, n: int) -> Any:
         """`n` neighbours from ``data[index]`` on."""
         lane = data.type.pointee
         place = builder.bitcast(builder.gep(data, [index]), ir.VectorType(lane, n).as_pointer())
@@ -75,7 +75,7 @@ if not _numba_config.DISABLE_JIT:
         values = builder.bitcast(_pick(builder, one, none, [0] * 8), _vector(16, _HALF))
         for part in range(LANES // _HALF):
             a, b = (
-                _load(builder, dense, builder.add(place, number(_HALF * part)), _HALF)
+                load_vector(builder, dense, builder.add(place, number(_HALF * part)), _HALF)
                 for place in places
             )
             if dense.type.pointee.width < 16:
@@ -111,7 +111,7 @@ if not _numba_config.DISABLE_JIT:
                 place = builder.add(args[7], ir.IntType(64)(8 * k))
                 low, high = (builder.load(sums[k // 2 * 2 + half]) for half in (0, 1))
                 total = builder.add(
-                    _load(builder, acc, place, 8), _pick(builder, low, high, _ORDER[k % 2])
+                    load_vector(builder, acc, place, 8), _pick(builder, low, high, _ORDER[k % 2])
                 )
                 there = builder.bitcast(builder.gep(acc, [place]), total.type.as_pointer())
                 builder.store(total, there, align=4)

@@ -35,6 +35,7 @@ from neurosim.kernels.groups import (
     MERGE_SPIKES,
     N_SLOTS,
     SEED,
+    SEND_ZERO,
     SEND_ZERO_INPUT,
     pass_partial_sums,
     reset,
@@ -42,6 +43,7 @@ from neurosim.kernels.groups import (
     update_groups,
 )
 from neurosim.kernels.packet_log import log_fired
+from neurosim.kernels.pulls import choose_pulls, list_signatures, pull_rows
 from neurosim.kernels.straight import COUNTABLE, count_recent, send_straight
 from neurosim.kernels.traffic import close_traffic, load_fired, load_signatures
 from neurosim.kernels.workers import barrier
@@ -72,6 +74,7 @@ def run_sample(
     truenorth: Any,
     truenorth_neurons: Any,
     entries: Any,
+    pulls: Any,
     ring_axons: Any,
     neuron_outlet: Any,
     input_outlet: Any,
@@ -90,6 +93,7 @@ def run_sample(
     fired: Any,
     waiting: Any,
     inbox: Any,
+    history: Any,
     rings: Any,
     bits: npt.NDArray[np.uint64],
     counters: I32,
@@ -114,9 +118,12 @@ def run_sample(
     """
     n_workers, n_slots, offset = acc.shape[0], settings[N_SLOTS], neuron_outlet.packet_offset
     merge, n_ticks, logging = settings[MERGE_SPIKES] != 0, span[3], log.tick_offset.size > 1
+    zeros = settings[SEND_ZERO] != 0 or settings[SEND_ZERO_INPUT] != 0
     if span[6] != 0:
         if worker == 0:
             seed[0] = mix(settings[SEED], span[0])
+            history.pulled[:, :] = 0
+            choose_pulls(pulls, history, span[1], n_ticks, not logging)
         reset(waiting, rings, bits, acc, quiet, stirred, worker)
         reset_somas(
             soma, crossbar, columns.v_start, truenorth_neurons.v_start, groups, shares, worker
@@ -138,9 +145,21 @@ def run_sample(
                 arrive_rings(ring_axons, synapses, rings, acc[0], counters[0], slot, merge)
         barrier(gate, n_workers)
         if modes is not None:
-            _arrive(
-                entries, synapses, blocks, waiting, inbox, shares, acc, counters, gate, slot, worker
+            pull_rows(
+                pulls, history, synapses, blocks, shares, acc[worker], counters[worker], merge,
+                worker, tick, n_ticks,
+            )  # fmt: skip
+            arrive_entries(
+                entries, synapses, waiting, inbox, acc[worker], counters[worker], slot, worker
             )
+            barrier(gate, n_workers)
+            waiting.n[worker, slot] = 0
+            if blocks.order.size > 0:
+                integrate_blocks(
+                    blocks, synapses, inbox, pulls, history, shares, acc[worker], counters[worker],
+                    merge, zeros, worker, tick, n_ticks,
+                )  # fmt: skip
+                barrier(gate, n_workers)
         fired.n[worker, 0] = 0
         if groups.psums.size > 0:
             pass_partial_sums(
@@ -150,7 +169,8 @@ def run_sample(
         if modes is not None:
             update_groups(
                 groups, modes, columns, synaptic, luts, soma, acc, quiet, stirred, counters,
-                fired, offset, op_time, settings, shares, worker, tick, n_ticks, logging,
+                fired, neuron_outlet, pulls, history, loads, tally.sent, op_time, settings, shares,
+                worker, tick, n_ticks, logging,
             )  # fmt: skip
         if crossbar is not None:
             tick_crossbars(
@@ -171,11 +191,13 @@ def run_sample(
             neuron_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads, waiting,
             rings, bits, worker, tick, n_ticks, merge,
         )  # fmt: skip
+        list_signatures(pulls, loads, history.pulled[slot], worker)
         load_signatures(traffic, loads, worker)
         barrier(gate, n_workers)
         if worker == 0:
             _note(soma, watch, k)
             _close(counters, op_time, tally, costs, k, window)
+            choose_pulls(pulls, history, tick + 1, n_ticks, not logging)
             stirred[:] = 0
             if logging:
                 log.tick_offset[k + 1] = log.n_logged[0]
@@ -209,29 +231,6 @@ def _send(
         fill_rings(outlet, ring_axons, fired, rings, worker, tick, n_ticks, merge)
     if crossbar is not None:
         set_bits(outlet, fired, bits, crossbar.first_tick, worker, tick, n_ticks)
-
-
-@kernel
-def _arrive(
-    entries: Any,
-    synapses: Any,
-    blocks: Any,
-    waiting: Any,
-    inbox: Any,
-    shares: Any,
-    acc: I32,
-    counters: I32,
-    gate: I64,
-    slot: int,
-    worker: int,
-) -> None:
-    """Integrate what arrives in this tick: sparse rows one by one, dense blocks core by core."""
-    arrive_entries(entries, synapses, waiting, inbox, acc[worker], counters[worker], slot, worker)
-    barrier(gate, acc.shape[0])
-    waiting.n[worker, slot] = 0
-    if entries.place.size > 0:
-        integrate_blocks(blocks, synapses, inbox, shares, acc[worker], counters[worker], worker)
-        barrier(gate, acc.shape[0])
 
 
 @kernel

@@ -73,10 +73,21 @@ class Inbox(NamedTuple):
 
     value: I32  # (n_workers, 64 * n_words)
     bits: U64  # (n_workers, n_words) places with a value
-    row: I64  # (n_workers, 2, most axons + 1) active axons of two cores: where their rows begin
+    row: I64  # (n_workers, 2, most rows) active axons of two cores: where their rows begin
     factor: I32  # their values
+    small: U8  # (n_workers, most rows) magnitudes in 8 bits
+    sign: I8  # 1 or -1
     pair: I32  # (n_workers, most pairs) two values of 16 bits
     total: npt.NDArray[Any]  # (n_workers, most neurons) sums twice as wide as a weight, 0 between
+
+
+class History(NamedTuple):
+    """What layers that are pulled (`kernels.pulls`) gave in the last ticks; no rows without any."""
+
+    value: I16  # (n_slots, n_neurons)
+    pulled: I8  # (n_slots, n_layers) 1: the layer's neurons left what they gave in `value`
+    mode: I8  # (n_layers,) 1: pulled when it works next
+    fired: I64  # (n_workers, n_layers) neurons that sent something in this tick
 
 
 class RingState(NamedTuple):
@@ -130,6 +141,7 @@ class State(NamedTuple):
     fired: Fired
     waiting: Waiting
     inbox: Inbox
+    history: History
     rings: RingState
     bits: U64  # (n_workers, n_slots, n_words) axons of crossbar cores
     counts: I32  # (n_workers, len(CORE_COUNTS), n_cores) of this tick
@@ -219,6 +231,7 @@ def allocate_state(image: Image, n_workers: int = 1) -> State:
         fired=_new_fired(image, n_workers),
         waiting=_new_waiting(image, n_workers),
         inbox=_new_inbox(image, n_workers),
+        history=_new_history(image, n_workers),
         rings=_new_rings(image, n_workers),
         bits=np.zeros((n_workers, image.n_slots, int(words[-1])), np.uint64),
         counts=np.zeros((n_workers, len(CORE_COUNTS), n_cores), np.int32),
@@ -257,16 +270,29 @@ def _new_waiting(image: Image, n_workers: int) -> Waiting:
 
 def _new_inbox(image: Image, n_workers: int) -> Inbox:
     words = int(image.blocks.word[-1])
-    most = 64 * int(np.diff(image.blocks.word).max(initial=0))
-    width = int(np.diff(image.synapses.neuron_offset).max(initial=0)) if most else 0
+    # A row whose value needs a ninth bit is listed twice, the last four are made complete.
+    most = 128 * int(np.diff(image.blocks.word).max(initial=0)) + 4
+    width = int(np.diff(image.synapses.neuron_offset).max(initial=0)) if words else 0
     wide = np.int16 if image.synapses.dense.itemsize == 1 else np.int32
     return Inbox(
         value=np.empty((n_workers, 64 * words), np.int32),
         bits=np.zeros((n_workers, words), np.uint64),
-        row=np.zeros((n_workers, 2, most + 1), np.int64),
-        factor=np.zeros((n_workers, 2, most + 1), np.int32),
+        row=np.zeros((n_workers, 2, most), np.int64),
+        factor=np.zeros((n_workers, 2, most), np.int32),
+        small=np.zeros((n_workers, most), np.uint8),
+        sign=np.zeros((n_workers, most), np.int8),
         pair=np.zeros((n_workers, most // 2), np.int32),
         total=np.zeros((n_workers, width), wide),
+    )
+
+
+def _new_history(image: Image, n_workers: int) -> History:
+    n_layers = image.pulls.layer_size.size
+    return History(
+        value=np.zeros((image.n_slots, image.n_neurons if n_layers else 0), np.int16),
+        pulled=np.zeros((image.n_slots, n_layers), np.int8),
+        mode=np.zeros(n_layers, np.int8),
+        fired=np.zeros((n_workers, n_layers), np.int64),
     )
 
 
@@ -284,7 +310,7 @@ def _new_loads(image: Image, n_workers: int) -> Loads:
     n, signatures = image.traffic.link.size, image.traffic.kind.size
     return Loads(
         times=np.zeros((n_workers, signatures), np.int32),
-        listed=np.zeros((n_workers, signatures), np.int32),
+        listed=np.zeros((n_workers, signatures + image.pulls.signature.size + 1), np.int32),
         n=np.zeros((n_workers, 1), np.int64),
         direct=np.zeros((n_workers, N_KINDS * n), np.int32),
         change=np.zeros((n_workers, N_KINDS * (n + 1)), np.int32),

@@ -1,0 +1,135 @@
+"""Which cores can fetch what a layer gave, instead of hearing of every single event.
+
+Where most neurons of a layer send in every tick, it costs less that the cores which listen look at
+all their axons than that every neuron looks for its listeners. (Breadth-first searches turn round
+at the same point: Beamer, Asanovic and Patterson, SC 2012.) A layer can be *pulled* if every axon
+that hears from it hears nobody else and is an axon of a core with dense or sparse rows.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.offsets import offsets_of
+from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, Program
+
+I8 = npt.NDArray[np.int8]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+_LARGEST: Final = np.iinfo(np.int16).max  # `state.History` keeps values in 16 bits
+
+
+class Pulls(NamedTuple):
+    """Runs of neighbouring axons of a core that hear the same layer in the same way."""
+
+    run_offset: I64  # (n_cores + 1,), or a single 0 if no layer can be pulled
+    axon: I64  # (n_runs,) first axon
+    source_offset: I64  # (n_runs + 1,)
+    source: I32  # neuron that each axon of a run hears
+    layer: I32  # (n_runs,)
+    delay: I32
+    first_tick: I32  # pipeline offset of the groups that listen
+    is_analog: I8
+    group_layer: I32  # (n_groups,) layer to which the neurons of a group belong, -1: never pulled
+    layer_size: I64  # (n_layers,) neurons, 0 for layers that are never pulled
+    layer_first_tick: I32  # pipeline offset of the layer
+    signature_offset: I64  # (n_layers + 1,)
+    signature: I32  # that neurons of each layer have
+
+
+def make_pulls(
+    program: Program,
+    axon_core: I32,
+    owner: I32,
+    axon: I32,
+    delay: I32,
+    by_entry: npt.NDArray[np.bool_],
+    signature: I32,
+) -> Pulls:
+    """Runs of a checked program.
+
+    Parameters
+    ----------
+    axon_core : (n_axons,) core of each axon.
+    owner, axon, delay : (n_deliveries,) of all packets of neurons, by owner.
+    by_entry : (n_axons,) whether an axon has one sender, and rows.
+    signature : (n_neurons,) see `image.traffic.Senders`.
+    """
+    layer_of_group = _layers_of_groups(program, owner, axon, by_entry, signature)
+    n_layers = len(program.layer_names)
+    layer = layer_of_group[program.group_of(owner)]
+    heard = layer >= 0
+    if not heard.any():
+        return _no_pulls(program)
+    owner, axon, delay, layer = owner[heard], axon[heard], delay[heard], layer[heard]
+    order = np.argsort(axon, kind="stable")
+    owner, axon, delay, layer = owner[order], axon[order], delay[order], layer[order]
+    core, window, kind = axon_core[axon], program.axons.first_tick[axon], program.axons.kind[axon]
+    alike = np.stack([core, layer, delay, window, kind, axon - np.arange(axon.size)])
+    first = np.flatnonzero(np.r_[True, (alike[:, 1:] != alike[:, :-1]).any(axis=0)])
+    sizes = np.diff(np.r_[first, axon.size])
+    sizes_of_groups = program.groups.neuron_stop - program.groups.neuron_start
+    layer_of_neuron = np.repeat(layer_of_group, sizes_of_groups)
+    sending = (layer_of_neuron >= 0) & (signature >= 0)
+    start = np.zeros(n_layers, np.int32)
+    start[layer_of_group[layer_of_group >= 0]] = program.groups.first_tick[layer_of_group >= 0]
+    used = np.unique(np.stack([layer_of_neuron[sending], signature[sending]]), axis=1)
+    return Pulls(
+        run_offset=offsets_of(np.bincount(core[first], minlength=program.n_cores)),
+        axon=axon[first].astype(np.int64),
+        source_offset=offsets_of(sizes),
+        source=owner.astype(np.int32),
+        layer=layer[first].astype(np.int32),
+        delay=delay[first].astype(np.int32),
+        first_tick=window[first].astype(np.int32),
+        is_analog=(kind[first] == FLOW_KINDS["analog"]).astype(np.int8),
+        group_layer=layer_of_group,
+        layer_size=np.bincount(layer_of_neuron[layer_of_neuron >= 0], minlength=n_layers),
+        layer_first_tick=start,
+        signature_offset=offsets_of(np.bincount(used[0], minlength=n_layers)),
+        signature=used[1].astype(np.int32),
+    )
+
+
+def _no_pulls(program: Program) -> Pulls:
+    none, start = np.empty(0, np.int32), np.zeros(1, np.int64)
+    return Pulls(
+        run_offset=start,
+        axon=np.empty(0, np.int64),
+        source_offset=start,
+        source=none,
+        layer=none,
+        delay=none,
+        first_tick=none,
+        is_analog=np.empty(0, np.int8),
+        group_layer=np.full(program.groups.core.size, -1, np.int32),
+        layer_size=np.empty(0, np.int64),
+        layer_first_tick=none,
+        signature_offset=start,
+        signature=none,
+    )
+
+
+def _layers_of_groups(
+    program: Program, owner: I32, axon: I32, by_entry: npt.NDArray[np.bool_], signature: I32
+) -> I32:
+    """(n_groups,) layer, -1 for groups of layers that cannot be pulled, and for partial sums."""
+    groups, modes = program.groups, program.modes
+    soft = np.isin(groups.model, (MODEL_CODES["liaf"], MODEL_CODES["cuba"]))
+    result = np.where(soft, groups.layer, -1).astype(np.int32)
+    if program.chip.core.send_zero or not modes.output.size:
+        return np.full_like(result, -1)
+    largest = np.maximum(np.maximum(modes.act_high, -modes.act_low), modes.n_max)
+    looked_up = int(np.abs(program.luts).max(initial=0))
+    bad = np.where(modes.lut >= 0, np.maximum(largest, looked_up), largest) > _LARGEST
+    bad[program.group_of(owner[~by_entry[axon]])] = True
+    first = np.zeros(len(program.layer_names), np.int64)
+    first[groups.layer[soft]] = groups.first_tick[soft]
+    bad |= groups.first_tick != first[groups.layer]
+    bad[program.group_of(np.flatnonzero(signature < -1))] = True
+    result[np.isin(groups.layer, groups.layer[bad & soft])] = -1
+    return result

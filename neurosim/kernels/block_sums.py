@@ -1,0 +1,193 @@
+"""Rows of a dense block added to the sums of a core, in the narrowest numbers that are exact.
+
+Spikes: four rows at a time, in numbers twice as wide as a weight, half as wide as a sum. Values:
+32 neurons at a time, whose sums stay in registers while rows are added, four by four
+(`kernels.quads`) or, where a weight or a value needs more than 8 bits, two by two
+(`kernels.pairs`). What is left over, and values beyond 16 bits: row by row.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.kernels._jit import kernel
+from neurosim.kernels.bits import prefetch
+from neurosim.kernels.pairs import add_pairs
+from neurosim.kernels.quads import LANES, MOST, add_quads, add_signed_quads
+from neurosim.kernels.rows import add_block, add_four, add_one
+
+I8 = npt.NDArray[np.int8]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+U8 = npt.NDArray[np.uint8]
+
+AHEAD: Final = 16
+"""Rows whose cache lines are asked for before they are added."""
+_FIT: Final = 256  # rows of 8-bit weights whose sum fits in 16 bits: 256 * -128 = -32768
+_ROWS_KEPT: Final = 64  # rows that all neurons add before the next ones: 16 KB of 256 weights
+_PER_LINE: Final = 64  # weights of 8 bits in a cache line
+
+
+@kernel
+def add_rows(
+    dense: npt.NDArray[Any],
+    is_small: bool,
+    inbox: Any,
+    worker: int,
+    side: int,
+    n: int,
+    width: int,
+    acc: I32,
+    first: int,
+) -> None:
+    """Add the `n` rows listed on this side of the inbox to ``acc[first : first + width]``.
+
+    `is_small`: all weights are in -127..127.
+    """
+    rows, factors = inbox.row[worker, side], inbox.factor[worker, side]
+    widest, signed, all_ones = _extremes(factors, n)
+    if all_ones:
+        for begin in range(0, n, _FIT):
+            stop = min(begin + _FIT, n)
+            _add_spikes(dense, rows, begin, stop, width, inbox.total[worker], acc, first)
+        return
+    stop = width // LANES * LANES
+    if is_small and widest < 2 * MOST and stop:
+        small, signs = inbox.small[worker], inbox.sign[worker]
+        m = _make_quads(rows, factors, n, widest > MOST, small, signs)
+        _add_quads(dense, rows, small, signs, m, signed, stop, acc, first)
+    elif widest < 1 << 15 and stop:
+        m = _make_pairs(rows, factors, n, inbox.pair[worker])
+        _add_pairs(dense, rows, inbox.pair[worker], m, stop, acc, first)
+    else:
+        stop = np.int64(0)
+    if stop < width:
+        for k in range(n):
+            add_block(dense, rows[k] + stop, factors[k], acc, first + stop, width - stop)
+
+
+@kernel
+def ask_for_four(dense: npt.NDArray[Any], rows: I64, at: int, width: int) -> None:
+    """Ask for the cache lines of the four rows listed from `at` on."""
+    k = np.uint64(at)
+    a, b, c, d = rows[k], rows[k + np.uint64(1)], rows[k + np.uint64(2)], rows[k + np.uint64(3)]
+    for j in range(0, width, _PER_LINE // dense.itemsize):
+        prefetch(dense, a + j)
+        prefetch(dense, b + j)
+        prefetch(dense, c + j)
+        prefetch(dense, d + j)
+
+
+@kernel
+def _extremes(factors: I32, n: int) -> tuple[int, bool, bool]:
+    """A number with all bits of the magnitudes; is any negative; are all 1?"""
+    bits, sign, other = np.int32(0), np.int32(0), np.int32(0)
+    for k in range(np.uint64(n)):
+        value = factors[k]
+        bits |= -value if value < 0 else value
+        sign |= value
+        other |= value ^ np.int32(1)
+    return np.int64(bits), sign < 0, other == 0
+
+
+@kernel
+def _add_spikes(
+    dense: npt.NDArray[Any],
+    rows: I64,
+    begin: int,
+    stop: int,
+    width: int,
+    total: npt.NDArray[Any],
+    acc: I32,
+    first: int,
+) -> None:
+    """Rows `begin`..`stop` - 1, at most `_FIT`, four by four; `total` is 0 before and after."""
+    at = np.uint64(begin)
+    while at + np.uint64(4) <= np.uint64(stop):
+        a, b, c, d = (
+            rows[at],
+            rows[at + np.uint64(1)],
+            rows[at + np.uint64(2)],
+            rows[at + np.uint64(3)],
+        )
+        ahead = at + np.uint64(AHEAD)
+        if ahead + np.uint64(4) <= np.uint64(stop):
+            ask_for_four(dense, rows, ahead, width)
+        add_four(dense, a, b, c, d, total, width)
+        at += np.uint64(4)
+    while at < np.uint64(stop):
+        add_one(dense, rows[at], total, width)
+        at += np.uint64(1)
+    for j in range(np.uint64(width)):
+        acc[np.uint64(first) + np.uint64(j)] += np.int32(total[j])
+        total[j] = 0
+
+
+@kernel
+def _add_quads(
+    dense: npt.NDArray[Any],
+    rows: I64,
+    small: U8,
+    signs: I8,
+    n: int,
+    signed: bool,
+    stop: int,
+    acc: I32,
+    first: int,
+) -> None:
+    """Quads of rows onto the first `stop` neurons."""
+    for begin in range(0, n, _ROWS_KEPT // 4):
+        end = min(begin + _ROWS_KEPT // 4, n)
+        for j in range(0, stop, LANES):
+            if signed:
+                add_signed_quads(dense, rows, small, signs, begin, end, j, acc, first + j)
+            else:
+                add_quads(dense, rows, small, begin, end, j, acc, first + j)
+
+
+@kernel
+def _add_pairs(
+    dense: npt.NDArray[Any], rows: I64, pairs: I32, n: int, stop: int, acc: I32, first: int
+) -> None:
+    """Pairs of rows onto the first `stop` neurons."""
+    for begin in range(0, n, _ROWS_KEPT // 2):
+        end = min(begin + _ROWS_KEPT // 2, n)
+        for j in range(0, stop, LANES):
+            add_pairs(dense, rows, pairs, begin, end, j, acc, first + j)
+
+
+@kernel
+def _make_quads(rows: I64, factors: I32, n: int, wide: bool, small: U8, signs: I8) -> int:
+    """Magnitudes and signs as bytes, whole quads of them; returns how many quads.
+
+    A magnitude above `MOST`, which only `wide` values have, is a row twice: once with `MOST`, once
+    with the rest.
+    """
+    for k in range(np.uint64(n)):
+        value = factors[k]
+        small[k] = np.uint8(-value if value < 0 else value)
+        signs[k] = np.int8(-1 if value < 0 else 1)
+    m = np.int64(n)
+    if wide:
+        for k in range(n):
+            if small[k] > MOST:
+                rows[m], signs[m] = rows[k], signs[k]
+                small[m] = np.uint8(small[k] - MOST)
+                small[k] = np.uint8(MOST)
+                m += 1
+    for k in range(m, (m + 3) // 4 * 4):
+        rows[k], small[k], signs[k] = rows[0], np.uint8(0), np.int8(1)
+    return (m + 3) // 4
+
+
+@kernel
+def _make_pairs(rows: I64, factors: I32, n: int, pairs: I32) -> int:
+    """Two values of 16 bits in one number, the last one with a 0; returns how many."""
+    rows[n], factors[n] = rows[0], 0
+    for k in range((n + 1) // 2):
+        low, high = np.uint32(factors[2 * k]), np.uint32(factors[2 * k + 1])
+        pairs[k] = np.int32((low & np.uint32(0xFFFF)) | (high << np.uint32(16)))
+    return (n + 1) // 2

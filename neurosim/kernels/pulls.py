@@ -1,0 +1,221 @@
+"""Layers that are pulled: their neurons leave what they give, and the listeners fetch it.
+
+Pushing costs work per event and listener, pulling per neuron and axon, event or not. So a layer is
+pulled in the tick after one in which many of its neurons sent; either way gives the same sums.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.kernels._jit import kernel
+from neurosim.kernels.fanout import EVENTS, MACS, OPS
+
+I8 = npt.NDArray[np.int8]
+I16 = npt.NDArray[np.int16]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+FEW: Final = 8
+"""One neuron of so many must send for its layer to be pulled."""
+_SHORT: Final = np.uint64(4)  # synapses that are added sooner than a branch is guessed wrong
+
+
+@kernel
+def choose_pulls(pulls: Any, history: Any, tick: int, span: int, allowed: bool) -> None:
+    """Which layers are pulled in `tick`: by what they sent in the last tick that they worked in."""
+    slot, first_tick, mode = tick % history.pulled.shape[0], pulls.layer_first_tick, history.mode
+    for layer in range(first_tick.size):
+        begin, n = first_tick[layer], np.int64(0)
+        for w in range(history.fired.shape[0]):
+            n += history.fired[w, layer]
+            history.fired[w, layer] = 0
+        if begin < tick <= begin + span:
+            mode[layer] = allowed and n > 0 and n * FEW >= pulls.layer_size[layer]
+        history.pulled[slot, layer] = mode[layer] != 0 and begin <= tick < begin + span
+
+
+@kernel
+def leave_outputs(
+    outlet: Any,
+    loads: Any,
+    values: I16,
+    y: I32,
+    sent: I64,
+    start: int,
+    stop: int,
+    analog: bool,
+    packets: int,
+    worker: int,
+) -> tuple[int, int]:
+    """Keep what the neurons of a group give in `values`, and count their packets.
+
+    Parameters
+    ----------
+    packets : that each of the neurons sends when it fires, -1 if they differ.
+
+    Returns
+    -------
+    fired, sent : neurons with an output other than 0, and packets.
+    """
+    signature, offset, times = outlet.signature, outlet.packet_offset, loads.times[worker]
+    fired, copied = np.int64(0), np.int64(0)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        values[i] = y[i]
+        fired += y[i] != 0
+    for i in range(np.uint64(start), np.uint64(stop)):
+        copies = np.int64(y[i] != 0) if analog else np.int64(y[i])
+        sent[i] += copies
+        copied += copies
+    for i in range(np.uint64(start), np.uint64(stop)):
+        mine = signature[i]
+        if mine >= 0:
+            times[np.uint64(mine)] += np.int32(y[i] != 0) if analog else y[i]
+    if packets >= 0:
+        return fired, copied * packets
+    total = np.int64(0)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        copies = np.int64(y[i] != 0) if analog else np.int64(y[i])
+        total += copies * (offset[i + np.uint64(1)] - offset[i])
+    return fired, total
+
+
+@kernel
+def leave_nothing(values: I16, start: int, stop: int) -> None:
+    """Neurons of a pulled layer that give nothing in this tick."""
+    for i in range(np.uint64(start), np.uint64(stop)):
+        values[i] = 0
+
+
+@kernel
+def list_signatures(pulls: Any, loads: Any, pulled: I8, worker: int) -> None:
+    """List the signatures of pulled layers that were counted; a second listing counts nothing."""
+    times, listed, n = loads.times[worker], loads.listed[worker], loads.n[worker, 0]
+    for layer in range(pulls.layer_size.size):
+        if pulled[layer]:
+            for k in range(pulls.signature_offset[layer], pulls.signature_offset[layer + 1]):
+                mine = pulls.signature[k]
+                listed[n] = mine
+                n += times[mine] != 0
+    loads.n[worker, 0] = n
+
+
+@kernel
+def pull_rows(
+    pulls: Any,
+    history: Any,
+    synapses: Any,
+    blocks: Any,
+    shares: Any,
+    acc: I32,
+    counts: I32,
+    merge: bool,
+    worker: int,
+    tick: int,
+    span: int,
+) -> None:
+    """Add what arrives in this tick from pulled layers at cores of this worker with sparse rows."""
+    offset, layer, delay, first_tick = pulls.run_offset, pulls.layer, pulls.delay, pulls.first_tick
+    pulled, n_slots = history.pulled, history.pulled.shape[0]
+    if offset.size == 1 or not pulled.any():
+        return
+    for core in range(shares.first_core[worker], shares.first_core[worker + 1]):
+        if blocks.first[core] >= 0:
+            continue
+        for run in range(offset[core], offset[core + 1]):
+            slot = (tick - delay[run]) % n_slots
+            if pulled[slot, layer[run]] != 0 and tick < first_tick[run] + span:
+                analog = pulls.is_analog[run] != 0
+                _add(
+                    pulls.source, history.value[slot], synapses, pulls.source_offset[run],
+                    pulls.source_offset[run + 1], pulls.axon[run], core, merge and not analog, acc,
+                    counts, MACS if analog else OPS,
+                )  # fmt: skip
+
+
+@kernel
+def pull_places(
+    pulls: Any,
+    history: Any,
+    blocks: Any,
+    places: I32,
+    bits: npt.NDArray[np.uint64],
+    core: int,
+    merge: bool,
+    tick: int,
+    span: int,
+) -> None:
+    """Put what arrives in this tick from pulled layers at the places of a core with a dense block.
+
+    As if it had been pushed; but a place may hold a 0, at which nothing arrived.
+    """
+    offset, n_slots = pulls.run_offset, history.pulled.shape[0]
+    for run in range(offset[core], offset[core + 1]):
+        slot = (tick - pulls.delay[run]) % n_slots
+        in_time = tick < pulls.first_tick[run] + span
+        if in_time and history.pulled[slot, pulls.layer[run]] != 0:
+            begin, end = pulls.source_offset[run], pulls.source_offset[run + 1]
+            place = 64 * blocks.word[core] + pulls.axon[run] - blocks.axon[core]
+            once = merge and pulls.is_analog[run] == 0
+            _fill(pulls.source, history.value[slot], places, begin, end, place, once)
+            _mark(bits, place, place + end - begin)
+
+
+@kernel
+def _fill(
+    source: I32, values: I16, places: I32, begin: int, end: int, place: int, once: bool
+) -> None:
+    """Put the values of a run at its places."""
+    first, at = np.uint64(begin), np.uint64(place)
+    for k in range(np.uint64(end - begin)):
+        places[at + np.uint64(k)] = values[np.uint64(source[first + np.uint64(k)])]
+    if once:
+        for k in range(np.uint64(end - begin)):
+            places[at + np.uint64(k)] = np.int32(places[at + np.uint64(k)] != 0)
+
+
+@kernel
+def _mark(bits: npt.NDArray[np.uint64], begin: int, end: int) -> None:
+    """Set the bits `begin`..`end` - 1."""
+    while begin < end:
+        n = min(64 - (begin & 63), end - begin)
+        ones = ~np.uint64(0) >> np.uint64(64 - n)
+        bits[begin >> 6] |= ones << np.uint64(begin & 63)
+        begin += n
+
+
+@kernel
+def _add(
+    source: I32,
+    values: I16,
+    synapses: Any,
+    begin: int,
+    end: int,
+    axon: int,
+    core: int,
+    once: bool,
+    acc: I32,
+    counts: I32,
+    kind: int,
+) -> None:
+    """Add the sparse rows of a run."""
+    row_offset, target, weight = synapses.row_offset, synapses.target, synapses.weight
+    base, connected = np.uint64(synapses.neuron_offset[core]), synapses.axon_synapses
+    events, ops, first, one = np.int64(0), np.int64(0), np.uint64(begin), np.uint64(1)
+    for k in range(np.uint64(end - begin)):
+        mine = np.uint64(axon) + np.uint64(k)
+        value = np.int32(values[np.uint64(source[first + np.uint64(k)])])
+        start, stop = np.uint64(row_offset[mine]), np.uint64(row_offset[mine + one])
+        if value == 0 and stop - start > _SHORT:
+            continue
+        some = np.int32(value != 0)
+        factor = some if once else value
+        for e in range(start, stop):
+            acc[base + np.uint64(target[e])] += np.int32(factor * np.int32(weight[e]))
+        events += some
+        ops += np.int64(connected[mine]) * some
+    counts[EVENTS, core] += events
+    counts[kind, core] += ops
