@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numba
@@ -12,11 +11,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from neurosim.kernels._jit import inlined, kernel
+from neurosim.kernels.llvm import cgutils, ir
 
 _numba_config: Any = numba.config
-# Neither has type stubs.
-ir: Any = importlib.import_module("llvmlite.ir")
-cgutils: Any = importlib.import_module("numba.core.cgutils")
 
 AHEAD = 12
 """Places ahead in a list for which a pass asks for cache lines."""

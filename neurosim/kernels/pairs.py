@@ -6,7 +6,6 @@ interleaved, neuron by neuron, and multiplied with their two values next to each
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numba
@@ -16,11 +15,18 @@ from numba import types
 from numba.extending import intrinsic
 
 from neurosim.kernels._jit import kernel
+from neurosim.kernels.llvm import (
+    cgutils,
+    data_of,
+    ir,
+    load_vector,
+    pick,
+    splat,
+    store_vector,
+    vector_type,
+)
 
 _numba_config: Any = numba.config
-# Neither has type stubs.
-ir: Any = importlib.import_module("llvmlite.ir")
-cgutils: Any = importlib.import_module("numba.core.cgutils")
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -36,50 +42,36 @@ if not _numba_config.DISABLE_JIT:
     _HIGH = [k + 4 for k in _LOW]
     _ORDER = [[k % 4 + 8 * (k % 8 // 4) + 4 * first for k in range(8)] for first in (0, 1)]
 
-    def _vector(bits: int, n: int) -> Any:
-        return ir.VectorType(ir.IntType(bits), n)
-
-    def load_vector(builder: Any, data: Any, index: Any, n: int) -> Any:
-        """`n` neighbours from ``data[index]`` on."""
-        lane = data.type.pointee
-        place = builder.bitcast(builder.gep(data, [index]), ir.VectorType(lane, n).as_pointer())
-        return builder.load(place, align=lane.width // 8)
-
-    def _pick(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
-        return builder.shuffle_vector(a, b, _vector(32, len(lanes))(lanes))
-
     def _interleaved(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
-        return _pick(builder, a, b, [k + of for k in lanes for of in (0, _HALF)])
+        return pick(builder, a, b, [k + of for k in lanes for of in (0, _HALF)])
 
     def _dot(builder: Any, a: Any, b: Any) -> Any:
         """Sums of neighbouring products, 8 of 32 bits."""
-        wide = _vector(32, _HALF)
+        wide = vector_type(32, _HALF)
         products = builder.mul(builder.sext(a, wide), builder.sext(b, wide))
         even, odd = ([k + first for k in range(0, _HALF, 2)] for first in (0, 1))
         return builder.add(
-            _pick(builder, products, products, even), _pick(builder, products, products, odd)
+            pick(builder, products, products, even), pick(builder, products, products, odd)
         )
 
     def _add_one_pair(
         builder: Any, dense: Any, rows: Any, pair: Any, index: Any, column: Any, sums: Any
     ) -> None:
         """Add a pair of rows to the four vectors in `sums`."""
-        number = ir.IntType(64)
+        number, bits = ir.IntType(64), dense.type.pointee.width
         second = builder.add(builder.add(index, index), number(1))
         places = [
             builder.add(builder.load(builder.gep(rows, [at])), column)
             for at in (builder.sub(second, number(1)), second)
         ]
-        none = _vector(32, 8)(ir.Undefined)
-        one = builder.insert_element(none, pair, ir.IntType(32)(0))
-        values = builder.bitcast(_pick(builder, one, none, [0] * 8), _vector(16, _HALF))
+        values = builder.bitcast(splat(builder, pair, vector_type(32, 8)), vector_type(16, _HALF))
         for part in range(LANES // _HALF):
             a, b = (
-                load_vector(builder, dense, builder.add(place, number(_HALF * part)), _HALF)
+                load_vector(builder, dense, builder.add(place, number(_HALF * part)), bits, _HALF)
                 for place in places
             )
-            if dense.type.pointee.width < 16:
-                a, b = (builder.sext(row, _vector(16, _HALF)) for row in (a, b))
+            if bits < 16:
+                a, b = (builder.sext(row, vector_type(16, _HALF)) for row in (a, b))
             for half, lanes in enumerate((_LOW, _HIGH)):
                 total = sums[2 * part + half]
                 product = _dot(builder, _interleaved(builder, a, b, lanes), values)
@@ -97,12 +89,9 @@ if not _numba_config.DISABLE_JIT:
         first: Any,
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            data = [
-                context.make_array(signature.args[k])(context, builder, args[k]).data
-                for k in (0, 1, 2, 6)
-            ]
+            data = [data_of(context, builder, signature.args[k], args[k]) for k in (0, 1, 2, 6)]
             dense, rows, pairs, acc = data
-            empty = _vector(32, 8)(None)
+            empty = vector_type(32, 8)(None)
             sums = [cgutils.alloca_once_value(builder, empty) for _ in range(LANES // 8)]
             with cgutils.for_range_slice(builder, args[3], args[4], ir.IntType(64)(1)) as (at, _):
                 pair = builder.load(builder.gep(pairs, [at]))
@@ -111,10 +100,9 @@ if not _numba_config.DISABLE_JIT:
                 place = builder.add(args[7], ir.IntType(64)(8 * k))
                 low, high = (builder.load(sums[k // 2 * 2 + half]) for half in (0, 1))
                 total = builder.add(
-                    load_vector(builder, acc, place, 8), _pick(builder, low, high, _ORDER[k % 2])
+                    load_vector(builder, acc, place, 32, 8), pick(builder, low, high, _ORDER[k % 2])
                 )
-                there = builder.bitcast(builder.gep(acc, [place]), total.type.as_pointer())
-                builder.store(total, there, align=4)
+                store_vector(builder, total, acc, place, 32)
             return context.get_dummy_value()
 
         number = types.int64

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import llvmlite.binding as llvm
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,17 @@ from numba import types
 from numba.extending import intrinsic
 
 from neurosim.kernels._jit import kernel
-from neurosim.kernels.pairs import cgutils, ir, load_vector
+from neurosim.kernels.llvm import (
+    cgutils,
+    data_of,
+    has_feature,
+    ir,
+    load_vector,
+    pick,
+    splat,
+    store_vector,
+    vector_type,
+)
 
 _numba_config: Any = numba.config
 
@@ -33,41 +42,35 @@ MOST: Final = 128
 """Largest magnitude of a value: 2 * 128 * -128 is the lowest number of 16 bits."""
 
 if not _numba_config.DISABLE_JIT:
-    _HAS_AVX2 = bool(llvm.get_host_cpu_features().get("avx2", False))
+    _HAS_AVX2 = has_feature("avx2")
     _SUMS = 4  # vectors of 8 sums
-
-    def _vector(bits: int, n: int) -> Any:
-        return ir.VectorType(ir.IntType(bits), n)
-
-    def _pick(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
-        return builder.shuffle_vector(a, b, _vector(32, len(lanes))(lanes))
 
     def _unpacked(builder: Any, a: Any, b: Any, high: int) -> Any:
         """Lanes of both in turn: of each half of 128 bits the lower or the higher quarter."""
         n = a.type.count
         half = n // 2
         first = [part * half + high * (half // 2) + k for part in (0, 1) for k in range(half // 2)]
-        return _pick(builder, a, b, [k + of for k in first for of in (0, n)])
+        return pick(builder, a, b, [k + of for k in first for of in (0, n)])
 
     def _neighbours(builder: Any, products: Any) -> Any:
         """Sums of lanes 2 k and 2 k + 1."""
         n = products.type.count
         even, odd = (
-            _pick(builder, products, products, list(range(first, n, 2))) for first in (0, 1)
+            pick(builder, products, products, list(range(first, n, 2))) for first in (0, 1)
         )
         return builder.add(even, odd)
 
     def _dot(builder: Any, values: Any, rows: Any) -> Any:
         """8 sums of four products each: 32 unsigned bytes times 32 signed ones."""
         if not _HAS_AVX2:
-            wide = _vector(32, 32)
+            wide = vector_type(32, 32)
             products = builder.mul(builder.zext(values, wide), builder.sext(rows, wide))
             return _neighbours(builder, _neighbours(builder, products))
-        kind = ir.FunctionType(_vector(16, 16), [values.type, rows.type])
+        kind = ir.FunctionType(vector_type(16, 16), [values.type, rows.type])
         name = "llvm.x86.avx2.pmadd.ub.sw"
         function = cgutils.get_or_insert_function(builder.module, kind, name)
         products = builder.call(function, [values, rows])
-        return _neighbours(builder, builder.sext(products, _vector(32, 16)))
+        return _neighbours(builder, builder.sext(products, vector_type(32, 16)))
 
     def _signed(builder: Any, rows: Any, signs: Any) -> Any:
         """Bytes of `rows` with the signs of `signs`."""
@@ -81,8 +84,7 @@ if not _numba_config.DISABLE_JIT:
         """Bytes 4 at .. 4 at + 3, eight times."""
         four = builder.bitcast(data, ir.IntType(32).as_pointer())
         packed = builder.load(builder.gep(four, [at]), align=1)
-        one = builder.insert_element(_vector(32, 8)(ir.Undefined), packed, ir.IntType(32)(0))
-        return builder.bitcast(_pick(builder, one, one, [0] * 8), _vector(8, LANES))
+        return builder.bitcast(splat(builder, packed, vector_type(32, 8)), vector_type(8, LANES))
 
     def _add_one_quad(
         builder: Any, dense: Any, rows: Any, small: Any, signs: Any, at: Any, column: Any, sums: Any
@@ -91,17 +93,17 @@ if not _numba_config.DISABLE_JIT:
         number = ir.IntType(64)
         place = builder.gep(rows, [builder.mul(at, number(4))])
         a, b, c, d = (
-            load_vector(builder, dense, builder.add(builder.load(row), column), LANES)
+            load_vector(builder, dense, builder.add(builder.load(row), column), 8, LANES)
             for row in (builder.gep(place, [number(k)]) for k in range(4))
         )
         values = _four_bytes(builder, small, at)
         for k in range(_SUMS):
             half, part = divmod(k, 2)
             ab, cd = (
-                builder.bitcast(_unpacked(builder, *pair, half), _vector(16, LANES // 2))
+                builder.bitcast(_unpacked(builder, *pair, half), vector_type(16, LANES // 2))
                 for pair in ((a, b), (c, d))
             )
-            quads = builder.bitcast(_unpacked(builder, ab, cd, part), _vector(8, LANES))
+            quads = builder.bitcast(_unpacked(builder, ab, cd, part), vector_type(8, LANES))
             if signs is not None:
                 quads = _signed(builder, quads, _four_bytes(builder, signs, at))
             product = _dot(builder, values, quads)
@@ -112,10 +114,10 @@ if not _numba_config.DISABLE_JIT:
         for k in range(_SUMS):
             part, pair = divmod(k, 2)
             lanes = [4 * part + lane + 8 * of for of in (0, 1) for lane in range(4)]
-            total = _pick(builder, sums[2 * pair], sums[2 * pair + 1], lanes)
-            place = builder.gep(acc, [builder.add(first, ir.IntType(64)(8 * k))])
-            there = builder.bitcast(place, total.type.as_pointer())
-            builder.store(builder.add(builder.load(there, align=4), total), there, align=4)
+            total = pick(builder, sums[2 * pair], sums[2 * pair + 1], lanes)
+            place = builder.add(first, ir.IntType(64)(8 * k))
+            total = builder.add(load_vector(builder, acc, place, 32, 8), total)
+            store_vector(builder, total, acc, place, 32)
 
     def _make_add_quads(
         typing: Any,
@@ -134,12 +136,12 @@ if not _numba_config.DISABLE_JIT:
             if kinds[0].dtype.bitwidth != 8:
                 return context.get_dummy_value()
             dense, rows, small, signs, acc = (
-                context.make_array(kinds[k])(context, builder, args[k]).data
+                data_of(context, builder, kinds[k], args[k])
                 if isinstance(kinds[k], types.Array)
                 else None
                 for k in (0, 1, 2, 3, 7)
             )
-            empty = _vector(32, 8)(None)
+            empty = vector_type(32, 8)(None)
             sums = [cgutils.alloca_once_value(builder, empty) for _ in range(_SUMS)]
             with cgutils.for_range_slice(builder, args[4], args[5], ir.IntType(64)(1)) as (at, _):
                 _add_one_quad(builder, dense, rows, small, signs, at, args[6], sums)

@@ -7,7 +7,6 @@ of them are set. The vectors are LLVM's own, so they become whatever the machine
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import Any
 
@@ -18,11 +17,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from neurosim.kernels._jit import inlined, kernel
+from neurosim.kernels.llvm import cgutils, data_of, ir, load_vector, splat, store_vector
 
 _numba_config: Any = numba.config
-# Neither has type stubs.
-ir: Any = importlib.import_module("llvmlite.ir")
-cgutils: Any = importlib.import_module("numba.core.cgutils")
 
 I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]
@@ -33,31 +30,10 @@ _LANES = 16  # weights of 16 bits at a time
 
 if not _numba_config.DISABLE_JIT:
 
-    def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
-        return context.make_array(kind)(context, builder, array).data
-
-    def _load(builder: Any, data: Any, index: Any, lane: int, n: int) -> Any:
-        """`n` neighbours of `lane` bits each, from ``data[index]`` on."""
-        vector = ir.VectorType(ir.IntType(lane), n)
-        place = builder.bitcast(builder.gep(data, [index]), vector.as_pointer())
-        return builder.load(place, align=lane // 8)
-
-    def _store(builder: Any, value: Any, data: Any, index: Any, lane: int) -> None:
-        place = builder.bitcast(builder.gep(data, [index]), value.type.as_pointer())
-        builder.store(value, place, align=lane // 8)
-
     def _lane(builder: Any, word: Any, part: int) -> Any:
         """Index of the first of 16 neurons."""
         number = ir.IntType(64)
         return builder.add(builder.mul(word, number(64)), number(_LANES * part))
-
-    def _splat(builder: Any, value: Any, vector: Any) -> Any:
-        """`value` in every lane."""
-        none = vector(ir.Undefined)
-        first = builder.insert_element(none, value, ir.IntType(32)(0))
-        return builder.shuffle_vector(
-            first, none, ir.VectorType(ir.IntType(32), vector.count)(None)
-        )
 
     def _mask(builder: Any, bits: Any, place: Any, part: int) -> Any:
         """16 bits of ``bits[place]`` as 16 lanes of all ones or zeros."""
@@ -66,7 +42,7 @@ if not _numba_config.DISABLE_JIT:
         number = part if sys.byteorder == "little" else 3 - part
         mine = builder.load(builder.gep(quarters, [ir.IntType(64)(number)]))
         lanes = vector([1 << k for k in range(_LANES)])
-        here = builder.and_(_splat(builder, mine, vector), lanes)
+        here = builder.and_(splat(builder, mine, vector), lanes)
         return builder.sext(builder.icmp_signed("==", here, lanes), vector)
 
     def _add_rows(
@@ -85,7 +61,7 @@ if not _numba_config.DISABLE_JIT:
             base = builder.add(builder.load(builder.gep(at, [loop.index])), first)
             for part in range(4):
                 index = builder.add(base, number(_LANES * part))
-                weight = _load(builder, pool, index, 16, _LANES)
+                weight = load_vector(builder, pool, index, 16, _LANES)
                 masked = builder.and_(weight, _mask(builder, bits, place, part))
                 builder.store(builder.add(builder.load(sums[part]), masked), sums[part])
         return [builder.load(vector) for vector in sums], builder.load(total)
@@ -95,7 +71,9 @@ if not _numba_config.DISABLE_JIT:
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             bits, rows, at, n, weights, drive, word = (
-                _data(context, builder, signature.args[k], args[k]) if k not in (3, 6) else args[k]
+                data_of(context, builder, signature.args[k], args[k])
+                if k not in (3, 6)
+                else args[k]
                 for k in range(7)
             )
             none = ir.VectorType(ir.IntType(16), _LANES)(None)
@@ -103,7 +81,7 @@ if not _numba_config.DISABLE_JIT:
             wide = ir.VectorType(ir.IntType(32), _LANES)
             for part in range(4):
                 index = _lane(builder, word, part)
-                _store(builder, builder.sext(sums[part], wide), drive, index, 32)
+                store_vector(builder, builder.sext(sums[part], wide), drive, index, 32)
             return total
 
         given = (bits, rows, at, types.int64, weights, drive, types.int64)
@@ -149,28 +127,29 @@ if not _numba_config.DISABLE_JIT:
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             bits, rows, at, n, pool, columns, keep, sums, v, first, word = (
-                args[k] if k in numbers else _data(context, builder, signature.args[k], args[k])
+                args[k] if k in numbers else data_of(context, builder, signature.args[k], args[k])
                 for k in range(11)
             )
             whole, vector = ir.IntType(64), ir.VectorType(ir.IntType(16), _LANES)
             lane = [_lane(builder, word, part) for part in range(4)]
-            start = [_load(builder, sums, index, 16, _LANES) for index in lane]
+            start = [load_vector(builder, sums, index, 16, _LANES) for index in lane]
             drive, total = _add_rows(builder, bits, rows, at, n, pool, word, start)
             place = [builder.load(builder.gep(columns, [whole(k)])) for k in range(5)]
             kept = [
-                _splat(builder, builder.load(builder.gep(keep, [whole(k)])), vector)
+                splat(builder, builder.load(builder.gep(keep, [whole(k)])), vector)
                 for k in range(2)
             ]
             spikes, changed = whole(0), vector(None)
             for part in range(4):
                 mine = builder.add(first, lane[part])
-                before = _load(builder, v, mine, 16, _LANES)
+                before = load_vector(builder, v, mine, 16, _LANES)
                 leak, *row = (
-                    _load(builder, pool, builder.add(k, lane[part]), 16, _LANES) for k in place
+                    load_vector(builder, pool, builder.add(k, lane[part]), 16, _LANES)
+                    for k in place
                 )
                 u = builder.add(builder.add(before, drive[part]), leak)
                 after, fires, difference = _soma(builder, u, before, row, kept)
-                _store(builder, after, v, mine, 16)
+                store_vector(builder, after, v, mine, 16)
                 changed = builder.or_(changed, difference)
                 fired = builder.zext(builder.bitcast(fires, ir.IntType(_LANES)), whole)
                 spikes = builder.or_(spikes, builder.shl(fired, whole(_LANES * part)))
@@ -196,12 +175,12 @@ if not _numba_config.DISABLE_JIT:
 
     def _make_add_bits(typing: Any, counters: Any, first: Any, word: Any, step: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            data = _data(context, builder, signature.args[0], args[0])
+            data = data_of(context, builder, signature.args[0], args[0])
             lanes = ir.VectorType(ir.IntType(8), 64)
             mask = builder.bitcast(args[2], ir.VectorType(ir.IntType(1), 64))
-            steps = builder.and_(builder.sext(mask, lanes), _splat(builder, args[3], lanes))
-            now = _load(builder, data, args[1], 8, 64)
-            _store(builder, builder.add(now, steps), data, args[1], 8)
+            steps = builder.and_(builder.sext(mask, lanes), splat(builder, args[3], lanes))
+            now = load_vector(builder, data, args[1], 8, 64)
+            store_vector(builder, builder.add(now, steps), data, args[1], 8)
             return context.get_dummy_value()
 
         return types.void(counters, types.int64, types.uint64, types.uint8), generate
@@ -217,8 +196,8 @@ if not _numba_config.DISABLE_JIT:
 
     def _make_pack(typing: Any, flags: Any, first: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            data = _data(context, builder, signature.args[0], args[0])
-            now = _load(builder, data, args[1], 8, 64)
+            data = data_of(context, builder, signature.args[0], args[0])
+            now = load_vector(builder, data, args[1], 8, 64)
             bits = builder.icmp_unsigned("!=", now, now.type(None))
             return builder.bitcast(bits, ir.IntType(64))
 
@@ -233,8 +212,8 @@ if not _numba_config.DISABLE_JIT:
 
     def _make_nonzero(typing: Any, values: Any, first: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            data = _data(context, builder, signature.args[0], args[0])
-            now = _load(builder, data, args[1], 32, 64)
+            data = data_of(context, builder, signature.args[0], args[0])
+            now = load_vector(builder, data, args[1], 32, 64)
             bits = builder.icmp_unsigned("!=", now, now.type(None))
             return builder.bitcast(bits, ir.IntType(64))
 
