@@ -105,13 +105,72 @@ def test_the_network_of_the_paper_in_its_recurrent_forms(kind):
         np.testing.assert_allclose(outputs(network, x), model(x).numpy(), atol=1e-6)
 
 
+@pytest.mark.parametrize("cells", [nn.GRU(4, 5, 2), nn.LSTM(4, 5), nn.RNN(4, 5)], ids=str)
+def test_ticks_in_front_of_the_batch(cells):
+    class Late(Classifier):
+        """The host's samples are turned before the layer, or the model takes them turned."""
+
+        turns = False
+
+        def forward(self, x):
+            sequence, _ = self.cells(x.transpose(0, 1) if self.turns else x)
+            return self.answer(sequence[-1])
+
+    x = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+    for model, given in (
+        (cells, x.transpose(0, 1)),
+        (Late(cells), x.transpose(0, 1)),
+        (turned := Late(cells), x),
+    ):
+        turned.turns = given is x
+        network = from_torch(model, given)
+        with torch.no_grad():
+            found = model(given)
+        found = found[0].transpose(0, 1) if isinstance(found, tuple) else found
+        shown = outputs(network, x).reshape(found.shape)
+        np.testing.assert_allclose(shown, found.numpy(), atol=1e-6)
+        said = "The model takes (ticks, batch, ...); the network takes (samples, ticks, ...), as "
+        assert any(note.startswith(said) for note in network.assumptions) == (given is not x)
+
+
 class LastState(nn.Module):
-    def __init__(self):
+    """The other usual way: the state after the last tick."""
+
+    def __init__(self, cells, take):
         super().__init__()
-        self.cells = nn.GRU(4, 5, batch_first=True)
+        self.cells, self.answer, self.take = cells, nn.Linear(5, 3), take
 
     def forward(self, x):
-        return self.cells(x)[1]
+        return self.answer(self.take(self.cells(x)[1]))
+
+
+@pytest.mark.parametrize(
+    ("cells", "take"),
+    [
+        (nn.GRU(4, 5, 2, batch_first=True), lambda h: h[-1]),
+        (nn.RNN(4, 5, batch_first=True), lambda h: h.squeeze(0)),
+        (nn.LSTM(4, 5, batch_first=True), lambda h: h[0][-1]),
+    ],
+)
+def test_the_state_after_the_last_tick(cells, take):
+    x = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+    model = LastState(cells, take)
+    with torch.no_grad():
+        expected = model(x).numpy()
+    network = from_torch(model, x)
+    assert network.readout == "last"
+    np.testing.assert_allclose(outputs(network, x), expected, atol=1e-6)
+
+
+class Mixed(nn.Module):
+    """One layer takes the batch first, the other the ticks."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.GRU(4, 4, batch_first=True), nn.GRU(4, 4)
+
+    def forward(self, x):
+        return self.second(self.first(x)[0])[0]
 
 
 @pytest.mark.parametrize(
@@ -122,8 +181,22 @@ class LastState(nn.Module):
             nn.LSTM(4, 5, batch_first=True, proj_size=2),
             r"a LSTM that projects its state has no form",
         ),
-        (nn.GRU(4, 5), r"Layer '0': samples are \(batch, ticks, features\).*batch_first=True"),
-        (LastState(), r"uses the state that a recurrent layer returns beside its sequence"),
+        (
+            LastState(nn.RNN(4, 5, batch_first=True), lambda h: h),
+            r"uses the state that a recurrent layer returns beside its sequence",
+        ),
+        (
+            LastState(nn.LSTM(4, 5, batch_first=True), lambda h: h[1][-1]),
+            r"takes a state of a recurrent layer that is not its output: only h of the last",
+        ),
+        (
+            Mixed(),
+            r"Layer 'first': a GRU with batch_first=True takes \(batch, ticks, features\), but",
+        ),
+        (
+            nn.Sequential(nn.GRU(4, 4), DenseLIF(4, 4)),
+            r"Layer '1\.neurons': a DirectLIF takes \(batch, .*, but gets \(ticks, batch",
+        ),
         (
             nn.Sequential(DenseLIF(4, 4), TimeReduce("mean"), nn.GRU(4, 5, batch_first=True)),
             r"Layer '2' has a state, but comes behind a reduction over time\.",

@@ -26,7 +26,7 @@ from neurosim_mapper.torch.neurons import Neurons
 from neurosim_mapper.torch.norms import FrozenNorm
 from neurosim_mapper.torch.operations import FUNCTIONS, METHODS
 from neurosim_mapper.torch.qat import QuantizationAware
-from neurosim_mapper.torch.recurrent import ConvRecurrent, States
+from neurosim_mapper.torch.recurrent import ConvRecurrent, States, TimeAxisError
 from neurosim_mapper.torch.time import TimeDistributed, TimeReduce
 
 _LEAVES = (Neurons, TimeDistributed, TimeReduce, FrozenNorm, ConvRecurrent)
@@ -54,7 +54,8 @@ def export_network(
 
     Parameters
     ----------
-    module : takes (batch, ticks, *shape); returns (batch, ticks, n) or, reduced, (batch, n).
+    module : takes (batch, ticks, *shape); returns (batch, ticks, n) or, reduced, (batch, n). With
+        recurrent layers of PyTorch that are not ``batch_first``, (ticks, batch, ...) instead.
     sample_input : any input; only its shape is used.
     input_shape : shape of one tick, instead of a sample.
     ticks : ticks of a sample, needed only if the model averages over time in front of further
@@ -85,20 +86,29 @@ def export_network(
             raise UsageError(
                 f"sample_input has shape {tuple(sample_input.shape)}; needed: (batch, ticks, ...)."
             )
-        input_shape, ticks = tuple(sample_input.shape[2:]), int(sample_input.shape[1])
+        input_shape = tuple(sample_input.shape[2:])
     if input_shape is None:
         raise UsageError("export_network needs sample_input, or input_shape of one tick.")
-    builder = Builder(tuple(input_shape), ticks)
-    result = _walk(_as_root(module), builder)
-    network = builder.finish(result, readout)
-    return Network(
-        network.nodes,
-        network.edges,
-        network.readout,
-        network.assumptions,
-        dict(provenance or {}),
-        calibration,
-    )
+    network = _traced(_as_root(module), tuple(input_shape), sample_input, ticks, readout)
+    return replace(network, provenance=dict(provenance or {}), calibration=calibration)
+
+
+def _traced(
+    root: nn.Module, shape: Shape, sample: Tensor | None, ticks: int | None, readout: str | None
+) -> Network:
+    """The network, of a model that takes (batch, ticks, ...) or else (ticks, batch, ...)."""
+
+    def attempt(time_axis: int) -> Network:
+        n_ticks = ticks if sample is None else int(sample.shape[time_axis])
+        builder = Builder(shape, n_ticks, time_axis)
+        return builder.finish(_walk(root, builder), readout)
+
+    try:
+        return attempt(1)
+    except TimeAxisError:
+        network = attempt(0)
+    note = "The model takes (ticks, batch, ...); the network takes (samples, ticks, ...), as ever."
+    return replace(network, assumptions=(*network.assumptions, note))
 
 
 def save_checkpoint(
@@ -171,6 +181,12 @@ def _single(value: Any) -> Value:
 
 def _call(builder: Builder, name: str, module: nn.Module, value: Value) -> Any:
     """A layer, also inside of TimeDistributed."""
+    if isinstance(module, Neurons | ConvRecurrent | TimeReduce) and value.time_axis == 0:
+        raise UnsupportedError(
+            f"Layer {name!r}: a {type(module).__name__} takes (batch, ticks, ...), but gets "
+            "(ticks, batch, ...). Give the recurrent layers batch_first=True; their weights stay "
+            "the same."
+        )
     if isinstance(module, TimeReduce):
         return READOUTS[module.how](builder, name, value)
     if isinstance(module, TimeDistributed):

@@ -23,25 +23,27 @@ class Value:
     shape : of one tick.
     readout : None while the value has a time axis; else how the host gets it from the ticks.
     left : name of a softmax that the host applies to it; nothing may follow on the chip then.
+    time_axis : 1 for tensors (batch, ticks, ...), 0 for (ticks, batch, ...).
     """
 
     sources: tuple[str, ...]
     shape: Shape
     readout: str | None = None
     left: str | None = None
+    time_axis: int = 1
 
 
 class Builder:
-    """Collects nodes and edges; names are unique."""
+    """Collects nodes and edges; names are unique. `time_axis` is that of the model's input."""
 
-    def __init__(self, input_shape: Shape, ticks: int | None) -> None:
+    def __init__(self, input_shape: Shape, ticks: int | None, time_axis: int = 1) -> None:
         self.nodes: dict[str, Node] = {INPUT: Input(input_shape)}
         self.edges: list[Edge] = []
-        self.ticks = ticks
+        self.ticks, self.time_axis = ticks, time_axis
 
     def input(self) -> Value:
         """The input of the model."""
-        return Value((INPUT,), self.nodes[INPUT].out_shape(()))
+        return Value((INPUT,), self.nodes[INPUT].out_shape(()), time_axis=self.time_axis)
 
     def add(self, name: str, node: Node, value: Value) -> Value:
         """Append a node behind `value`; its output."""
@@ -75,10 +77,10 @@ class Builder:
         """The sum of two values; several edges into a node add up."""
         for value in (a, b):
             self.refuse_left(name, value)
-        if a.shape != b.shape or a.readout != b.readout:
+        if (a.shape, a.readout, a.time_axis) != (b.shape, b.readout, b.time_axis):
             raise UnsupportedError(
                 f"{name!r} adds values of shapes {a.shape} and {b.shape}; they must agree, and "
-                "both or none must have a time axis."
+                "both or none must have a time axis, in the same place."
             )
         if set(a.sources) & set(b.sources):  # x + x: an edge exists once
             b = self.add(f"{name}.copy", Scale(np.asarray(1.0)), b)

@@ -15,6 +15,7 @@ from neurosim_mapper.joining import placement, selection
 from neurosim_mapper.nodes import Activation
 from neurosim_mapper.torch.graph import Builder, Value
 from neurosim_mapper.torch.modules import flatten, memoryless
+from neurosim_mapper.torch.recurrent import States
 
 
 def _add(builder: Builder, name: str, a: Any, b: Any) -> Value:
@@ -26,10 +27,13 @@ def _add(builder: Builder, name: str, a: Any, b: Any) -> Value:
 
 
 def _axis(value: Value, dim: int) -> int:
-    """A torch axis as an axis of one tick's shape; -1 for the time axis, None is refused."""
+    """A torch axis as an axis of one tick's shape; -1 for the time axis, -2 for the batch."""
     n_before = 2 if value.readout is None else 1
     n_axes = n_before + len(value.shape)
-    return (dim + n_axes if dim < 0 else dim) - n_before
+    axis = dim + n_axes if dim < 0 else dim
+    if value.readout is None and axis < 2:
+        return -1 if axis == value.time_axis else -2
+    return axis - n_before if axis >= n_before else -2
 
 
 def _cat(builder: Builder, name: str, tensors: Sequence[Value], dim: int = 0) -> Value:
@@ -52,13 +56,16 @@ def _cat(builder: Builder, name: str, tensors: Sequence[Value], dim: int = 0) ->
 
 
 def _slice(builder: Builder, name: str, value: Any, index: Any) -> Any:
-    """``x[:, -1]`` (the last tick), slices of the first feature axis, parts of a pair."""
+    """The last tick (``x[:, -1]``), slices of the first feature axis, parts of a pair."""
     if isinstance(value, tuple):  # sequence and states of a recurrent layer
         return value[index]
+    if isinstance(value, States):
+        return value.part(builder, name, index)
     items = list(index) if isinstance(index, tuple) else [index]
     whole = slice(None)
     n_before = 2 if value.readout is None else 1
-    if value.readout is None and items == [whole, -1]:
+    last = [whole, -1] if value.time_axis else [-1]
+    if value.readout is None and items == last:
         return builder.reduce(name, value, "last")
     if Ellipsis in items:
         at = items.index(Ellipsis)
@@ -81,7 +88,7 @@ def _reduction(how: str) -> Callable[..., Value]:
     def handler(builder: Builder, name: str, value: Value, dim: int = 1) -> Value:
         if value.readout is not None or _axis(value, dim) != -1:
             raise UnsupportedError(
-                f"{name!r} reduces axis {dim}; only the time axis (1) can be reduced."
+                f"{name!r} reduces axis {dim}; only the time axis ({value.time_axis}) can be."
             )
         return builder.reduce(name, value, how)
 
@@ -97,6 +104,29 @@ def _flatten(
             f"{name!r} flattens from axis {start_dim}; batch and time must stay (start at {first})."
         )
     return flatten(builder, name, value, start_dim, -1)
+
+
+def _permute(builder: Builder, name: str, value: Value, *dims: Any) -> Value:
+    """Batch and time change places; nothing else may move."""
+    order = list(dims[0]) if len(dims) == 1 else list(dims)
+    if value.readout is not None or order != [1, 0, *range(2, 2 + len(value.shape))]:
+        raise UnsupportedError(
+            f"{name!r} permutes axes to {order}; only batch and time may change places."
+        )
+    return replace(value, time_axis=1 - value.time_axis)
+
+
+def _transpose(builder: Builder, name: str, value: Value, dim0: int, dim1: int) -> Value:
+    order = list(range(2 + len(value.shape)))
+    order[dim0], order[dim1] = order[dim1], order[dim0]
+    return _permute(builder, name, value, order)
+
+
+def _squeeze(builder: Builder, name: str, states: Any, dim: int = 0) -> Any:
+    """The state of the only layer of a stack."""
+    if not isinstance(states, States) or states.layers != 1 or dim != 0:
+        raise UnsupportedError(f"{name!r} squeezes an axis; only the state of one layer can be.")
+    return states.part(builder, name, 0 if states.paired else -1)
 
 
 def _activation(kind: Activation) -> Callable[..., Value]:
@@ -123,6 +153,9 @@ FUNCTIONS: Final[dict[Any, Callable[..., Any]]] = {
     torch.flatten: _flatten,
     torch.mean: _reduction("mean"),
     torch.sum: _reduction("sum"),
+    torch.permute: _permute,
+    torch.transpose: _transpose,
+    torch.swapaxes: _transpose,
     torch.relu: _activation("relu"),
     torch.selu: _activation("selu"),
     torch.sigmoid: _activation("sigmoid"),
@@ -140,6 +173,11 @@ METHODS: Final[dict[str, Callable[..., Any]]] = {
     "mean": _reduction("mean"),
     "sum": _reduction("sum"),
     "flatten": _flatten,
+    "permute": _permute,
+    "transpose": _transpose,
+    "swapaxes": _transpose,
+    "contiguous": _dropout,
+    "squeeze": _squeeze,
     "relu": _activation("relu"),
     "sigmoid": _activation("sigmoid"),
     "tanh": _activation("tanh"),

@@ -2,12 +2,13 @@
 
 `Recurrent` is PyTorch's own layer with one bias per gate; `ConvRecurrent` the same with
 convolutions that keep the size of the image. PyTorch's `nn.RNN`, `nn.GRU` and `nn.LSTM` are
-understood as they are, with `batch_first=True`.
+understood as they are; without `batch_first` they take (ticks, batch, features).
 """
 
 from __future__ import annotations
 
-from typing import Final, cast
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -81,8 +82,35 @@ def _step(
     return o * torch.tanh(c), c
 
 
+class TimeAxisError(UnsupportedError):
+    """A layer takes the time axis in another place than where it is."""
+
+
+@dataclass(frozen=True)
 class States:
-    """What a layer of torch returns beside its sequence: the states after the last tick."""
+    """What a layer of torch returns beside its sequence: the states after the last tick.
+
+    Attributes
+    ----------
+    value : the sequence of the last layer of the stack.
+    layers : of the stack.
+    paired : of an LSTM: h and c.
+    """
+
+    value: Value
+    layers: int
+    paired: bool
+
+    def part(self, builder: Builder, name: str, index: Any) -> Value | States:
+        """h of a pair, or h of the last layer: the last tick of its sequence."""
+        if self.paired and index == 0:
+            return replace(self, paired=False)
+        if not self.paired and index in (-1, self.layers - 1):
+            return builder.reduce(name, self.value, "last")
+        raise UnsupportedError(
+            f"{name!r} takes a state of a recurrent layer that is not its output: only h of the "
+            "last layer has a form, after the last tick."
+        )
 
 
 def cells(builder: Builder, name: str, module: nn.RNNBase, value: Value) -> tuple[Value, States]:
@@ -110,7 +138,7 @@ def cells(builder: Builder, name: str, module: nn.RNNBase, value: Value) -> tupl
         )
         part = name if module.num_layers == 1 else f"{name}.{number}"
         value = builder.add(part, node, value)
-    return value, States()
+    return value, States(value, module.num_layers, module.mode == "LSTM")
 
 
 def _check_time(name: str, value: Value) -> None:
@@ -129,10 +157,12 @@ def _check_layer(name: str, module: nn.RNNBase, value: Value) -> None:
             f"Layer {name!r}: a {type(module).__name__} that {what} has no form on a chip. Train "
             "it with bidirectional=False and proj_size=0."
         )
-    if not module.batch_first:
-        raise UnsupportedError(
-            f"Layer {name!r}: samples are (batch, ticks, features) here. Make the "
-            f"{type(module).__name__} with batch_first=True; its weights stay the same."
+    if value.time_axis != int(module.batch_first):
+        orders = ("(ticks, batch, features)", "(batch, ticks, features)")
+        raise TimeAxisError(
+            f"Layer {name!r}: a {type(module).__name__} with batch_first={module.batch_first} "
+            f"takes {orders[module.batch_first]}, but gets {orders[value.time_axis]}. Give all "
+            "layers the same batch_first; their weights stay the same."
         )
 
 
