@@ -133,6 +133,65 @@ def test_ticks_in_front_of_the_batch(cells):
         assert any(note.startswith(said) for note in network.assumptions) == (given is not x)
 
 
+class Loop(nn.Module):
+    """A cell in a loop over the ticks, and what is done with its outputs."""
+
+    def __init__(self, cell, returns, start=None, carry=lambda state: state):
+        super().__init__()
+        self.cell, self.answer = cell, nn.Linear(5, 3)
+        self.returns, self.start, self.carry = returns, start, carry
+
+    def forward(self, x):
+        state, outputs = self.start, []
+        for tick in range(x.shape[1]):
+            state = self.cell(x[:, tick], self.carry(state))
+            outputs.append(self.answer(state[0] if isinstance(state, tuple) else state))
+        return self.returns(outputs)
+
+
+@pytest.mark.parametrize(
+    ("cell", "start"),
+    [
+        (nn.RNNCell(4, 5, nonlinearity="relu"), None),
+        (nn.GRUCell(4, 5, bias=False), torch.zeros(2, 5)),
+        (nn.LSTMCell(4, 5), (torch.zeros(2, 5), torch.zeros(2, 5))),
+    ],
+    ids=str,
+)
+def test_cells_in_a_loop(cell, start):
+    x = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+    ways = {
+        "last": lambda outputs: outputs[-1],
+        "sum": lambda outputs: torch.stack(outputs).sum(0),
+        "mean": lambda outputs: torch.stack(outputs, 1).mean(1),
+    }
+    for readout, returns in ways.items():
+        model = Loop(cell, returns, start)
+        network = from_torch(model, x)
+        assert network.readout == readout
+        y = run_float(network, x.numpy())
+        found = y[:, -1] if readout == "last" else getattr(y, readout)(axis=1)
+        with torch.no_grad():
+            np.testing.assert_allclose(found, model(x).numpy(), atol=1e-6)
+    assert from_torch(Loop(cell, torch.stack, start), x).readout == "sum"
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Loop(nn.GRUCell(4, 5), torch.stack, torch.ones(2, 5)), "starts from a state that is not"),
+        (
+            Loop(nn.GRUCell(4, 5), torch.stack, torch.zeros(2, 5), lambda h: 0.5 * h),
+            "'cell' goes on from another state than the one that it put out in the tick before",
+        ),
+        (Loop(nn.RNNCell(4, 5), torch.stack, None, lambda h: None), "goes on from another state"),
+    ],
+)
+def test_cells_that_do_not_keep_their_state(model, message):
+    with pytest.raises(UnsupportedError, match=message):
+        from_torch(model, torch.zeros(2, 3, 4))
+
+
 class LastState(nn.Module):
     """The other usual way: the state after the last tick."""
 

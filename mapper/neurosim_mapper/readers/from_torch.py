@@ -21,6 +21,7 @@ from neurosim_mapper.joining import placement
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Delay, Flatten, Linear, Neuron, Node, Pool, Scale, Shape
 from neurosim_mapper.readers.equation import several_synapses, without_first_bias
+from neurosim_mapper.readers.torch_cells import cell_node, check_start, check_state, is_cell
 from neurosim_mapper.readers.torch_neurons import equation_of, framework_of
 from neurosim_mapper.readers.torch_operations import DIFFERENCES, factor_of, layer_of
 from neurosim_mapper.readers.torch_tables import Tables
@@ -48,7 +49,7 @@ def from_torch(
     Parameters
     ----------
     module : a torch module with neurons of snnTorch, SpikingJelly, Norse, Sinabs, Rockpool or of
-        `neurosim_mapper.torch`, or with PyTorch's RNN, GRU and LSTM.
+        `neurosim_mapper.torch`, or with PyTorch's RNN, GRU and LSTM, or their cells in a loop.
     sample_input : what the module takes: one tick, (batch, ...), or all, with ticks in front of or
         behind the batch.
     input_shape : shape of one tick of one sample. Found out from the first layer with weights if
@@ -108,13 +109,17 @@ def _input_shape(module: Any, given: Shape | None, sample: Shape) -> Shape:
     """
     from torch import nn
 
-    layers = [part for part in _modules(module) if getattr(part, "weight", None) is not None]
+    layers = [
+        part
+        for part in _modules(module)
+        if getattr(part, "weight", None) is not None or is_cell(part)
+    ]
     if layers and isinstance(layers[0], nn.Embedding):
         return (*(given or ()), int(layers[0].embedding_dim))
     if given:
         return tuple(given)
     for part in layers:
-        n_axes = part.weight.ndim - 1
+        n_axes = 1 if is_cell(part) else part.weight.ndim - 1
         if n_axes >= 1 and n_axes < len(sample):
             return sample[-n_axes:]
     raise UsageError("The shape of one tick cannot be found out; give input_shape.")
@@ -132,6 +137,8 @@ class _Watcher:
         self.done: dict[Any, Any] = {}  # layer, or operation and sources: Value
         self.inside = 0
         self.layers = dict(_layers(module, ""))
+        self.latest: dict[str, Any] = {}  # output of the last call of a layer or a function
+        self.loops = False  # whether a recurrent cell was called once per tick
         self.tables = Tables(activations)
         self.notes: list[str] = []
         self.hooks: list[Any] = []
@@ -151,7 +158,7 @@ class _Watcher:
         self.tables.watch(self.layers)
         for name, layer in self.layers.items():
             self.hooks.append(layer.register_forward_pre_hook(self._before))
-            self.hooks.append(layer.register_forward_hook(self._after(name)))
+            self.hooks.append(layer.register_forward_hook(self._after(name), with_kwargs=True))
         self.mode = _mode(self)
         self.mode.__enter__()
 
@@ -165,12 +172,14 @@ class _Watcher:
         self.inside += 1
 
     def _after(self, name: str) -> Any:
-        def hook(module: Any, arguments: Any, output: Any) -> None:
+        def hook(module: Any, arguments: Any, named: Any, output: Any) -> None:
             self.inside -= 1
             if self.inside:
                 return
             if is_activation(module):
                 self.tables.met(name, arguments)
+            if is_cell(module):
+                self.follow_state(name, _tensors((*arguments[1:], *named.values())))
             if name not in self.done:
                 incoming = self.value_of(next(iter(arguments), None), name)
                 if type(module).__name__ == "Merge" and len(arguments) == 2:  # of Sinabs: a sum
@@ -179,12 +188,22 @@ class _Watcher:
                 else:
                     self.done[name] = self.convert(name, module, incoming)
             first, *others = _tensors(output)
+            self.latest[name] = first
             self.know(first, self.done[name])
             for other in others:
                 if other is not first:  # a leaky integrator puts its potential out
-                    self.know(other, f"the state of {name!r}")
+                    self.know(other, _state_of(name))
 
         return hook
+
+    def follow_state(self, name: str, states: list[Any]) -> None:
+        """Refuse a recurrent cell that does not keep its own state."""
+        known = [self.values.get(id(state)) for state in states]
+        if name in self.done:
+            self.loops = True
+            check_state(name, known, (self.done[name], _state_of(name)))
+        else:
+            check_start(name, states, known)
 
     def value_of(self, tensor: Any, who: str) -> Any:
         """The value of a tensor; an error naming where it came from if there is none."""
@@ -216,6 +235,8 @@ class _Watcher:
         if type(module).__name__ == "LinearTorch":  # of Rockpool: (inputs, outputs)
             bias = None if module.bias is None else _array(module.bias)
             return self.builder.add(name, Linear(_array(module.weight).T, bias), value)
+        if is_cell(module):
+            return self.builder.add(name, cell_node(module), value)
         kind = type(module).__name__
         if kind in ("SumPool2d", "LPPool2d") and getattr(module, "norm_type", 1) == 1:
             kernel = np.broadcast_to(module.kernel_size, 2)
@@ -316,6 +337,7 @@ class _Watcher:
             outcome = bad
         elif layer is not None:
             outcome = self.functional(name, layer, known[0], arguments)
+            self.latest[name] = results[0]
         else:
             outcome = self.outcome(name, known, results[0], arguments)
         for tensor in results:
@@ -388,6 +410,9 @@ class _Watcher:
         """What the module returned, as the output."""
         first = next(iter(_tensors(result)), None)
         value = self.value_of(first, "the output")
+        at_end = self.loops and any(first is tensor for tensor in self.latest.values())
+        if at_end and readout is None and value.readout is None:
+            readout = "last"  # a loop over ticks, and what was left behind it
         notes = self.tables.finish(self.builder.nodes)
         network = self.builder.finish(value, readout)
         return replace(network, assumptions=(*network.assumptions, *self.notes, *notes))
@@ -407,6 +432,10 @@ def _handled(module: Any) -> bool:
     from neurosim_mapper.torch.modules import HANDLERS
 
     return any(isinstance(module, kind) for kind in HANDLERS)
+
+
+def _state_of(name: str) -> str:
+    return f"the state of {name!r}"
 
 
 def _array(tensor: Any) -> Any:
