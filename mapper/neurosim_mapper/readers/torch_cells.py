@@ -27,14 +27,18 @@ def is_cell(module: Any) -> bool:
 def cell_node(module: Any) -> Recurrent:
     """The layer that a cell is one tick of."""
 
-    def array(name: str) -> FloatArray | None:
-        tensor = getattr(module, name)
-        return None if tensor is None else np.asarray(tensor.detach().cpu().numpy(), np.float64)
+    def array(name: str) -> FloatArray:
+        return np.asarray(getattr(module, name).detach().cpu().numpy(), np.float64)
 
     kind: Any = type(module).__name__.removesuffix("Cell").lower()
-    weights: Any = (array("weight_ih"), array("weight_hh"))
-    activation: Any = getattr(module, "nonlinearity", "tanh")
-    return Recurrent(kind, *weights, array("bias_ih"), array("bias_hh"), activation)
+    return Recurrent(
+        kind,
+        array("weight_ih"),
+        array("weight_hh"),
+        array("bias_ih") if module.bias else None,
+        array("bias_hh") if module.bias else None,
+        getattr(module, "nonlinearity", "tanh"),
+    )
 
 
 def check_start(name: str, states: Sequence[Any], known: Sequence[Any]) -> None:
