@@ -23,7 +23,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from neurosim.chip.model import Chip
+from neurosim.chip.model import Chip, Size
+from neurosim.chip.rules import address_problems
 from neurosim.errors import DoesNotFitError
 from neurosim.program.check import Violation
 from neurosim_mapper.mapping import Partition
@@ -100,20 +101,28 @@ def too_many_cores(needed: int, chip: Chip, phases: int | None) -> str:
         remedy = f"{wide * high} chips as an array of {wide} x {high} fit"
     shape = f"{chip.grid.wide}x{chip.grid.high}"
     have = (
-        f"a {shape} chip has {per_chip} cores"
+        f"a {shape} chip has {per_chip} core{'s' if per_chip > 1 else ''}"
         if chip.n_chips == 1
         else f"{chip.n_chips} chips of {shape} have {chip.n_cores} cores"
     )
     return (
         f"the network needs {needed} cores, the chip {chip.name!r} has {available}: {have}"
         f"{f', {dead} of them dead' if dead else ''}, this needs {needed}: {remedy} "
-        f"(array: {{wide: {wide}, high: {high}}} in the chip file)."
+        f"(array: {{wide: {wide}, high: {high}}} in the chip file"
+        f"{_wider_fields(wide, high, chip)})."
         f"{f' Or fold it: {phases} phases per tick fit this chip (--fold auto).' if phases else ''}"
     )
 
 
+def _wider_fields(wide: int, high: int, chip: Chip) -> str:
+    """What the addresses in packets need for such an array, if that is more than they have."""
+    larger = chip.model_copy(update={"array": Size(wide=wide, high=high)})
+    sentences = [sentence for _, sentence in address_problems(larger)]
+    return "".join(f", {s.split(' for ')[0].removeprefix('needs ')}" for s in sentences)
+
+
 _REMEDIES: Final = {
-    "core.accumulator_bits": "Fewer weight_bits, or a wider core.accumulator_bits, would fit.",
+    "core.accumulator_bits": "That many core.accumulator_bits, or fewer weight_bits, would fit.",
     "core.weight_bits": "Quantize again with the weight_bits of this chip.",
     "core.membrane_bits": "A smaller weight_shift, or a wider core.membrane_bits, would fit.",
     "core.max_weight_shift": "Quantize again for this chip, or with a smaller weight_shift.",

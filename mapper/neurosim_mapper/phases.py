@@ -69,8 +69,9 @@ def assign_phases(partition: Partition, chip: Chip, fold: Fold) -> I64:
             return phase
     needed = int(_filled(blocks, n, available).max()) + 1
     raise DoesNotFitError(
-        f"the network needs {n} cores, {fold} phases of {available} cores of the chip "
-        f"{chip.name!r} are too few: {needed} phases would fit (--fold {needed})."
+        f"the network needs {n} cores, {fold} phases of {available} "
+        f"core{'s' if available > 1 else ''} of the chip {chip.name!r} are too few: {needed} "
+        f"phases would fit (--fold {needed})."
     )
 
 

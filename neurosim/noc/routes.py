@@ -89,8 +89,8 @@ def next_ports(noc: Noc, to: I32) -> I32:
     a, b = (f"({i % noc.width}, {i // noc.width})" for i in cut[0])
     raise DoesNotFitError(
         f"noc: dead links and routers cut the {noc.width} x {noc.height} mesh: {len(cut)} pairs of "
-        f"routers cannot reach each other, the first is {a} to {b}. Declare the routers on the "
-        "smaller side dead, or repair a link between the parts."
+        f"routers cannot reach each other, the first is {a} to {b}. Repair a link between the "
+        "parts, or declare the routers of the smaller one dead, and the links among them."
     )
 
 

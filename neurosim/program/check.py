@@ -322,13 +322,14 @@ def _sums(program: Program) -> Iterator[Violation]:
     low, high = input_bounds(program)
     bits = program.chip.core.accumulator_bits
     least, most = signed_limits(bits)
-    bad = np.flatnonzero((low < least) | (high > most))
-    if bad.size:
-        core = int(np.searchsorted(program.cores.neuron_offset, bad[0], side="right") - 1)
+    if ((low < least) | (high > most)).any():
+        worst = int(np.maximum(-1 - low, high).argmax())
+        needed = 1 + max(-1 - int(low[worst]), int(high[worst])).bit_length()
+        core = int(np.searchsorted(program.cores.neuron_offset, worst, side="right") - 1)
         yield Violation(
             "core.accumulator_bits",
-            f"neuron {bad[0]} of core {core}",
-            f"sums from {low[bad[0]]} to {high[bad[0]]}",
+            f"neuron {worst} of core {core}",
+            f"{needed} bits for sums from {low[worst]} to {high[worst]}",
             f"{bits} bits, {least}..{most}",
         )
 

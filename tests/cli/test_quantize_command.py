@@ -70,5 +70,5 @@ def test_a_chip_without_the_neuron(capsys: pytest.CaptureFixture[str]) -> None:
     words[1] = str(FOLDER / "norse/lif_single.nir")
     words[3:6] = ["norse", "--chip", "tianjic"]
     words[words.index("--input") + 1] = str(FOLDER / "inputs/rate_12_ticks_64.npz")
-    assert run(words) == 3
+    assert run(words) == 4
     assert "needs the soma model 'cuba'; tianjic offers liaf" in capsys.readouterr().err

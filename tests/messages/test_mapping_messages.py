@@ -72,8 +72,8 @@ def test_synapse_memory():
     assert str(error) == (
         "layer 'fc1': one neuron with 20 axons needs 20 synapses and 20 bytes, a core of 'test' "
         "has core.synapses = 4096 and core.synapse_memory_bytes = 8. All 3 tile shapes were "
-        "rejected (core.synapse_memory_bytes 3). A core with 20 synapses, or fewer weight bits, "
-        "would fit."
+        "rejected (core.synapse_memory_bytes 3). A chip with core.synapse_memory_bytes of 20 would "
+        "fit, or one with core.weight_bits of 3."
     )
 
 
@@ -116,7 +116,7 @@ def test_folding_says_why_it_cannot_help():
     with pytest.raises(DoesNotFitError) as caught:
         map_network(network, make_chip(grid={"wide": 1, "high": 1}), fold=3)
     assert str(caught.value) == (
-        "the network needs 7 cores, 3 phases of 1 cores of the chip 'test' are too few: 7 phases "
+        "the network needs 7 cores, 3 phases of 1 core of the chip 'test' are too few: 7 phases "
         "would fit (--fold 7)."
     )
     no_memory = make_chip(
@@ -151,8 +151,8 @@ def test_accumulator_overflow():
     error = failure(dense_network(chip, (40, 4), weight=100), chip)
     assert str(error) == (
         "the mapped network breaks a rule of 'test': core.accumulator_bits: neuron 0 of core 0 "
-        "needs sums from 0 to 4000, the limit is 9 bits, -256..255. Fewer weight_bits, or a wider "
-        "core.accumulator_bits, would fit."
+        "needs 13 bits for sums from 0 to 4000, the limit is 9 bits, -256..255. That many "
+        "core.accumulator_bits, or fewer weight_bits, would fit."
     )
     assert error.report["violations"][0].startswith("core.accumulator_bits")
 

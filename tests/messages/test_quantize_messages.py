@@ -40,7 +40,8 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
     "one bit": (
         lambda: quantize(network(Linear(WEIGHT), lif(1.0, 0.5)), make_chip(core__weight_bits=1)),
         DoesNotFitError,
-        "test has core.weight_bits = 1; a signed weight needs 2. Choose another chip.",
+        "test has core.weight_bits = 1; a signed weight needs 2. A chip with core.weight_bits of 2 "
+        "would fit.",
     ),
     "range method": (
         lambda: quantize(network(lif(1.0, 0.5)), make_chip(), activation_range="max"),  # type: ignore[arg-type]
@@ -63,7 +64,7 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "decay without fraction": (
         lambda: quantize(network(Linear(WEIGHT), lif(1.0, 0.9)), make_chip(core__decay_bits=0)),
-        UnsupportedError,
+        DoesNotFitError,
         "Layer 'neuron2': a decay of 0.9 needs fractional bits, test has none",
     ),
     "growing decay": (
@@ -77,14 +78,14 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
             make_chip(core__output_kinds=["spike"]),
             np.ones((1, 1, 2)),
         ),
-        UnsupportedError,
+        DoesNotFitError,
         "Layer 'neuron2' sends analog packets; test sends spike packets only.",
     ),
     "linear read-out": (
         lambda: quantize(
             network(lif(1.0, 0.5), Linear(WEIGHT)), make_chip(core__output_kinds=["spike"])
         ),
-        UnsupportedError,
+        DoesNotFitError,
         "The linear read-out sends analog packets; test sends spike packets only.",
     ),
     "analog input": (
@@ -93,14 +94,14 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
             make_chip(core__input_kinds=["spike"]),
             np.full((1, 1, 2), 0.5),
         ),
-        UnsupportedError,
+        DoesNotFitError,
         "Input: the network needs analog packets, test takes spike packets. Encode",
     ),
     "current-based": (
         lambda: quantize(
             network(Linear(WEIGHT), Neuron(alpha_syn=np.asarray(0.5))), load_chip("tianjic")
         ),
-        UnsupportedError,
+        DoesNotFitError,
         "Layer 'neuron2' has a synaptic state and needs the soma model 'cuba'; tianjic offers liaf",
     ),
     "maximum of values": (

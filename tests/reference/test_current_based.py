@@ -168,7 +168,7 @@ def test_a_program_without_the_columns_is_read_as_before(tmp_path: Path) -> None
 
 
 def test_refusals() -> None:
-    with pytest.raises(UnsupportedError, match="needs the soma model 'cuba'; tianjic offers liaf"):
+    with pytest.raises(DoesNotFitError, match="needs the soma model 'cuba'; tianjic offers liaf"):
         quantize(network(0.5), load_chip("tianjic"))
     ready = quantize(network(0.5), CHIP, input_kind="spike")
     chip = make_chip(core__soma_models=["liaf"])

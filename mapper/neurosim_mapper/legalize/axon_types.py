@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip.model import Chip
-from neurosim.errors import UnsupportedError
+from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim_mapper.connections import (
     Connection,
     ConvConnection,
@@ -44,7 +44,9 @@ def slice_weights(
     notes: list[str] = []
     layers: list[QuantizedLayer] = []
     for layer in network.layers:
-        sliced, used = _slice_layer(layer, chip, n_types)
+        sliced, used = _slice_layer(layer, n_types)
+        if used > n_types:
+            raise _too_few_types(network, chip, n_types)
         layers.append(sliced)
         if used > 1:
             notes.append(
@@ -54,18 +56,26 @@ def slice_weights(
     return replace(network, layers=tuple(layers)), tuple(notes)
 
 
-def _slice_layer(layer: QuantizedLayer, chip: Chip, n_types: int) -> tuple[QuantizedLayer, int]:
+def _too_few_types(network: QuantizedNetwork, chip: Chip, n_types: int) -> DoesNotFitError:
+    """Names the layer that needs most types: with these all layers fit."""
+    worst = max(network.layers, key=lambda layer: _slice_layer(layer, 0)[1])
+    needed = _slice_layer(worst, 0)[1]
+    bits = f", or weights of {n_types} bits (weight_bits={n_types})" if n_types > 1 else ""
+    return DoesNotFitError(
+        f"layer {worst.name!r} needs {needed} axon types for the different weights of its neurons, "
+        f"{chip.name!r} has core.axon_types = {n_types}, which give {n_types} weights, or "
+        f"{1 << n_types} in even steps. A chip with core.axon_types of {needed} would fit{bits}."
+    )
+
+
+def _slice_layer(layer: QuantizedLayer, n_types: int) -> tuple[QuantizedLayer, int]:
+    """The layer with a projection per type, and its types; the same layer if these are too many."""
     unit, n_units = _units(layer)
     parts = [_weights(p.connection, unit) for p in layer.projections]
     levels = _levels(parts, n_units)
     bits = _bits(parts, n_units)
     if min(levels.shape[1], bits.shape[1]) > n_types:
-        worst = max(np.unique(w[w != 0]).size for w, _ in parts)
-        raise UnsupportedError(
-            f"layer {layer.name!r} needs up to {levels.shape[1]} different weights per neuron "
-            f"({worst} in the layer); the {n_types} axon types of {chip.name!r} give {n_types}, "
-            f"or {1 << n_types} in even steps. Quantize with weight_bits={n_types} or less."
-        )
+        return layer, min(levels.shape[1], bits.shape[1])
     use_levels = levels.shape[1] <= min(bits.shape[1], n_types)
     table = levels if use_levels else bits
     projections = []

@@ -13,7 +13,7 @@ from neurosim_mapper.partition.clusters import better_tiles
 from neurosim_mapper.partition.geometry import Geometry, layer_geometry
 from neurosim_mapper.partition.limits import CoreLimits
 from neurosim_mapper.partition.packing import as_partition, make_items, pack
-from neurosim_mapper.partition.refusals import too_large_neuron
+from neurosim_mapper.partition.refusals import no_tile
 from neurosim_mapper.partition.tiles import Tile, cut_layer
 from neurosim_mapper.quantized import QuantizedNetwork
 
@@ -44,15 +44,14 @@ def partition_tiles(network: QuantizedNetwork, chip: Chip, schedule: Schedule) -
 
 
 def search_tiles(geometries: list[Geometry], chip: Chip) -> list[Candidates]:
-    """Candidates of every layer; raises DoesNotFitError for the first layer without any."""
+    """Candidates of every layer; raises DoesNotFitError if there are layers without any."""
     limits = CoreLimits.of(chip)
-    found = []
-    for geometry in geometries:
-        found.append(find_candidates(geometry, limits))
-        if not found[-1].kept:
-            error = _no_tile(geometry, found[-1], limits)
-            error.report = {"layers": [search_row(search, None) for search in found]}
-            raise error
+    found = [find_candidates(geometry, limits) for geometry in geometries]
+    without = [(g, search) for g, search in zip(geometries, found, strict=True) if not search.kept]
+    if without:
+        error = no_tile(without, limits)
+        error.report = {"layers": [search_row(search, None) for search in found]}
+        raise error
     return found
 
 
@@ -83,16 +82,3 @@ def _check_size(picked: list[Candidate], limits: CoreLimits) -> None:
             f"and core.synapse_memory_bytes = {limits.memory_bytes}; up to {MOST_CORES} are "
             "mapped. Larger cores would fit."
         )
-
-
-def _no_tile(geometry: Geometry, search: Candidates, limits: CoreLimits) -> DoesNotFitError:
-    """Which limit a single neuron breaks, and the smallest change that would fit."""
-    counts = ", ".join(f"{name} {n}" for name, n in search.rejected.items())
-    tried = f"All {search.considered} tile shapes were rejected ({counts})."
-    return too_large_neuron(
-        geometry.name, max(1, geometry.axons(_single(geometry))[0]), limits, tried
-    )
-
-
-def _single(geometry: Geometry) -> Any:
-    return tuple(tuple(range(n + 1)) for n in geometry.shape)

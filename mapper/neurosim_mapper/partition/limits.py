@@ -39,6 +39,8 @@ class CoreLimits:
     typed: bool = False  # weights are those of axon types: a source has an axon for each
     shares: bool = False
     kernel_axon_bytes: int = 0
+    axon_field_bits: int | None = None  # of a packet; None: the header has no such field
+    psum_bits: int = 0  # that partial sums need and packets lack
 
     @classmethod
     def of(cls, chip: Chip) -> CoreLimits:
@@ -55,6 +57,8 @@ class CoreLimits:
             core.weight_scheme == "axon_types",
             core.shared_kernel,
             core.kernel_axon_bytes or 0,
+            chip.packet.field_bits("axon"),
+            core.accumulator_bits if chip.packet.psum_payload_bits < core.accumulator_bits else 0,
         )
 
     @cached_property

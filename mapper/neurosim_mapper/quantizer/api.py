@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip.model import Chip
-from neurosim.errors import UnsupportedError
+from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.fold import FoldedLayer, FoldedNetwork, fold
 from neurosim_mapper.maxima import MaximumPart, expand_maxima
@@ -92,9 +92,10 @@ def quantize(
     ------
     UsageError
         For options that this chip does not offer, or a range that nothing determines.
+    DoesNotFitError
+        For a soma model, decay or kind of packet that this chip does not have.
     UnsupportedError
-        For a node or packet kind that cannot be expressed on this chip, or a LayerNorm without
-        calibration data.
+        For a node that cannot be expressed in integers, or a LayerNorm without calibration data.
     InputFileError
         For calibration data that does not fit the network.
     """
@@ -209,21 +210,24 @@ def _check_layers(folded: FoldedNetwork, chip: Chip, code: InputCode) -> None:
         neuron = layer.neuron
         refuse_values_of_spikes(layer, chip)
         if neuron.alpha_syn is not None and "cuba" not in chip.core.soma_models:
-            raise UnsupportedError(
+            raise DoesNotFitError(
                 f"Layer {layer.name!r} has a synaptic state and needs the soma model 'cuba'; "
-                f"{chip.name} offers {', '.join(chip.core.soma_models)}. Choose another chip."
+                f"{chip.name} offers {', '.join(chip.core.soma_models)}. Choose a chip whose "
+                "core.soma_models names it."
             )
         if "liaf" not in chip.core.soma_models:
-            raise UnsupportedError(
+            raise DoesNotFitError(
                 f"Layer {layer.name!r} needs the soma model 'liaf'; {chip.name} offers "
-                f"{', '.join(chip.core.soma_models)}. Choose another chip."
+                f"{', '.join(chip.core.soma_models)}. Choose a chip whose core.soma_models "
+                "names it."
             )
         if neuron.output not in chip.core.output_kinds:
             what = "The linear read-out" if layer.added else f"Layer {layer.name!r}"
-            raise UnsupportedError(
+            raise DoesNotFitError(
                 f"{what} sends {neuron.output} packets; {chip.name} sends "
-                f"{' and '.join(chip.core.output_kinds)} packets only. Choose another chip, or "
-                f"end in and use {chip.core.output_kinds[0]} neurons."
+                f"{' and '.join(chip.core.output_kinds)} packets only. Choose a chip whose "
+                f"core.output_kinds names {neuron.output}, or use {chip.core.output_kinds[0]} "
+                "neurons there."
             )
         for projection in layer.projections:
             kind = code.kind if projection.source == INPUT else kinds[projection.source].output
@@ -233,10 +237,10 @@ def _check_layers(folded: FoldedNetwork, chip: Chip, code: InputCode) -> None:
                     "values. Encode the input as spikes, or use average pooling."
                 )
             if kind not in chip.core.input_kinds:
-                raise UnsupportedError(
+                raise DoesNotFitError(
                     f"Layer {layer.name!r} takes {kind} packets from {projection.source!r}; "
                     f"{chip.name} takes {' and '.join(chip.core.input_kinds)} packets only. "
-                    "Choose another chip."
+                    f"Choose a chip whose core.input_kinds names {kind}."
                 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip.model import Chip
-from neurosim.errors import UnsupportedError
+from neurosim.errors import DoesNotFitError
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.fold import FoldedNetwork
 from neurosim_mapper.quantizer.options import InputKind
@@ -27,7 +27,7 @@ def choose_input_code(
     multiples of one unit, and a value in steps of 1/127 beside an input in steps of 1 would be left
     with weights of 0 and 1. The same numbers are sent as multiples of a finer step, then.
 
-    Raises UnsupportedError if the chip takes no input of the kind that is needed.
+    Raises DoesNotFitError if the chip takes no input of the kind that is needed.
     """
     x = None if calibration is None else np.asarray(calibration)
     if kind == "auto":
@@ -35,11 +35,12 @@ def choose_input_code(
         kind = "analog" if fine else _fitting_kind(folded, chip, x)
     if kind not in chip.core.input_kinds:
         remedy = (
-            "Encode the inputs as spikes (0 or 1), or choose a chip with analog inputs."
+            "Encode the inputs as spikes (0 or 1), or choose a chip whose core.input_kinds names "
+            "analog."
             if kind == "analog"
-            else "Map with an analog input, or choose a chip with spike inputs."
+            else "Map with an analog input, or choose a chip whose core.input_kinds names spike."
         )
-        raise UnsupportedError(
+        raise DoesNotFitError(
             f"Input: the network needs {kind} packets, {chip.name} takes "
             f"{' and '.join(chip.core.input_kinds)} packets. {remedy}"
         )

@@ -72,8 +72,10 @@ def build_layer(
 
     Raises
     ------
+    DoesNotFitError
+        If the chip has no fractional decays.
     UnsupportedError
-        If the chip cannot express the decay.
+        If the decay lets the potential grow.
     """
     parameters = parameters_of(layer.neuron, layer.shape)
     alpha_num = _decay(layer.name, parameters.alpha, chip)
@@ -185,9 +187,10 @@ def _decay(name: str, alpha: FloatArray, chip: Chip) -> npt.NDArray[np.int64]:
     numerator = np.rint(alpha * 2.0**bits)
     if bits == 0 and (numerator != alpha).any():
         worst = float(alpha[int(np.argmax(np.abs(numerator - alpha)))])
-        raise UnsupportedError(
+        raise DoesNotFitError(
             f"Layer {name!r}: a decay of {worst:g} needs fractional bits, {chip.name} has none "
-            "(core.decay_bits: 0). Train with a decay of 0 or 1, or choose another chip."
+            "(core.decay_bits: 0). Train with a decay of 0 or 1, or choose a chip with "
+            "core.decay_bits of 1 or more."
         )
     if np.abs(numerator).max(initial=0) > 1 << bits:
         raise UnsupportedError(

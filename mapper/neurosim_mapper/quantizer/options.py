@@ -35,7 +35,7 @@ def check_options(options: QuantizeOptions, chip: Chip) -> None:
     if chip.core.weight_bits < 2:
         raise DoesNotFitError(
             f"{chip.name} has core.weight_bits = {chip.core.weight_bits}; a signed weight needs 2. "
-            "Choose another chip."
+            "A chip with core.weight_bits of 2 would fit."
         )
     if not 2 <= options.weight_bits <= chip.core.weight_bits:
         raise UsageError(
