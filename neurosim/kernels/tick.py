@@ -45,7 +45,15 @@ from neurosim.kernels.groups import (
 from neurosim.kernels.packet_log import log_fired
 from neurosim.kernels.pulls import choose_pulls, list_signatures, pull_rows
 from neurosim.kernels.straight import COUNTABLE, count_recent, send_straight
-from neurosim.kernels.traffic import close_traffic, load_fired, load_signatures
+from neurosim.kernels.traffic import (
+    COMPUTE,
+    COMPUTE_CORE,
+    MEMORY,
+    MEMORY_CORE,
+    close_traffic,
+    load_fired,
+    load_signatures,
+)
 from neurosim.kernels.workers import barrier
 from neurosim.soma.truenorth import mix
 
@@ -54,13 +62,13 @@ I64 = npt.NDArray[np.int64]
 
 
 @kernel
-def run_sample(
+def run_samples(
     x: npt.NDArray[np.int16],
-    span: I64,
+    spans: I64,
     worker: int,
     watch: Any,
     log: Any,
-    costs: Any,
+    costs: I64,
     tally: Any,
     # the fields of Image
     synapses: Any,
@@ -100,7 +108,7 @@ def run_sample(
     loads: Any,
     bench: Any,
 ) -> None:
-    """Play one sample, or a piece of it, as one of ``acc.shape[0]`` workers.
+    """Play some samples, or a piece of one, as one of ``acc.shape[0]`` workers.
 
     Image and State come field by field: handing on a part of a large tuple costs the compiler
     more than all kernels together. Without crossbar cores `crossbar` is None, without LIAF neurons
@@ -108,102 +116,109 @@ def run_sample(
 
     Parameters
     ----------
-    x : (n_ticks, n_inputs) packet values of the sample ticks of this piece.
-    span : (7,) number of the sample, first chip tick, chip ticks, ticks of the whole sample, ticks
-        per window of the tally, chip tick of the first window, and whether to begin with a reset.
+    x : (n_samples, n_ticks, n_inputs) packet values of the sample ticks of this piece.
+    spans : (n_samples, 7) number of the sample, first chip tick, chip ticks, ticks of the whole
+        sample, ticks per window of the tally, chip tick of the first window and of the first row of
+        what is recorded, and whether to begin with a reset.
     watch : Watch, filled for every chip tick of the piece.
-    costs : TickCosts, each (n_chip_ticks,), filled.
-    log : PacketLog, filled with the packets of every tick when it has room, else left alone; a
-        single worker only.
+    costs : (n_samples, 8, n_chip_ticks) TickCosts, filled.
+    log : PacketLog of a single sample, filled with the packets of every tick when it has room, else
+        left alone; a single worker only.
     """
     n_workers, n_slots, offset = acc.shape[0], settings[N_SLOTS], neuron_outlet.packet_offset
-    merge, n_ticks, logging = settings[MERGE_SPIKES] != 0, span[3], log.tick_offset.size > 1
+    merge, logging = settings[MERGE_SPIKES] != 0, log.tick_offset.size > 1
     zeros = settings[SEND_ZERO] != 0 or settings[SEND_ZERO_INPUT] != 0
-    if span[6] != 0:
-        if worker == 0:
-            seed[0] = mix(settings[SEED], span[0])
-            history.pulled[:, :] = 0
-            choose_pulls(pulls, history, span[1], n_ticks, not logging)
-        reset(waiting, rings, bits, acc, quiet, stirred, worker)
-        reset_somas(
-            soma, crossbar, columns.v_start, truenorth_neurons.v_start, groups, shares, worker
-        )
-        barrier(gate, n_workers)
-    for k in range(span[2]):
-        tick = span[1] + k
-        slot, window = tick % n_slots, (tick - span[5]) // span[4]
-        if worker == 0:
-            if k < x.shape[0]:
-                _list_inputs(x[k], settings[SEND_ZERO_INPUT] != 0, fired, tally.sent_inputs)
-                if logging:
-                    log_fired(log, input_outlet, fired, 0)
-                _send(
-                    input_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads,
-                    waiting, rings, bits, 0, tick, n_ticks, merge,
-                )  # fmt: skip
-            if modes is not None:
-                arrive_rings(ring_axons, synapses, rings, acc[0], counters[0], slot, merge)
-        barrier(gate, n_workers)
-        if modes is not None:
-            pull_rows(
-                pulls, history, synapses, blocks, shares, acc[worker], counters[worker], merge,
-                worker, tick, n_ticks,
-            )  # fmt: skip
-            arrive_entries(
-                entries, synapses, waiting, inbox, acc[worker], counters[worker], slot, worker
+    for sample in range(spans.shape[0]):
+        span = spans[sample]
+        n_ticks = span[3]
+        if span[6] != 0:
+            if worker == 0:
+                seed[0] = mix(settings[SEED], span[0])
+                history.pulled[:, :] = 0
+                choose_pulls(pulls, history, span[1], n_ticks, not logging)
+            reset(waiting, rings, bits, acc, quiet, stirred, worker)
+            reset_somas(
+                soma, crossbar, columns.v_start, truenorth_neurons.v_start, groups, shares, worker
             )
             barrier(gate, n_workers)
-            waiting.n[worker, slot] = 0
-            if blocks.order.size > 0:
-                integrate_blocks(
-                    blocks, synapses, inbox, pulls, history, shares, acc[worker], counters[worker],
-                    merge, zeros, worker, tick, n_ticks,
+        for k in range(span[2]):
+            tick = span[1] + k
+            row, slot = tick - span[5], tick % n_slots
+            window = row // span[4]
+            if worker == 0:
+                if k < x.shape[1]:
+                    send_zero = settings[SEND_ZERO_INPUT] != 0
+                    _list_inputs(x[sample, k], send_zero, fired, tally.sent_inputs)
+                    if logging:
+                        log_fired(log, input_outlet, fired, 0)
+                    _send(
+                        input_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads,
+                        waiting, rings, bits, 0, tick, n_ticks, merge,
+                    )  # fmt: skip
+                if modes is not None:
+                    arrive_rings(ring_axons, synapses, rings, acc[0], counters[0], slot, merge)
+            barrier(gate, n_workers)
+            if modes is not None:
+                pull_rows(
+                    pulls, history, synapses, blocks, shares, acc[worker], counters[worker], merge,
+                    worker, tick, n_ticks,
                 )  # fmt: skip
+                arrive_entries(
+                    entries, synapses, waiting, inbox, acc[worker], counters[worker], slot, worker
+                )
                 barrier(gate, n_workers)
-        fired.n[worker, 0] = 0
-        if groups.psums.size > 0:
-            pass_partial_sums(
-                groups, op_time, acc, counters[worker], loads, stirred, shares, tally.sent_psums,
-                worker, tick, n_ticks, log,
-            )  # fmt: skip
-        if modes is not None:
-            update_groups(
-                groups, modes, columns, synaptic, luts, soma, acc, quiet, stirred, counters,
-                fired, neuron_outlet, pulls, history, loads, tally.sent, op_time, settings, shares,
-                worker, tick, n_ticks, logging,
-            )  # fmt: skip
-        if crossbar is not None:
-            tick_crossbars(
-                groups, crossbar, truenorth, truenorth_neurons, bench, soma, bits, quiet,
-                counters[worker], fired, offset, op_time, settings, shares, seed[0], worker, tick,
-                n_ticks, logging,
-            )  # fmt: skip
-        if logging:
-            log_fired(log, neuron_outlet, fired, op_time[4])
-        if crossbar is not None:
-            send_straight(
-                neuron_outlet, crossbar, traffic, fired, bits, loads, recent, worker, tick, n_ticks
-            )
-            if k % COUNTABLE == COUNTABLE - 1 or k == span[2] - 1:
-                count_recent(recent, tally.sent, shares, worker)
-        _count_sent(fired, tally.sent, worker)
-        _send(
-            neuron_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads, waiting,
-            rings, bits, worker, tick, n_ticks, merge,
-        )  # fmt: skip
-        list_signatures(pulls, loads, history.pulled[slot], worker)
-        load_signatures(traffic, loads, worker)
-        barrier(gate, n_workers)
-        if worker == 0:
-            _note(soma, watch, k)
-            _close(counters, op_time, tally, costs, k, window)
-            choose_pulls(pulls, history, tick + 1, n_ticks, not logging)
-            stirred[:] = 0
+                waiting.n[worker, slot] = 0
+                if blocks.order.size > 0:
+                    integrate_blocks(
+                        blocks, synapses, inbox, pulls, history, shares, acc[worker],
+                        counters[worker], merge, zeros, worker, tick, n_ticks,
+                    )  # fmt: skip
+                    barrier(gate, n_workers)
+            fired.n[worker, 0] = 0
+            if groups.psums.size > 0:
+                pass_partial_sums(
+                    groups, op_time, acc, counters[worker], loads, stirred, shares,
+                    tally.sent_psums, worker, tick, n_ticks, log,
+                )  # fmt: skip
+            if modes is not None:
+                update_groups(
+                    groups, modes, columns, synaptic, luts, soma, acc, quiet, stirred, counters,
+                    fired, neuron_outlet, pulls, history, loads, tally.sent, op_time, settings,
+                    shares, worker, tick, n_ticks, logging,
+                )  # fmt: skip
+            if crossbar is not None:
+                tick_crossbars(
+                    groups, crossbar, truenorth, truenorth_neurons, bench, soma, bits, quiet,
+                    counters[worker], fired, offset, op_time, settings, shares, seed[0], worker,
+                    tick, n_ticks, logging,
+                )  # fmt: skip
             if logging:
-                log.tick_offset[k + 1] = log.n_logged[0]
-        if worker == n_workers - 1:
-            close_traffic(traffic, loads, costs, tally.window_bits, k, window)
-        barrier(gate, n_workers)
+                log_fired(log, neuron_outlet, fired, op_time[4])
+            if crossbar is not None:
+                send_straight(
+                    neuron_outlet, crossbar, traffic, fired, bits, loads, recent, worker, tick,
+                    n_ticks,
+                )  # fmt: skip
+                if k % COUNTABLE == COUNTABLE - 1 or k == span[2] - 1:
+                    count_recent(recent, tally.sent, shares, worker)
+            _count_sent(fired, tally.sent, worker)
+            _send(
+                neuron_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads, waiting,
+                rings, bits, worker, tick, n_ticks, merge,
+            )  # fmt: skip
+            list_signatures(pulls, loads, history.pulled[slot], worker)
+            load_signatures(traffic, loads, worker)
+            barrier(gate, n_workers)
+            if worker == 0:
+                _note(soma, watch, sample, row)
+                _close(counters, op_time, tally, costs[sample], row, window)
+                choose_pulls(pulls, history, tick + 1, n_ticks, not logging)
+                stirred[:] = 0
+                if logging:
+                    log.tick_offset[k + 1] = log.n_logged[0]
+            if worker == n_workers - 1:
+                close_traffic(traffic, loads, costs[sample], tally.window_bits, row, window)
+            barrier(gate, n_workers)
 
 
 @kernel
@@ -260,23 +275,25 @@ def _count_sent(fired: Any, sent: I64, worker: int) -> None:
 
 
 @kernel
-def _note(soma: Any, watch: Any, row: int) -> None:
+def _note(soma: Any, watch: Any, sample: int, row: int) -> None:
     """Record the watched neurons."""
     for k in range(watch.neuron.size):
         i = watch.neuron[k]
-        if watch.y.shape[0] > 0:
+        if watch.y.shape[1] > 0:
             bit = watch.spike[k]
             if bit >= 0:
-                watch.y[row, k] = (soma.spikes[bit >> 6] >> np.uint64(bit & 63)) & np.uint64(1)
+                watch.y[sample, row, k] = (
+                    soma.spikes[bit >> 6] >> np.uint64(bit & 63)
+                ) & np.uint64(1)
             else:
-                watch.y[row, k] = soma.y[i]
-        if watch.v.shape[0] > 0:
+                watch.y[sample, row, k] = soma.y[i]
+        if watch.v.shape[1] > 0:
             place = watch.narrow[k]
-            watch.v[row, k] = np.int32(soma.narrow[place]) if place >= 0 else soma.v[i]
+            watch.v[sample, row, k] = np.int32(soma.narrow[place]) if place >= 0 else soma.v[i]
 
 
 @kernel
-def _close(counters: I32, op_time: I64, tally: Any, costs: Any, row: int, window: int) -> None:
+def _close(counters: I32, op_time: I64, tally: Any, costs: I64, row: int, window: int) -> None:
     """Compute and memory bounds of the tick; its counters go into the tally and back to zero."""
     total, in_window = tally.core, window < tally.window_compute.shape[0]
     counts = counters[0]
@@ -305,7 +322,7 @@ def _close(counters: I32, op_time: I64, tally: Any, costs: Any, row: int, window
             if c == EVENTS:
                 total[READS, core] += counts[c, core]
             counts[c, core] = 0
-    costs.compute[row] = (compute + 65535) >> 16
-    costs.memory[row] = (memory + 65535) >> 16
-    costs.compute_core[row] = compute_core
-    costs.memory_core[row] = memory_core
+    costs[COMPUTE, row] = (compute + 65535) >> 16
+    costs[MEMORY, row] = (memory + 65535) >> 16
+    costs[COMPUTE_CORE, row] = compute_core
+    costs[MEMORY_CORE, row] = memory_core

@@ -20,6 +20,18 @@ from neurosim.kernels.rows import add_block
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
+# Rows of the costs, as state.TickCosts.
+(
+    COMPUTE,
+    MEMORY,
+    TRAFFIC,
+    PEAK_BITS,
+    PEAK_LINK,
+    COMPUTE_CORE,
+    MEMORY_CORE,
+    TRAFFIC_RESOURCE,
+) = range(8)
+
 
 @kernel
 def load_fired(outlet: Any, traffic: Any, fired: Any, loads: Any, worker: int) -> None:
@@ -122,7 +134,7 @@ def _add_run(change: I32, start: int, end: int, back: int, copies: int) -> None:
 
 @kernel
 def close_traffic(
-    traffic: Any, loads: Any, costs: Any, window_bits: I64, tick: int, window: int
+    traffic: Any, loads: Any, costs: I64, window_bits: I64, row: int, window: int
 ) -> None:
     """Note the longest loaded resource, and the router link with most bits (the lowest)."""
     n, load, bits, link = traffic.link.size, loads.cycles, loads.bits, traffic.link
@@ -144,10 +156,10 @@ def close_traffic(
         for r in range(traffic.n_router_links):
             if bits[r] == peak_bits and (peak_link < 0 or link[r] < peak_link):
                 peak_link = np.int64(link[r])
-    costs.peak_bits[tick] = peak_bits
-    costs.peak_link[tick] = peak_link
-    costs.traffic[tick] = most
-    costs.traffic_resource[tick] = _first(load, most) if most > 0 else np.int64(-1)
+    costs[PEAK_BITS, row] = peak_bits
+    costs[PEAK_LINK, row] = peak_link
+    costs[TRAFFIC, row] = most
+    costs[TRAFFIC_RESOURCE, row] = _first(load, most) if most > 0 else np.int64(-1)
 
 
 @kernel

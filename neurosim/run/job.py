@@ -7,9 +7,11 @@ the chip kept between them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ from neurosim.clock.model import Clock, CoreTimes, Player
 from neurosim.errors import InputFileError
 from neurosim.image.build import Image
 from neurosim.image.crossbar import narrow_places, spike_bits
-from neurosim.kernels.tick import run_sample
+from neurosim.kernels.tick import run_samples
 from neurosim.program.columns import Program
 from neurosim.run.state import (
     PacketLog,
@@ -37,6 +39,9 @@ I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 Progress = Callable[[int], None]
 Between = Callable[[State, int], None]
+
+_IN_ONE_GO: Final = 0.1
+"""Seconds of samples that the kernels play before Python looks again, about."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Piece:
-    """Ticks of one sample that are played in one go, and where what they give goes."""
+    """Samples, or ticks of one sample, that are played in one go; where what they give goes."""
 
-    span: I64  # see `run_sample`
-    x: I16
-    costs: TickCosts
+    spans: I64  # (n_samples, 7), see `run_samples`
+    x: I16  # (n_samples, n_ticks, n_inputs)
+    costs: I64  # rows of `Part.costs`
     watch: Watch
 
 
@@ -83,14 +88,27 @@ class Job:
         part = self._new_part(samples.size, n_chip_ticks)
         state = allocate_state(self.image, self.n_workers)
         log = self.clock.new_log(n_chip_ticks)
-        for row, sample in enumerate(samples):
+        player, done, size = part.player, 0, 1
+        one_by_one = self.clock.needs_packets or player.needs_core_times
+        while done < samples.size:
+            begin, rows = time.perf_counter(), range(done, min(done + size, samples.size))
             piece = self._piece(
-                part, row, int(sample), x[row], 0, n_chip_ticks, n_ticks, reset=True
+                part,
+                rows,
+                samples[rows.start : rows.stop],
+                x[rows.start : rows.stop],
+                0,
+                n_chip_ticks,
+                n_ticks,
+                True,
             )
             log, times = self._play_timed(state, part, piece, log)
-            part.busy_cycles[row] = part.player.play(piece.costs, log, times)
+            for row in rows:
+                part.busy_cycles[row] = player.play(TickCosts(*part.costs[row]), log, times)
             if self.progress is not None:
-                self.progress(self.program.interleave)
+                self.progress(self.program.interleave * len(rows))
+            done, seconds = rows.stop, time.perf_counter() - begin
+            size = 1 if one_by_one else max(1, min(4 * size, int(size * _IN_ONE_GO / seconds)))
         return part
 
     def run_pieces(
@@ -107,7 +125,7 @@ class Job:
             if between is not None:
                 between(state, start)
             self._play(
-                state, part.tally, self._piece(part, 0, number, x, start, ticks, n_ticks), log
+                state, part.tally, self._piece_of_one(part, number, x, start, ticks, n_ticks), log
             )
         part.busy_cycles[0] = part.player.play(TickCosts(*part.costs[0]), log)
         return part
@@ -119,7 +137,7 @@ class Job:
             part = self._new_part(1, ticks, start)
             state = state or self._fresh_state(part, number, n_ticks)
             self._play(
-                state, part.tally, self._piece(part, 0, number, x, start, ticks, n_ticks), log
+                state, part.tally, self._piece_of_one(part, number, x, start, ticks, n_ticks), log
             )
             part.busy_cycles[0] = part.player.play(TickCosts(*part.costs[0]), log)
             if self.progress is not None:
@@ -151,7 +169,7 @@ class Job:
         """The chip before the first tick of sample `number`."""
         state = allocate_state(self.image, self.n_workers)
         nothing = np.zeros((0, int(np.prod(self.program.input_shape))), np.int16)
-        begin = self._piece(part, 0, number, nothing, part.first, 0, n_ticks, reset=True)
+        begin = self._piece_of_one(part, number, nothing, part.first, 0, n_ticks, reset=True)
         self._work(state, part.tally, begin, allocate_log(0, 0))
         return state
 
@@ -168,30 +186,46 @@ class Job:
             player=self.clock.new_player(),
         )
 
-    def _piece(
+    def _piece_of_one(
         self,
         part: Part,
-        row: int,
-        sample: int,
+        number: int,
         x: I16,
         start: int,
         ticks: int,
         n_ticks: int,
         reset: bool = False,
     ) -> Piece:
-        """`ticks` chip ticks from `start` on, of a sample with `n_ticks`."""
+        """Of sample `number`, the only one of `part`; x : (n_ticks of the piece, n_inputs)."""
+        numbers = np.array([number])
+        return self._piece(part, range(1), numbers, x[None], start, ticks, n_ticks, reset)
+
+    def _piece(
+        self,
+        part: Part,
+        rows: range,
+        numbers: npt.NDArray[np.intp],
+        x: I16,
+        start: int,
+        ticks: int,
+        n_ticks: int,
+        reset: bool = False,
+    ) -> Piece:
+        """`ticks` chip ticks from `start` on, of samples with `n_ticks`; `rows` of `part`."""
         width = plan_windows(self.image, part.busy_cycles.shape[1]).ticks
-        span = np.array([sample, start, ticks, n_ticks, width, part.first, reset], np.int64)
-        rows = slice(start - part.first, start - part.first + ticks)
+        own = slice(rows.start, rows.stop)
+        spans = np.empty((len(rows), 7), np.int64)
+        spans[:, 0] = numbers
+        spans[:, 1:] = start, ticks, n_ticks, width, part.first, reset
         neuron = watched_neurons(self.program, self.probe)
         watch = Watch(
             neuron,
             spike_bits(self.program, self.image.crossbar, neuron),
             narrow_places(self.program, self.image.crossbar, neuron),
-            part.y[row, rows],
-            part.v[row, rows],
+            part.y[own],
+            part.v[own],
         )
-        return Piece(span, x, TickCosts(*part.costs[row][:, rows]), watch)
+        return Piece(spans, x, part.costs[own], watch)
 
     def _play_timed(
         self, state: State, part: Part, piece: Piece, log: PacketLog
@@ -199,11 +233,11 @@ class Job:
         """`_play` of a whole sample, with the times of every core if the clock asks for them."""
         if not part.player.needs_core_times:
             return self._play(state, part.tally, piece, log), None
-        tally = allocate_tally(self.image, piece.costs.compute.size)
-        by_tick = piece.span.copy()
-        by_tick[4] = 1
-        log = self._play(state, tally, replace(piece, span=by_tick), log)
-        add_tally(part.tally, tally, int(piece.span[4]))
+        tally = allocate_tally(self.image, piece.costs.shape[2])
+        by_tick = piece.spans.copy()
+        by_tick[:, 4] = 1
+        log = self._play(state, tally, replace(piece, spans=by_tick), log)
+        add_tally(part.tally, tally, int(piece.spans[0, 4]))
         return log, CoreTimes(tally.window_compute, tally.window_memory)
 
     def _play(self, state: State, tally: Tally, piece: Piece, log: PacketLog) -> PacketLog:
@@ -218,9 +252,9 @@ class Job:
 
     def _work(self, state: State, tally: Tally, piece: Piece, log: PacketLog) -> None:
         def one(worker: int) -> None:
-            run_sample(
+            run_samples(
                 piece.x,
-                piece.span,
+                piece.spans,
                 worker,
                 piece.watch,
                 log,

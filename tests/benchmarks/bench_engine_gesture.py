@@ -9,9 +9,7 @@ wall time is no measure, and the ratio of processor times is to be read with one
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -24,11 +22,10 @@ from neurosim.run.simulator import simulate
 from neurosim_mapper import map_network
 from neurosim_mapper.network import Network
 from neurosim_mapper.nodes import Conv, Flatten, Input, Linear, Node, Pool, liaf
-from tests.benchmarks.engine_table import print_table
+from tests.benchmarks.engine_table import in_turn, print_table
 
 TICKS, THRESHOLD, ALPHA = 60, 0.5, 0.3
 CHIPS = 8  # in each direction
-REPEATS = 5
 
 
 def weights(rng: np.random.Generator) -> list[np.ndarray]:
@@ -87,20 +84,6 @@ def torch_forward(
             y, state[6] = step(f.linear(y, tensors[4]), state[6])
 
     return forward
-
-
-def in_turn(*sides: Callable[[], object]) -> list[tuple[float, float]]:
-    """Of every side, run one after the other: median seconds, least processor time."""
-    wall: list[list[float]] = [[] for _ in sides]
-    cpu: list[list[float]] = [[] for _ in sides]
-    for _ in range(1 + REPEATS):
-        for number, run in enumerate(sides):
-            start, begin = time.perf_counter(), time.process_time()
-            run()
-            wall[number].append(time.perf_counter() - start)
-            cpu[number].append(time.process_time() - begin)
-    # The first round compiles.
-    return [(statistics.median(w[1:]), min(c[1:])) for w, c in zip(wall, cpu, strict=True)]
 
 
 def main(threads: int = 2) -> None:
