@@ -81,7 +81,7 @@ def program_digest(program: Program) -> str:
     """Digest of every column and every plain field of a Program."""
     columns = {
         name: [str(array.dtype), list(array.shape), bytes_digest(array.tobytes())]
-        for name, array in program.columns().items()
+        for name, array in program.stored_columns().items()
     }
     tables = {name.partition(".")[0] for name in columns}
     rest: dict[str, Any] = {}

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError, UsageError
+from neurosim.pages import zeros
 
 Columns = Mapping[str, npt.NDArray[Any]]
 _META = "meta.json"
@@ -143,7 +144,7 @@ def _read_member(archive: zipfile.ZipFile, member: str) -> npt.NDArray[np.uint8]
     Zeros are not written: they need no memory until somebody writes there.
     """
     size, n_read = archive.getinfo(member).file_size, 0
-    room = np.zeros(size + _LINE_BYTES, np.uint8)
+    room = zeros(size + _LINE_BYTES, np.uint8)
     first = -room.ctypes.data % _LINE_BYTES
     data = room[first : first + size]
     with archive.open(member) as stream:

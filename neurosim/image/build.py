@@ -19,7 +19,7 @@ from neurosim.image.crossbar import Crossbar, make_crossbar, mark_straight
 from neurosim.image.pulls import Pulls, make_pulls
 from neurosim.image.somas import soft_somas
 from neurosim.image.traffic import Traffic, make_traffic
-from neurosim.offsets import entries_of
+from neurosim.offsets import Offsets, entries_of
 from neurosim.program.columns import FLOW_KINDS, SYNAPSE_FORMATS, PacketTable, Program
 from neurosim.soma.cuba import Synaptic
 from neurosim.soma.liaf import OUTPUT_CODES, LiafColumns
@@ -56,7 +56,7 @@ class Entries(NamedTuple):
 class Outlet(NamedTuple):
     """What neurons, or input elements, send; an offset column of one entry means none at all."""
 
-    packet_offset: I64
+    packet_offset: Offsets
     flow: I32
     signature: I32  # (n_owners,) see `traffic.Senders`
     entry_offset: I64
@@ -221,7 +221,7 @@ def _synapses(
     axons = program.axons
     soft = slice(None)
     if (program.cores.synapse_format == SYNAPSE_FORMATS["crossbar"]).all():
-        soft = slice(0)
+        soft, axon_core = slice(0), np.empty(0, np.int32)
     return Synapses(
         neuron_offset=_i64(program.cores.neuron_offset),
         axon_core=axon_core[soft],
@@ -328,7 +328,7 @@ def _outlets(
         ring_rows, bit_rows = _pick(rows, rings), _pick(rows, bits)
         outlets.append(
             Outlet(
-                packet_offset=_i64(table.owner_offset),
+                packet_offset=table.owner_offset,
                 flow=_i32(table.flow),
                 signature=np.empty(0, np.int32),
                 entry_offset=entry_offset,

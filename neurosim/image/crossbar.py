@@ -10,6 +10,7 @@ A core is *narrow* if its potentials provably fit in 16 bits and never reach the
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from neurosim.fixed_point import signed_limits
 from neurosim.kernels.crossbar import EACH, MIXED, NARROW
 from neurosim.offsets import offsets_of
+from neurosim.pages import zeros
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, Program
 from neurosim.soma.truenorth import N_TYPES, TrueNorthColumns
 
@@ -164,7 +166,7 @@ class _Pool:
 
     def add(self, row: npt.NDArray[Any]) -> int:
         """Where the row begins."""
-        key = row.tobytes()
+        key = hashlib.sha256(row.tobytes()).digest()
         if key not in self.place:
             self.place[key] = self.size
             self.rows.append(row)
@@ -172,8 +174,13 @@ class _Pool:
         return self.place[key]
 
     def joined(self, dtype: Any) -> npt.NDArray[Any]:
-        """All rows one after the other."""
-        return np.concatenate([np.empty(0, dtype), *self.rows]).astype(dtype, copy=False)
+        """All rows one after the other; they are let go."""
+        whole, at = zeros(self.size, dtype), 0
+        for row in self.rows:
+            whole[at : at + row.size] = row
+            at += row.size
+        self.rows.clear()
+        return whole
 
 
 class _Pools:

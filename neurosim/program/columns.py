@@ -24,7 +24,8 @@ import numpy.typing as npt
 from neurosim.chip.model import Chip
 from neurosim.errors import InputFileError
 from neurosim.files.archive import read_archive, write_archive
-from neurosim.files.freed import give_back_freed
+from neurosim.offsets import Offsets, narrowed
+from neurosim.pages import give_back_freed
 from neurosim.program.kernels import KERNEL, KernelTable, write_out
 from neurosim.run.encoding import InputCode
 from neurosim.soma.cuba import CubaColumns
@@ -114,18 +115,18 @@ class FlowTable(NamedTuple):
 
     kind: I32  # FLOW_KINDS
     source: I32  # core index, -1 for the host
-    link_offset: I64
+    link_offset: Offsets
     link: I32  # (n_links,) in order of travel; for a tree, trunk before branches
-    target_offset: I64
+    target_offset: Offsets
     target: I32  # core indices that receive the packet; empty for the host
 
 
 class PacketTable(NamedTuple):
     """What a neuron (or an input element) sends each time it is not 0."""
 
-    owner_offset: I64  # (n_owners + 1,): packets of a neuron, or of an input element
+    owner_offset: Offsets  # (n_owners + 1,): packets of a neuron, or of an input element
     flow: I32  # (n_packets,)
-    delivery_offset: I64  # (n_packets + 1,)
+    delivery_offset: Offsets  # (n_packets + 1,)
     axon: I32  # (n_deliveries,) global axon
     delay: I32  # (n_deliveries,) ticks from sending to integration
 
@@ -184,6 +185,13 @@ class Program:
     truenorth_neurons: TrueNorthNeurons = field(default_factory=TrueNorthNeurons.empty)
     interleave: int = 1
     kernels: KernelTable = field(default_factory=KernelTable.empty)
+
+    def __post_init__(self) -> None:
+        """A chip may have a row of flows and packets per neuron: their offsets take 4 bytes."""
+        for table in _WITH_NARROW_OFFSETS:
+            rows = getattr(self, table)
+            offsets = {name: narrowed(getattr(rows, name)) for name in _offsets_of(rows)}
+            object.__setattr__(self, table, rows._replace(**offsets))
 
     @property
     def n_cores(self) -> int:
@@ -284,9 +292,18 @@ class Program:
             result |= {f"{table}.{name}": getattr(rows, name) for name in rows._fields}
         return result
 
+    def stored_columns(self) -> dict[str, npt.NDArray[Any]]:
+        """The same as a file has them: all offsets take 8 bytes."""
+        columns = self.columns()
+        for table in _WITH_NARROW_OFFSETS:
+            for name in _offsets_of(getattr(self, table)):
+                key = f"{table}.{name}"
+                columns[key] = columns[key].astype(np.int64, copy=False)
+        return columns
+
     def save(self, path: str | Path) -> None:
         """Write the ``.nsp`` file; the same Program always gives the same bytes."""
-        write_archive(Path(path), PROGRAM_SCHEMA, _meta_of(self), self.columns())
+        write_archive(Path(path), PROGRAM_SCHEMA, _meta_of(self), self.stored_columns())
 
 
 _TABLES: Final[dict[str, Any]] = {
@@ -307,6 +324,13 @@ _TABLES: Final[dict[str, Any]] = {
 }
 
 
+_WITH_NARROW_OFFSETS: Final = ("flows", "packets", "input_packets")
+
+
+def _offsets_of(rows: FlowTable | PacketTable) -> list[str]:
+    return [name for name in rows._fields if name.endswith("_offset")]
+
+
 def load_program(path: str | Path) -> Program:
     """Read a ``.nsp`` file and check it against its chip.
 
@@ -321,7 +345,9 @@ def load_program(path: str | Path) -> Program:
     meta.setdefault("interleave", 1)
     try:
         program = _program_from(meta, columns)
+        columns.clear()
         violations = program.violations
+        give_back_freed()
     except (KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, InputFileError):
             raise

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from neurosim.errors import UnsupportedError, UsageError
 from neurosim.image.traffic import resource_cycles, resources, runs_of
-from neurosim.offsets import entries_of
+from neurosim.offsets import Offsets, entries_of
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, N_DIRECTIONS, Program
 from neurosim.recoding.codes import Book, SpikeCode
 from neurosim.soma.liaf import ACTIVATION_CODES
@@ -262,7 +262,7 @@ def _as_spikes(
     return changed, spike_flow
 
 
-def _appended(offset: I64, values: I32, rows: I32) -> tuple[I64, I32]:
+def _appended(offset: Offsets, values: I32, rows: I32) -> tuple[I64, I32]:
     """Some rows of a table of offsets once more, behind it."""
     more = offset[-1] + np.cumsum(np.diff(offset)[rows])
     return np.concatenate([offset, more]), np.concatenate(

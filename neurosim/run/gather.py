@@ -11,6 +11,7 @@ import numpy.typing as npt
 from neurosim.clock.model import Player
 from neurosim.cost.counters import BOUNDS, Counters
 from neurosim.cost.network_stats import NetworkStats
+from neurosim.pages import zeros
 from neurosim.program.columns import Program
 from neurosim.run.state import Tally, TickCosts
 from neurosim.run.windows import binding_numbers, plan_windows
@@ -70,14 +71,14 @@ def _windows(program: Program, tally: Tally, n_chip_ticks: int) -> dict[str, I64
     return {
         "window_start": plan_windows(program.image, n_chip_ticks).starts(),
         "window_link": program.image.traffic.link[used].astype(np.int64),
-        "window_bits": np.ascontiguousarray(bits[:, used]),
+        "window_bits": bits if used.size == bits.shape[1] else np.take(bits, used, axis=1),
         "window_core_time": np.stack([tally.window_compute, tally.window_memory], axis=1),
     }
 
 
 def _flow_packets(program: Program, tally: Tally) -> I64:
     """Packets on each flow: a sender sends each of its packets equally often."""
-    result = np.zeros(program.flows.kind.size, np.int64)
+    result: I64 = zeros(program.flows.kind.size, np.int64)
     for table, sent in (
         (program.packets, tally.sent),
         (program.input_packets, tally.sent_inputs),

@@ -17,6 +17,7 @@ from neurosim.image.build import Image
 from neurosim.kernels.bits import AT_LEAST
 from neurosim.kernels.crossbar import CORES_KEPT
 from neurosim.links.flow_links import crossing_links as crossing_links
+from neurosim.pages import worst_case, zeros
 from neurosim.soma.liaf import SomaState
 
 U8 = npt.NDArray[np.uint8]
@@ -212,29 +213,29 @@ def allocate_state(image: Image, n_workers: int = 1) -> State:
     is_narrow = image.crossbar is not None and (image.crossbar.narrow_row >= 0).all()
     n_wide = 0 if is_narrow else n_neurons
     soma = SomaState(
-        v=np.zeros(n_wide, np.int32),
-        narrow=np.zeros(0 if image.crossbar is None else image.crossbar.n_narrow, np.int16),
-        y=np.zeros(soft, np.int32),
-        fired=np.zeros(soft, np.int8),
-        spikes=np.zeros(0 if image.crossbar is None else image.crossbar.spike_word[-1], np.uint64),
-        current=np.zeros(image.synaptic.alpha_syn.size, np.int32),
+        v=zeros(n_wide, np.int32),
+        narrow=zeros(0 if image.crossbar is None else image.crossbar.n_narrow, np.int16),
+        y=zeros(soft, np.int32),
+        fired=zeros(soft, np.int8),
+        spikes=zeros(0 if image.crossbar is None else image.crossbar.spike_word[-1], np.uint64),
+        current=zeros(image.synaptic.alpha_syn.size, np.int32),
     )
     return State(
         soma=soma,
-        acc=np.zeros((n_workers, soft), np.int32),
-        recent=np.zeros(n_neurons if image.crossbar is not None else 0, np.uint8),
-        quiet=np.zeros(image.groups.core.size, np.int8),
-        stirred=np.zeros(n_cores, np.int8),
-        seed=np.zeros(1, np.int64),
-        gate=np.zeros(1, np.int64),
+        acc=zeros((n_workers, soft), np.int32),
+        recent=zeros(n_neurons if image.crossbar is not None else 0, np.uint8),
+        quiet=zeros(image.groups.core.size, np.int8),
+        stirred=zeros(n_cores, np.int8),
+        seed=zeros(1, np.int64),
+        gate=zeros(1, np.int64),
         shares=_shares(image, n_workers),
         fired=_new_fired(image, n_workers),
         waiting=_new_waiting(image, n_workers),
         inbox=_new_inbox(image, n_workers),
         history=_new_history(image, n_workers),
         rings=_new_rings(image, n_workers),
-        bits=np.zeros((n_workers, image.n_slots, int(words[-1])), np.uint64),
-        counts=np.zeros((n_workers, len(CORE_COUNTS), n_cores), np.int32),
+        bits=zeros((n_workers, image.n_slots, int(words[-1])), np.uint64),
+        counts=zeros((n_workers, len(CORE_COUNTS), n_cores), np.int32),
         loads=_new_loads(image, n_workers),
         bench=_new_bench(image, n_workers),
     )
@@ -243,7 +244,7 @@ def allocate_state(image: Image, n_workers: int = 1) -> State:
 def _axon_words(image: Image) -> I64:
     """(n_cores + 1,) words of axon bits, of all cores before."""
     if image.crossbar is None:
-        return np.zeros(image.n_cores + 1, np.int64)
+        return zeros(image.n_cores + 1, np.int64)
     return image.crossbar.axon_word
 
 
@@ -251,20 +252,20 @@ def _new_fired(image: Image, n_workers: int) -> Fired:
     n = max(image.n_neurons, image.input_outlet.packet_offset.size - 1)
     shape = (n_workers, n + AT_LEAST)
     return Fired(
-        owner=np.empty(shape, np.int32),
-        core=np.empty(shape, np.int32),
-        value=np.empty(shape, np.int32),
-        copies=np.empty(shape, np.int32),
-        ready=np.empty(shape, np.int64),
-        begin=np.empty(shape, np.int64),
-        n=np.zeros((n_workers, 1), np.int64),
+        owner=worst_case(shape, np.int32),
+        core=worst_case(shape, np.int32),
+        value=worst_case(shape, np.int32),
+        copies=worst_case(shape, np.int32),
+        ready=worst_case(shape, np.int64),
+        begin=worst_case(shape, np.int64),
+        n=zeros((n_workers, 1), np.int64),
     )
 
 
 def _new_waiting(image: Image, n_workers: int) -> Waiting:
     shape = (n_workers, image.n_slots, image.entries.delay.size)
     return Waiting(
-        np.empty(shape, np.int32), np.empty(shape, np.int32), np.zeros(shape[:2], np.int64)
+        worst_case(shape, np.int32), worst_case(shape, np.int32), zeros(shape[:2], np.int64)
     )
 
 
@@ -275,48 +276,48 @@ def _new_inbox(image: Image, n_workers: int) -> Inbox:
     width = int(np.diff(image.synapses.neuron_offset).max(initial=0)) if words else 0
     wide = np.int16 if image.synapses.dense.itemsize == 1 else np.int32
     return Inbox(
-        value=np.empty((n_workers, 64 * words), np.int32),
-        bits=np.zeros((n_workers, words), np.uint64),
-        row=np.zeros((n_workers, 2, most), np.int64),
-        factor=np.zeros((n_workers, 2, most), np.int32),
-        small=np.zeros((n_workers, most), np.uint8),
-        sign=np.zeros((n_workers, most), np.int8),
-        pair=np.zeros((n_workers, most // 2), np.int32),
-        total=np.zeros((n_workers, width), wide),
+        value=worst_case((n_workers, 64 * words), np.int32),
+        bits=zeros((n_workers, words), np.uint64),
+        row=zeros((n_workers, 2, most), np.int64),
+        factor=zeros((n_workers, 2, most), np.int32),
+        small=zeros((n_workers, most), np.uint8),
+        sign=zeros((n_workers, most), np.int8),
+        pair=zeros((n_workers, most // 2), np.int32),
+        total=zeros((n_workers, width), wide),
     )
 
 
 def _new_history(image: Image, n_workers: int) -> History:
     n_layers = image.pulls.layer_size.size
     return History(
-        value=np.zeros((image.n_slots, image.n_neurons if n_layers else 0), np.int16),
-        pulled=np.zeros((image.n_slots, n_layers), np.int8),
-        mode=np.zeros(n_layers, np.int8),
-        fired=np.zeros((n_workers, n_layers), np.int64),
+        value=zeros((image.n_slots, image.n_neurons if n_layers else 0), np.int16),
+        pulled=zeros((image.n_slots, n_layers), np.int8),
+        mode=zeros(n_layers, np.int8),
+        fired=zeros((n_workers, n_layers), np.int64),
     )
 
 
 def _new_rings(image: Image, n_workers: int) -> RingState:
     shape = (n_workers, image.n_slots, image.rings.axon.size)
     return RingState(
-        value=np.zeros(shape, np.int32),
-        full=np.zeros(shape, np.int8),
-        listed=np.empty(shape, np.int32),
-        n=np.zeros(shape[:2], np.int64),
+        value=zeros(shape, np.int32),
+        full=zeros(shape, np.int8),
+        listed=worst_case(shape, np.int32),
+        n=zeros(shape[:2], np.int64),
     )
 
 
 def _new_loads(image: Image, n_workers: int) -> Loads:
     n, signatures = image.traffic.link.size, image.traffic.kind.size
     return Loads(
-        times=np.zeros((n_workers, signatures), np.int32),
-        listed=np.zeros((n_workers, signatures + image.pulls.signature.size + 1), np.int32),
-        n=np.zeros((n_workers, 1), np.int64),
-        direct=np.zeros((n_workers, N_KINDS * n), np.int32),
-        change=np.zeros((n_workers, N_KINDS * (n + 1)), np.int32),
-        packets=np.zeros(n, np.int32),
-        cycles=np.zeros(n, np.int64),
-        bits=np.zeros(n, np.int64),
+        times=zeros((n_workers, signatures), np.int32),
+        listed=zeros((n_workers, signatures + image.pulls.signature.size + 1), np.int32),
+        n=zeros((n_workers, 1), np.int64),
+        direct=zeros((n_workers, N_KINDS * n), np.int32),
+        change=zeros((n_workers, N_KINDS * (n + 1)), np.int32),
+        packets=zeros(n, np.int32),
+        cycles=zeros(n, np.int64),
+        bits=zeros(n, np.int64),
     )
 
 
@@ -326,16 +327,16 @@ def _new_bench(image: Image, n_workers: int) -> Bench:
     neurons = np.diff(image.synapses.neuron_offset)[axon_words > 0]
     size = 64 * -(-int(neurons.max(initial=0)) // 64)
     return Bench(
-        n_active=np.zeros((n_workers, CORES_KEPT), np.int64),
-        active=np.zeros((n_workers, CORES_KEPT, axons + AT_LEAST), np.int32),
-        rows=np.zeros((n_workers, CORES_KEPT, axons), np.int64),
-        places=np.zeros((n_workers, CORES_KEPT, axons), np.int64),
-        chosen=np.zeros((n_workers, axons), np.int64),
-        counters=np.zeros((n_workers, size), np.uint8),
-        drive=np.zeros((n_workers, size), np.int32),
-        sums=np.zeros((n_workers, size), np.int16),
-        u=np.zeros((n_workers, size), np.int32),
-        spikes=np.zeros((n_workers, size), np.uint8),
+        n_active=zeros((n_workers, CORES_KEPT), np.int64),
+        active=zeros((n_workers, CORES_KEPT, axons + AT_LEAST), np.int32),
+        rows=zeros((n_workers, CORES_KEPT, axons), np.int64),
+        places=zeros((n_workers, CORES_KEPT, axons), np.int64),
+        chosen=zeros((n_workers, axons), np.int64),
+        counters=zeros((n_workers, size), np.uint8),
+        drive=zeros((n_workers, size), np.int32),
+        sums=zeros((n_workers, size), np.int16),
+        u=zeros((n_workers, size), np.int32),
+        spikes=zeros((n_workers, size), np.uint8),
     )
 
 
@@ -343,33 +344,33 @@ def allocate_tally(image: Image, n_windows: int = 0) -> Tally:
     """Counters at zero; with 0 windows nothing is counted by window."""
     n_links = image.traffic.link.size - 2 * image.n_cores
     return Tally(
-        core=np.zeros((len(CORE_COUNTS), image.n_cores), np.int64),
-        sent=np.zeros(image.n_neurons, np.int64),
-        sent_inputs=np.zeros(image.input_outlet.packet_offset.size - 1, np.int64),
-        sent_psums=np.zeros(image.groups.core.size, np.int64),
-        window_bits=np.zeros((n_windows, n_links), np.int64),
-        window_compute=np.zeros((n_windows, image.n_cores), np.int64),
-        window_memory=np.zeros((n_windows, image.n_cores), np.int64),
+        core=zeros((len(CORE_COUNTS), image.n_cores), np.int64),
+        sent=zeros(image.n_neurons, np.int64),
+        sent_inputs=zeros(image.input_outlet.packet_offset.size - 1, np.int64),
+        sent_psums=zeros(image.groups.core.size, np.int64),
+        window_bits=zeros((n_windows, n_links), np.int64),
+        window_compute=zeros((n_windows, image.n_cores), np.int64),
+        window_memory=zeros((n_windows, image.n_cores), np.int64),
     )
 
 
 def allocate_log(n_ticks: int, room: int) -> PacketLog:
     """Room for `room` packets over `n_ticks` chip ticks; 0 ticks: nothing is logged."""
     return PacketLog(
-        tick_offset=np.zeros(n_ticks + 1, np.int64),
-        flow=np.zeros(room, np.int32),
-        release=np.zeros(room, np.int64),
-        begin=np.zeros(room, np.int64),
-        packet=np.zeros(room, np.int64),
-        value=np.zeros(room, np.int32),
-        n_logged=np.zeros(1, np.int64),
+        tick_offset=zeros(n_ticks + 1, np.int64),
+        flow=zeros(room, np.int32),
+        release=zeros(room, np.int64),
+        begin=zeros(room, np.int64),
+        packet=zeros(room, np.int64),
+        value=zeros(room, np.int32),
+        n_logged=zeros(1, np.int64),
     )
 
 
 def n_bytes(table: Any) -> int:
     """Memory of a NamedTuple of arrays (and of such), views counted once."""
     if isinstance(table, np.ndarray):
-        return int(table.nbytes) if table.base is None else 0
+        return 0 if isinstance(table.base, np.ndarray) else int(table.nbytes)
     if isinstance(table, tuple):
         return sum(n_bytes(part) for part in table)
     return 0
