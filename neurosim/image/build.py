@@ -17,12 +17,14 @@ from neurosim.fixed_point import signed_limits
 from neurosim.image.blocks import Blocks, dense_rows, make_blocks, places_of
 from neurosim.image.crossbar import Crossbar, make_crossbar, mark_straight
 from neurosim.image.pulls import Pulls, make_pulls
+from neurosim.image.soma_pieces import make_pieces
 from neurosim.image.somas import soft_somas
 from neurosim.image.traffic import Traffic, make_traffic
 from neurosim.offsets import Offsets, entries_of
 from neurosim.program.columns import FLOW_KINDS, SYNAPSE_FORMATS, PacketTable, Program
 from neurosim.soma.cuba import Synaptic
 from neurosim.soma.liaf import OUTPUT_CODES, LiafColumns
+from neurosim.soma.liaf_pieces import Pieces
 from neurosim.soma.truenorth import TrueNorthColumns, TrueNorthNeurons
 
 I8 = npt.NDArray[np.int8]
@@ -114,8 +116,9 @@ class Image(NamedTuple):
     blocks: Blocks
     crossbar: Crossbar | None
     groups: Groups
-    modes: I32 | None  # (n_groups, 13) LiafModes and FITS_32, a row per group
+    modes: I32 | None  # (n_groups, 12) LiafModes, a row per group
     columns: LiafColumns
+    pieces: Pieces
     synaptic: Synaptic
     luts: I32
     truenorth: TrueNorthColumns
@@ -169,15 +172,16 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
     traffic, signatures = make_traffic(program)
     if crossbar is not None and outlets[0].bit.shape[0] == program.n_neurons:
         mark_straight(program, outlets[0].bit, signatures.neurons, crossbar.straight)
-    modes, columns, synaptic = soft_somas(program)
+    somas = soft_somas(program)
     return Image(
         synapses=_synapses(program, axon_core, blocks, dense, weight),
         blocks=blocks,
         crossbar=crossbar,
         groups=_groups(program, signatures.psums),
-        modes=modes,
-        columns=columns,
-        synaptic=synaptic,
+        modes=somas.modes,
+        columns=somas.columns,
+        pieces=make_pieces(program.groups, somas, chip.core.membrane_bits),
+        synaptic=somas.synaptic,
         luts=_i32(program.luts),
         truenorth=_contiguous(program.truenorth),
         truenorth_neurons=TrueNorthNeurons(*(_i32(c) for c in program.truenorth_neurons)),

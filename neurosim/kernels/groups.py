@@ -16,6 +16,7 @@ from neurosim.kernels.traffic import touch
 from neurosim.kernels.vectors import nonzero_word
 from neurosim.soma.cuba import update_currents
 from neurosim.soma.liaf import update_liaf
+from neurosim.soma.liaf_pieces import update_pieces
 
 I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
@@ -142,6 +143,7 @@ def update_groups(
     groups: Any,
     modes: I32,
     columns: Any,
+    pieces: Any,
     synaptic: Any,
     luts: I32,
     soma: Any,
@@ -178,6 +180,8 @@ def update_groups(
     )
     beta, rho, rho_post, floor = columns.beta, columns.rho, columns.rho_post, columns.floor
     subtract, mult = columns.act_subtract, columns.act_mult
+    first_piece, block, numbers = pieces.first, pieces.block, pieces.numbers
+    table, table_32 = pieces.table, pieces.table_32
     alpha_syn, drive_bias, drive_shift = synaptic.alpha_syn, synaptic.bias, synaptic.weight_shift
     current = soma.current
     owner, value, copies = fired.owner[worker], fired.value[worker], fired.copies[worker]
@@ -205,10 +209,16 @@ def update_groups(
                 modes[group], drive_shift[group], start, stop, low, high, alpha_syn, drive_bias,
                 mine, current,
             )  # fmt: skip
-            changed, sending = update_liaf(
-                settings, modes[group], start, stop, low, high, bias, theta, v_reset, alpha_num,
-                beta, rho, rho_post, floor, subtract, mult, luts, mine, v, y, flags,
-            )  # fmt: skip
+            if first_piece[group] >= 0:
+                changed, sending = update_pieces(
+                    modes[group], numbers[group], block, table, table_32, first_piece[group],
+                    start, stop, low, high, luts, mine, v, y,
+                )  # fmt: skip
+            else:
+                changed, sending = update_liaf(
+                    modes[group], start, stop, low, high, bias, theta, v_reset, alpha_num, beta,
+                    rho, rho_post, floor, subtract, mult, luts, mine, v, y, flags,
+                )  # fmt: skip
             zeros = analog_of[group] != 0 and send_zero
             quiet[group] = not (has_input or changed or moved or sending or zeros)
             if is_pulled and sending:

@@ -77,6 +77,7 @@ def run_samples(
     groups: Any,
     modes: Any,
     columns: Any,
+    pieces: Any,
     synaptic: Any,
     luts: I32,
     truenorth: Any,
@@ -182,9 +183,9 @@ def run_samples(
                 )  # fmt: skip
             if modes is not None:
                 update_groups(
-                    groups, modes, columns, synaptic, luts, soma, acc, quiet, stirred, counters,
-                    fired, neuron_outlet, pulls, history, loads, tally.sent, op_time, settings,
-                    shares, worker, tick, n_ticks, logging,
+                    groups, modes, columns, pieces, synaptic, luts, soma, acc, quiet, stirred,
+                    counters, fired, neuron_outlet, pulls, history, loads, tally.sent, op_time,
+                    settings, shares, worker, tick, n_ticks, logging,
                 )  # fmt: skip
             if crossbar is not None:
                 tick_crossbars(

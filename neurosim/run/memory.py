@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurosim.errors import UsageError
+from neurosim.image.soma_pieces import plan_pieces
+from neurosim.image.somas import soft_somas
 from neurosim.program.columns import N_DIRECTIONS, SYNAPSE_FORMATS, Program
 from neurosim.run.windows import MOST_NUMBERS
 
@@ -88,7 +90,10 @@ def estimate_memory(
     )
     soft = program.neurons.theta.size
     currents = program.cuba.alpha_syn.size
-    image += 4 * currents
+    somas = soft_somas(program)
+    image += (
+        4 * currents + plan_pieces(program.groups, somas, program.chip.core.membrane_bits).nbytes
+    )
     state = n_workers * (each_worker + 4 * soft) + 6 * program.n_neurons + 4 * (soft + currents)
     tally = 8 * (program.n_neurons + _COUNTERS * program.n_cores + MOST_NUMBERS)
     names = [program.layer_names.index(name) for name in probe]
