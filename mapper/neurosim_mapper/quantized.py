@@ -31,8 +31,9 @@ class Projection:
     """Weights from a layer (or the input) to the layer that holds the projection.
 
     `delay_ticks` is a delay in sample time: 0 for a forward projection, 1 for a recurrent one,
-    more for explicit delays. `axon_type` parts the projections of a layer on chips whose weights
-    belong to a neuron and a type of axon: an input takes one axon for each type that hears it.
+    more for explicit delays. Projections of a layer that differ in `axon_type` alone take an axon
+    each: on chips whose weights belong to a neuron and a type of axon it is that type (plus a
+    multiple of the number of types), elsewhere it parts weights that one synapse cannot hold.
     """
 
     source: str

@@ -34,7 +34,8 @@ class Player(ABC):
     ----------
     stats : what the network saw, None for a model without one.
     needs_core_times : whether `play` wants to know the times of every core.
-    reloads : of folded programs, per sample (2, n_chip_ticks): bits reloaded, and their cycles.
+    reloads : of folded programs, per call of `play` (2, n_chip_ticks): bits reloaded, and their
+        cycles.
     """
 
     stats: NetworkStats | None = None
@@ -45,7 +46,7 @@ class Player(ABC):
     def play(
         self, costs: TickCosts, log: PacketLog, times: CoreTimes | None = None
     ) -> npt.NDArray[np.int64]:
-        """Busy cycles of every chip tick of one sample, (n_chip_ticks,)."""
+        """Busy cycles of the chip ticks of one sample, or of a piece of it, (n_chip_ticks,)."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class StreamTotal:
         self._cycles = self._most_cycles = self._overruns = 0
         self._bound = dict.fromkeys(BOUNDS, 0)
         self._peak_bits, self._peak_link = 0, -1
+        self._reload_bits = self._reload_cycles = 0
 
     @property
     def ticks(self) -> int:
@@ -59,6 +60,8 @@ class StreamTotal:
         self._cycles += int(cycles.sum())
         self._most_cycles = max(self._most_cycles, int(cycles.max(initial=0)))
         self._overruns += overruns(chip, counters)
+        self._reload_bits += int(counters.reload_bits.sum())
+        self._reload_cycles += int(counters.reload_cycles.sum())
         for bound, n in bound_ticks(counters).items():
             self._bound[bound] += n
         bits, link = peak(counters)
@@ -118,4 +121,6 @@ class StreamTotal:
             busy_cycles=nothing,
             peak_bits=nothing,
             peak_link=nothing,
+            reload_bits=np.array([[self._reload_bits]], np.int64),
+            reload_cycles=np.array([[self._reload_cycles]], np.int64),
         )

@@ -51,7 +51,7 @@ def gathered_counters(
         peak_link=field_of["peak_link"],
         binding=_binding(program, field_of),
         **_windows(program, tally, costs.shape[2]),
-        **_reload_columns(players),
+        **_reload_columns(players, busy_cycles.shape),
         **({} if carried is None else {"carried": carried}),
     )
 
@@ -92,13 +92,16 @@ def _flow_packets(program: Program, tally: Tally) -> I64:
     return result
 
 
-def _reload_columns(players: Sequence[Player]) -> dict[str, I64]:
-    """The columns of `Counters` about reloads; none unless the program is folded."""
-    rows = [row for player in players for row in player.reloads or ()]
+def _reload_columns(players: Sequence[Player], shape: tuple[int, ...]) -> dict[str, I64]:
+    """The columns of `Counters` about reloads, each of `shape`; none unless folded.
+
+    A player has timed its samples one after the other, each in one piece or several.
+    """
+    pieces = [piece for player in players for piece in player.reloads or ()]
     return {
-        name: np.stack([row[i] for row in rows])
+        name: np.concatenate([piece[i] for piece in pieces]).reshape(shape)
         for i, name in enumerate(("reload_bits", "reload_cycles"))
-        if rows
+        if pieces
     }
 
 

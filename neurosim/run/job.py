@@ -7,6 +7,7 @@ the chip kept between them.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -120,26 +121,20 @@ class Job:
         """
         part = self._new_part(1, n_ticks + self.program.depth_ticks)
         state = self._fresh_state(part, number, n_ticks)
-        log = allocate_log(0, 0)
+        log = self.clock.new_log(0)
         for x, start, ticks in self._cut(chunks, n_ticks, between is not None):
             if between is not None:
                 between(state, start)
-            self._play(
-                state, part.tally, self._piece_of_one(part, number, x, start, ticks, n_ticks), log
-            )
-        part.busy_cycles[0] = part.player.play(TickCosts(*part.costs[0]), log)
+            log = self._play_piece(state, part, number, x, start, ticks, n_ticks, log)
         return part
 
     def parts_of_stream(self, chunks: Iterator[I16], n_ticks: int, number: int) -> Iterator[Part]:
         """Play one sample chunk by chunk; what each chunk gives, the last one with the rest."""
-        log, state = allocate_log(0, 0), None
+        log, state = self.clock.new_log(0), None
         for x, start, ticks in self._cut(chunks, n_ticks, False):
             part = self._new_part(1, ticks, start)
             state = state or self._fresh_state(part, number, n_ticks)
-            self._play(
-                state, part.tally, self._piece_of_one(part, number, x, start, ticks, n_ticks), log
-            )
-            part.busy_cycles[0] = part.player.play(TickCosts(*part.costs[0]), log)
+            log = self._play_piece(state, part, number, x, start, ticks, n_ticks, log)
             if self.progress is not None:
                 self.progress(len(x))
             yield part
@@ -170,7 +165,7 @@ class Job:
         state = allocate_state(self.image, self.n_workers)
         nothing = np.zeros((0, int(np.prod(self.program.input_shape))), np.int16)
         begin = self._piece_of_one(part, number, nothing, part.first, 0, n_ticks, reset=True)
-        self._work(state, part.tally, begin, allocate_log(0, 0))
+        self._work(state, part.tally, begin, self.clock.new_log(1))
         return state
 
     def _new_part(self, n_samples: int, n_chip_ticks: int, first: int = 0) -> Part:
@@ -237,17 +232,54 @@ class Job:
         by_tick = piece.spans.copy()
         by_tick[:, 4] = 1
         log = self._play(state, tally, replace(piece, spans=by_tick), log)
-        add_tally(part.tally, tally, int(piece.spans[0, 4]))
+        add_tally(part.tally, tally, int(piece.spans[0, 4]), 0)
         return log, CoreTimes(tally.window_compute, tally.window_memory)
+
+    def _play_piece(
+        self,
+        state: State,
+        part: Part,
+        number: int,
+        x: I16,
+        start: int,
+        ticks: int,
+        n_ticks: int,
+        log: PacketLog,
+    ) -> PacketLog:
+        """Play and time `ticks` of the only sample of `part`; returns the log to go on with."""
+        rows = slice(start - part.first, start - part.first + ticks)
+        if not self.clock.needs_packets:
+            piece = self._piece_of_one(part, number, x, start, ticks, n_ticks)
+            log = self._play(state, part.tally, piece, log)
+            costs = TickCosts(*part.costs[0][:, rows])
+            part.busy_cycles[0, rows] = part.player.play(costs, log)
+            return log
+        own = self._new_part(1, ticks, start)
+        tally = allocate_tally(self.image, ticks)
+        piece = self._piece_of_one(own, number, x, start, ticks, n_ticks)
+        piece.spans[:, 4] = 1
+        log = log._replace(tick_offset=np.zeros(ticks + 1, np.int64))
+        log = self._play(state, tally, piece, log)
+        times = CoreTimes(tally.window_compute, tally.window_memory)
+        part.busy_cycles[0, rows] = part.player.play(TickCosts(*own.costs[0]), log, times)
+        width = plan_windows(self.image, part.busy_cycles.shape[1]).ticks
+        add_tally(part.tally, tally, width, rows.start)
+        part.costs[:, :, rows] = own.costs
+        part.y[:, rows] = own.y
+        if self.probe:
+            part.v[:, rows] = own.v
+        return log
 
     def _play(self, state: State, tally: Tally, piece: Piece, log: PacketLog) -> PacketLog:
         """One piece; returns the log, a larger one if the packets had outgrown it."""
         log.n_logged[0] = 0
+        goes_on = self.clock.needs_packets and not piece.spans[0, 6]
+        before = copy.deepcopy(state) if goes_on else state
         self._work(state, tally, piece, log)
         if log.n_logged[0] > log.flow.size:
             # Counted already, so the second pass counts into arrays that nobody reads.
             log = allocate_log(log.tick_offset.size - 1, 2 * int(log.n_logged[0]))
-            self._work(state, allocate_tally(self.image), piece, log)
+            self._work(before, allocate_tally(self.image), piece, log)
         return log
 
     def _work(self, state: State, tally: Tally, piece: Piece, log: PacketLog) -> None:

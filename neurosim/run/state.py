@@ -186,7 +186,7 @@ class Watch(NamedTuple):
 
 
 class PacketLog(NamedTuple):
-    """Packets of one sample for the cycle-level network, tick by tick in order of sending.
+    """Packets of one sample (or a piece of it) for a clock, tick by tick in order of sending.
 
     With a `tick_offset` of one entry nothing is logged. `n_logged` may exceed the room: the caller
     then allocates more and plays the sample again.

@@ -101,12 +101,6 @@ def _job(
     memory_limit: int | None = None,
 ) -> Job:
     check_call(program, "ideal", probe)
-    if program.n_phases > 1:
-        raise UsageError(
-            f"the program is folded into {program.n_phases} phases per tick, which are timed from "
-            "the packets of a whole sample; a sample cannot be played piece by piece. Use "
-            "`simulate`, or a larger array without folding."
-        )
     if program.interleave > 1:
         raise UsageError(
             f"the program carries {program.interleave} samples at once; a single one cannot be "

@@ -50,14 +50,17 @@ def windows_for(n_resources: int, n_chip_ticks: int) -> WindowPlan:
     return WindowPlan(-(-n_chip_ticks // ticks), ticks)
 
 
-def add_tally(total: Tally, by_tick: Tally, ticks: int) -> None:
-    """Add a tally with a window per tick to one with windows of `ticks` ticks, in place."""
+def add_tally(total: Tally, by_tick: Tally, ticks: int, start: int) -> None:
+    """Add a tally with a window per tick, the first of them tick `start` of the total, in place.
+
+    The windows of the total are `ticks` chip ticks long.
+    """
     for name in total._fields:
         column, added = getattr(total, name), getattr(by_tick, name)
-        if name.startswith("window_"):
-            starts = np.arange(column.shape[0]) * ticks
-            added = np.add.reduceat(added, starts, axis=0) if starts.size else added[:0]
-        column += added
+        if not name.startswith("window_"):
+            column += added
+        elif column.shape[0]:
+            np.add.at(column, (start + np.arange(added.shape[0])) // ticks, added)
 
 
 def binding_numbers(program: Program) -> I64:

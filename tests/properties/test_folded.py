@@ -20,6 +20,7 @@ from neurosim.cost.counters import link_packets
 from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim.program.check import synapse_memory_bytes
 from neurosim.program.columns import FLOW_KINDS, N_DIRECTIONS
+from neurosim.report.total import StreamTotal
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.quantizer import quantize
 from neurosim_mapper.reference import trace_reference
@@ -116,6 +117,36 @@ def slow_reload_bits(program, counters):
             elif places.count(places[target]) > 1:
                 total += 2 * packets * (axon_bits + chip.payload_bits(kind))
     return total
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1))
+def test_pieces_change_nothing(seed):
+    """Played piece by piece: outputs, every counter and the report are those of the whole."""
+    made = folded(seed, "row-major")
+    if made is None:
+        return
+    program, network, x = made
+    names = [layer.name for layer in network.layers]
+    cuts = np.sort(np.random.default_rng(seed).integers(0, x.shape[1] + 1, 2))
+    pieces = np.split(x[0], cuts)
+    whole = neurosim.simulate(program, x[:1], probe=names, threads=1)
+    run = neurosim.simulate_chunks(program, iter(pieces), x.shape[1], probe=names)
+    np.testing.assert_array_equal(run.outputs, whole.outputs)
+    for name in names:
+        np.testing.assert_array_equal(run.membrane[name], whole.membrane[name], err_msg=name)
+    for name, column in whole.counters.columns().items():
+        np.testing.assert_array_equal(run.counters.columns()[name], column, err_msg=name)
+    total, streamed = StreamTotal(program), []
+    for run in neurosim.simulate_stream(program, pieces, x.shape[1]):
+        total.add(run)
+        streamed.append(run.counters)
+    for name in ("bounds", "busy_cycles", "reload_bits", "reload_cycles"):
+        found = np.concatenate([getattr(counters, name) for counters in streamed], axis=1)
+        np.testing.assert_array_equal(found, getattr(whole.counters, name), err_msg=name)
+    expected = whole.report().to_dict()
+    del expected["chip"]["energy_by_layer"], expected["chip"]["floorline"]
+    assert total.report() == expected
 
 
 def test_a_convolutional_network_on_a_quarter_of_its_cores():

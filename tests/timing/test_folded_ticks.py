@@ -14,7 +14,7 @@ import pytest
 from support.chain import chain_chip, chain_network, chain_program
 
 import neurosim
-from neurosim.errors import InputFileError, UnsupportedError, UsageError
+from neurosim.errors import InputFileError, UnsupportedError
 from neurosim.files.archive import read_archive, write_archive
 from neurosim.program.check import check_program
 from neurosim.program.columns import PROGRAM_SCHEMA, load_program
@@ -121,7 +121,5 @@ def test_files(program, tmp_path):
 
 
 def test_what_a_folded_program_is_not_played_as(program):
-    with pytest.raises(UsageError, match="phases per tick, which are timed from the packets"):
-        neurosim.simulate_chunks(program, [np.ones((2, 1))], 2)
     with pytest.raises(UnsupportedError, match="loads its cores in 3 phases"):
         simulate_recoded(program, np.ones((1, 2, 1)), "rate:8")

@@ -15,6 +15,7 @@ from neurosim.chip.model import Chip
 from neurosim_mapper.legalize.axon_types import slice_weights
 from neurosim_mapper.legalize.delays import relay_long_delays
 from neurosim_mapper.legalize.fan_in import sum_by_tree
+from neurosim_mapper.legalize.parallel import part_parallel
 from neurosim_mapper.legalize.pooling import relay_pools
 from neurosim_mapper.legalize.splitters import split_fan_out
 from neurosim_mapper.quantized import QuantizedNetwork
@@ -23,6 +24,7 @@ Step: TypeAlias = Callable[[QuantizedNetwork, Chip], tuple[QuantizedNetwork, tup
 
 STEPS: Final[tuple[Step, ...]] = (
     relay_pools,
+    part_parallel,
     sum_by_tree,
     relay_long_delays,
     slice_weights,

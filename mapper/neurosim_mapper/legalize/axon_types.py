@@ -31,6 +31,7 @@ from neurosim_mapper.connections import (
     IntArray,
     SparseConnection,
 )
+from neurosim_mapper.legalize.parallel import with_own_axons
 from neurosim_mapper.quantized import Projection, QuantizedLayer, QuantizedNetwork
 
 
@@ -96,7 +97,17 @@ def _slice_layer(layer: QuantizedLayer, n_types: int) -> tuple[QuantizedLayer, i
                         number,
                     )
                 )
-    return replace(layer, projections=tuple(projections)), len({p.axon_type for p in projections})
+    used = len({p.axon_type for p in projections})
+    return replace(layer, projections=_on_bits(projections, n_types)), used
+
+
+def _on_bits(projections: list[Projection], n_types: int) -> tuple[Projection, ...]:
+    """An axon more of the same type where parallel projections meet in a synapse: it is one bit."""
+    bits = [replace(p, connection=p.connection.with_ones()) for p in projections]
+    parted = with_own_axons(bits, 0, 1, n_types)
+    return tuple(
+        replace(p, axon_type=own.axon_type) for p, own in zip(projections, parted, strict=True)
+    )
 
 
 def _units(layer: QuantizedLayer) -> tuple[npt.NDArray[np.int64], int]:

@@ -83,4 +83,4 @@ def _through_relays(
                 network.by_name[origin].output_unit,
             )
         source = added[key].name
-    return Projection(source, projection.connection, left)
+    return replace(projection, source=source, delay_ticks=left)

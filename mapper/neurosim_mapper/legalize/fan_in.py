@@ -3,12 +3,14 @@
 A layer whose neurons hear more inputs than a core has axons becomes partial sums: layers of
 memoryless neurons that each hear a part of the inputs and send their sum as an ordinary value, one
 tick earlier. The owner adds the values; where they are more than its axons, the tree gets another
-level. Exact only while every partial sum fits the packet, so the bounds of all sums are checked;
-what does not fit is refused, never rounded.
+level. What a layer hears of itself one tick later leaves no tick to spare, so its owner keeps
+hearing that directly. Exact only while every partial sum fits the packet, so the bounds of all
+sums are checked; what does not fit is refused, never rounded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -82,8 +84,8 @@ _BLOCK = 1024  # targets whose weights are looked at together
 def sum_by_tree(network: QuantizedNetwork, chip: Chip) -> tuple[QuantizedNetwork, tuple[str, ...]]:
     """Partial-sum layers in front of every layer with too large a fan-in.
 
-    Raises DoesNotFitError where a partial sum does not fit the packet, or the layer hears itself
-    with a delay that has no tick to spare.
+    Raises DoesNotFitError where a partial sum does not fit the packet, or what the layer hears of
+    itself after one tick leaves its owner no axon for a sum.
     """
     if chip.core.fan_in_extension != "psum_tree":
         return network, ()
@@ -112,18 +114,20 @@ def _parts(
 ) -> list[QuantizedLayer] | None:
     """Partial-sum layers and, last, the owner that adds them up; None if the layer fits."""
     limits = CoreLimits.of(chip)
-    geometry = layer_geometry(layer)
-    single = (
-        tuple(range(geometry.shape[0] + 1)),
-        tuple(range(geometry.shape[1] + 1)),
-        tuple(range(geometry.shape[2] + 1)),
-    )
-    if geometry.axons(single)[0] <= limits.axons:
+    if _most_axons(layer) <= limits.axons:
         return None
+    at_once: list[Projection] = []
+    early: list[Projection] = []
+    for projection in layer.projections:
+        loop = projection.source == layer.name and projection.delay_ticks < 2
+        (at_once if loop else early).append(projection)
+    kept = _most_axons(replace(layer, projections=tuple(at_once)))
+    if limits.axons < 2 or kept >= limits.axons:
+        raise _no_time(layer, chip, kept)
     taken = set(network.by_name) | {INPUT}
     parts: list[QuantizedLayer] = []
-    sums: list[Projection] = []
-    for group, lag in _groups(layer, limits.axons, chip):
+    sums = list(at_once)
+    for group, lag in _groups(layer.name, early, limits.axons):
         bounds = [_bounds(network, partial) for partial in group]
         low, high = sum(b[0] for b in bounds), sum(b[1] for b in bounds)
         _check_packet(layer, chip, low, high)
@@ -134,18 +138,23 @@ def _parts(
     return [*parts, replace(layer, projections=tuple(sums))]
 
 
+def _most_axons(layer: QuantizedLayer) -> int:
+    """Most axons that a single neuron of the layer needs."""
+    geometry = layer_geometry(layer)
+    c, y, x = (tuple(range(n + 1)) for n in geometry.shape)
+    return geometry.axons((c, y, x))[0]
+
+
 def _groups(
-    layer: QuantizedLayer, most: int, chip: Chip
+    name: str, projections: Sequence[Projection], most: int
 ) -> list[tuple[tuple[Projection, ...], int]]:
     """Parts of the fan-in with at most `most` axons per neuron, and the delay behind each.
 
-    What a layer hears of itself gives one of its own ticks of delay to the sum.
+    What the layer `name` hears of itself gives one of its own ticks of delay to the sum.
     """
     groups: list[tuple[list[Projection], int, int]] = []  # parts, axons, lag
-    for projection in layer.projections:
-        loop = projection.source == layer.name
-        if most < 2 or (loop and projection.delay_ticks < 2):
-            raise _no_time(layer, chip)
+    for projection in projections:
+        loop = projection.source == name
         for kept, axons in _cuts(projection.connection, most):
             connection = PartOfConnection(projection.connection, kept)
             part = replace(
@@ -208,9 +217,9 @@ def _check_packet(layer: QuantizedLayer, chip: Chip, low: int, high: int) -> Non
     )
 
 
-def _no_time(layer: QuantizedLayer, chip: Chip) -> DoesNotFitError:
+def _no_time(layer: QuantizedLayer, chip: Chip, kept: int) -> DoesNotFitError:
     return DoesNotFitError(
-        f"layer {layer.name!r} hears itself after one tick and has more inputs than core.axons = "
-        f"{chip.core.axons}; psum_tree needs a tick of its own. A chip with fan_in_extension: "
-        "psum_hw, or a recurrent delay of 2 ticks, would fit."
+        f"layer {layer.name!r} hears {kept} of its own neurons after one tick and other inputs "
+        f"besides, core.axons is {chip.core.axons}; psum_tree needs a tick of its own. A chip with "
+        "fan_in_extension: psum_hw, or a recurrent delay of 2 ticks, would fit."
     )
