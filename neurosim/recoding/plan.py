@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.errors import UnsupportedError, UsageError
+from neurosim.errors import UsageError
 from neurosim.image.traffic import resource_cycles, resources, runs_of
 from neurosim.offsets import Offsets, entries_of
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, N_DIRECTIONS, Program
@@ -97,13 +97,7 @@ def plan_recoding(program: Program, code: SpikeCode | Mapping[str, SpikeCode]) -
     Raises
     ------
     UsageError : a layer that does not exist, or no layer with a code sends values to another.
-    UnsupportedError : a folded program.
     """
-    if program.n_phases > 1:
-        raise UnsupportedError(
-            "re-codings time sub-ticks of all cores at once; a folded program loads its cores in "
-            f"{program.n_phases} phases. Use a larger array (array: in the chip file)."
-        )
     flows = _value_flows(program)
     code_of = _codes_of_groups(program, code, flows)
     book_of = {group: mine.book(*_range_of(program, group)) for group, mine in code_of.items()}

@@ -17,6 +17,7 @@ from neurosim.program.columns import Program
 from neurosim.recoding.codes import SpikeCode
 from neurosim.recoding.plan import Plan, plan_recoding
 from neurosim.recoding.subticks import Sample, count_sample
+from neurosim.run.gather import reload_columns
 from neurosim.run.simulator import NOC_MODELS, Run, play_samples
 from neurosim.run.state import CORE_COUNTS, PacketLog, TickCosts, allocate_log
 from neurosim.run.windows import WindowPlan, windows_for
@@ -81,7 +82,7 @@ class _RecodedClock(Clock):
 class _RecodedPlayer(Player):
     def __init__(self, clock: _RecodedClock) -> None:
         self._plan = clock.plan
-        self._inner = clock.inner.new_player()
+        self.inner = clock.inner.new_player()
         self._needs_packets = clock.inner.needs_packets
         program = clock.program
         self.core: I64 = np.zeros((program.n_cores, len(CORE_COUNTS)), np.int64)
@@ -105,8 +106,8 @@ class _RecodedPlayer(Player):
         self.core += sample.core
         self.flow_packets += sample.flow_packets
         self.costs.append(sample.costs)
-        self.busy.append(self._inner.play(sample.costs, sample.log))
-        self.stats = self._inner.stats
+        self.busy.append(self.inner.play(sample.costs, sample.log, sample.times))
+        self.stats = self.inner.stats
         return np.zeros_like(costs.compute)
 
 
@@ -117,17 +118,19 @@ def _counters(run: Run, players: list[Player]) -> Counters:
     core = np.sum([player.core for player in own], axis=0)
     fired = CORE_COUNTS.index("fired")
     core[:, fired] = run.counters.core[:, fired]
+    busy_cycles = np.stack([busy for player in own for busy in player.busy])
     return Counters(
         core=core,
         flow_packets=np.sum([player.flow_packets for player in own], axis=0),
         bounds=np.stack(
             [np.stack([getattr(cost, name) for name in BOUNDS], axis=-1) for cost in costs]
         ),
-        busy_cycles=np.stack([busy for player in own for busy in player.busy]),
+        busy_cycles=busy_cycles,
         peak_bits=np.stack([cost.peak_bits for cost in costs]),
         peak_link=np.stack([cost.peak_link for cost in costs]),
         carried=run.counters.carried,
         **_windows(own),
+        **reload_columns([player.inner for player in own], busy_cycles.shape),
     )
 
 

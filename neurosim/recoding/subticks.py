@@ -8,6 +8,8 @@ what the engine would have counted had every spike been a packet. In sub-tick ``
 - Somas, partial sums, packets of the host and what is not coded belong to ``j = 0``, both when
   they are sent and when they are integrated.
 - The three bounds are those of a tick: operations, rows read, and the busiest link or port.
+- A folded program goes through all its phases in every sub-tick, as in every tick, so a code of S
+  sub-ticks reloads S times as often.
 
 With one sub-tick per tick this is the engine's own count, which a test makes use of. Shifting the
 sums of sub-ticks by their weights is not charged.
@@ -21,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip.model import PACKET_KINDS
+from neurosim.clock.model import CoreTimes
 from neurosim.offsets import entries_of
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, Program
 from neurosim.recoding.plan import Plan
@@ -62,7 +65,8 @@ class Sample:
     costs : TickCosts per sub-tick.
     link_bits : (n_windows, n_resources) bits over links by window; local ports have none.
     core_time : (n_windows, 2, n_cores) compute and memory time, 2**-16 cycles.
-    log : for the cycle-level network; empty if nobody asked for it.
+    times : the same for every sub-tick.
+    log : for a clock that reads packets; empty if nobody asked for it.
     """
 
     core: I64
@@ -70,6 +74,7 @@ class Sample:
     costs: TickCosts
     link_bits: I64
     core_time: I64
+    times: CoreTimes
     log: PacketLog
 
 
@@ -89,6 +94,7 @@ def count_sample(
         costs=_costs(plan, times, loads),
         link_bits=_by_window(loads.bits, width),
         core_time=_by_window(times, width),
+        times=CoreTimes(times[:, 0], times[:, 1]),
         log=_log(plan, work, sent, n_ticks - depth_ticks) if needs_packets else allocate_log(0, 0),
     )
 

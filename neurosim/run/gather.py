@@ -51,7 +51,7 @@ def gathered_counters(
         peak_link=field_of["peak_link"],
         binding=_binding(program, field_of),
         **_windows(program, tally, costs.shape[2]),
-        **_reload_columns(players, busy_cycles.shape),
+        **reload_columns(players, busy_cycles.shape),
         **({} if carried is None else {"carried": carried}),
     )
 
@@ -92,7 +92,7 @@ def _flow_packets(program: Program, tally: Tally) -> I64:
     return result
 
 
-def _reload_columns(players: Sequence[Player], shape: tuple[int, ...]) -> dict[str, I64]:
+def reload_columns(players: Sequence[Player], shape: tuple[int, ...]) -> dict[str, I64]:
     """The columns of `Counters` about reloads, each of `shape`; none unless folded.
 
     A player has timed its samples one after the other, each in one piece or several.

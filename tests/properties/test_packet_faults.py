@@ -28,14 +28,17 @@ pytestmark = pytest.mark.exactness
 KINDS = ("dropped", "corrupted", "misdelivered")
 
 
-@settings(max_examples=25)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["add", "or"]))
-def test_random_faults_on_random_networks(seed, collision):
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["add", "or"]), st.booleans())
+def test_random_faults_on_random_networks(seed, collision, folds):
+    """On a chip that is large enough, and folded onto one of six cores."""
     rng = np.random.default_rng(seed)
-    chip = random_chip(rng, core__axon_collision=collision)
+    size = {"grid": {"wide": 3, "high": 2}} if folds else {}
+    chip = random_chip(rng, core__axon_collision=collision, **size)
     network = random_network(rng, chip)
+    fold = "auto" if folds else None
     try:
-        program = map_network(network, chip, placer="row-major", seed=seed)
+        program = map_network(network, chip, placer="row-major", seed=seed, fold=fold)
         legal, _ = legalize(network, chip)
     except (DoesNotFitError, UnsupportedError):
         return

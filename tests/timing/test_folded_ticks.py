@@ -14,7 +14,7 @@ import pytest
 from support.chain import chain_chip, chain_network, chain_program
 
 import neurosim
-from neurosim.errors import InputFileError, UnsupportedError
+from neurosim.errors import InputFileError
 from neurosim.files.archive import read_archive, write_archive
 from neurosim.program.check import check_program
 from neurosim.program.columns import PROGRAM_SCHEMA, load_program
@@ -120,6 +120,14 @@ def test_files(program, tmp_path):
         load_program(path)
 
 
-def test_what_a_folded_program_is_not_played_as(program):
-    with pytest.raises(UnsupportedError, match="loads its cores in 3 phases"):
-        simulate_recoded(program, np.ones((1, 2, 1)), "rate:8")
+def test_every_subtick_of_a_code_loads_all_phases(program):
+    """phase:8 of one value 5 = 101: a packet of 6 bits for an axon in two of 8 sub-ticks.
+
+    The host sends a value in sub-tick 0 of tick 0; relays 0 and 1 send in ticks 0 and 1.
+    """
+    run = simulate_recoded(program, np.full((1, 1, 1), 5), "phase:8")
+    assert run.counters.reload_bits.shape == (1, 3 * 8)
+    spikes = 2 * 2 * 6
+    assert run.counters.reload_bits.sum() == 24 * 3 * 56 + 28 + 2 * spikes
+    assert (run.counters.busy_cycles >= run.counters.reload_cycles).all()
+    assert run.report().counts["reload_bits"] == run.counters.reload_bits.sum()
