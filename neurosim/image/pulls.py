@@ -37,8 +37,6 @@ class Pulls(NamedTuple):
     group_layer: I32  # (n_groups,) layer to which the neurons of a group belong, -1: never pulled
     layer_size: I64  # (n_layers,) neurons, 0 for layers that are never pulled
     layer_first_tick: I32  # pipeline offset of the layer
-    signature_offset: I64  # (n_layers + 1,)
-    signature: I32  # that neurons of each layer have
 
 
 def make_pulls(
@@ -48,7 +46,6 @@ def make_pulls(
     axon: I32,
     delay: I32,
     by_entry: npt.NDArray[np.bool_],
-    signature: I32,
 ) -> Pulls:
     """Runs of a checked program.
 
@@ -57,9 +54,8 @@ def make_pulls(
     axon_core : (n_axons,) core of each axon.
     owner, axon, delay : (n_deliveries,) of all packets of neurons, by owner.
     by_entry : (n_axons,) whether an axon has one sender, and rows.
-    signature : (n_neurons,) see `image.traffic.Senders`.
     """
-    layer_of_group = _layers_of_groups(program, owner, axon, by_entry, signature)
+    layer_of_group = _layers_of_groups(program, owner, axon, by_entry)
     n_layers = len(program.layer_names)
     layer = layer_of_group[program.group_of(owner)]
     heard = layer >= 0
@@ -74,10 +70,8 @@ def make_pulls(
     sizes = np.diff(np.r_[first, axon.size])
     sizes_of_groups = program.groups.neuron_stop - program.groups.neuron_start
     layer_of_neuron = np.repeat(layer_of_group, sizes_of_groups)
-    sending = (layer_of_neuron >= 0) & (signature >= 0)
     start = np.zeros(n_layers, np.int32)
     start[layer_of_group[layer_of_group >= 0]] = program.groups.first_tick[layer_of_group >= 0]
-    used = np.unique(np.stack([layer_of_neuron[sending], signature[sending]]), axis=1)
     return Pulls(
         run_offset=offsets_of(np.bincount(core[first], minlength=program.n_cores)),
         axon=axon[first].astype(np.int64),
@@ -90,8 +84,6 @@ def make_pulls(
         group_layer=layer_of_group,
         layer_size=np.bincount(layer_of_neuron[layer_of_neuron >= 0], minlength=n_layers),
         layer_first_tick=start,
-        signature_offset=offsets_of(np.bincount(used[0], minlength=n_layers)),
-        signature=used[1].astype(np.int32),
     )
 
 
@@ -109,13 +101,11 @@ def _no_pulls(program: Program) -> Pulls:
         group_layer=np.full(program.groups.core.size, -1, np.int32),
         layer_size=np.empty(0, np.int64),
         layer_first_tick=none,
-        signature_offset=start,
-        signature=none,
     )
 
 
 def _layers_of_groups(
-    program: Program, owner: I32, axon: I32, by_entry: npt.NDArray[np.bool_], signature: I32
+    program: Program, owner: I32, axon: I32, by_entry: npt.NDArray[np.bool_]
 ) -> I32:
     """(n_groups,) layer, -1 for groups of layers that cannot be pulled, and for partial sums."""
     groups, modes = program.groups, program.modes
@@ -130,6 +120,5 @@ def _layers_of_groups(
     first = np.zeros(len(program.layer_names), np.int64)
     first[groups.layer[soft]] = groups.first_tick[soft]
     bad |= groups.first_tick != first[groups.layer]
-    bad[program.group_of(np.flatnonzero(signature < -1))] = True
     result[np.isin(groups.layer, groups.layer[bad & soft])] = -1
     return result

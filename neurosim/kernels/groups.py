@@ -155,6 +155,7 @@ def update_groups(
     outlet: Any,
     pulls: Any,
     history: Any,
+    traffic: Any,
     loads: Any,
     sent_packets: I64,
     op_time: I64,
@@ -223,8 +224,8 @@ def update_groups(
             quiet[group] = not (has_input or changed or moved or sending or zeros)
             if is_pulled and sending:
                 n, sent = leave_outputs(
-                    outlet, loads, left, y, sent_packets, start, stop, analog_of[group] != 0,
-                    groups.packets[group], worker,
+                    outlet, traffic, loads, left, y, sent_packets, core, start, stop,
+                    analog_of[group] != 0, groups.packets[group], worker,
                 )  # fmt: skip
                 counts[FIRED, core] += n
                 counts[PACKETS, core] += sent

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
+from neurosim.kernels.traffic import load_alike
 
 I8 = npt.NDArray[np.int8]
 I16 = npt.NDArray[np.int16]
@@ -41,17 +42,19 @@ def choose_pulls(pulls: Any, history: Any, tick: int, span: int, allowed: bool) 
 @kernel
 def leave_outputs(
     outlet: Any,
+    traffic: Any,
     loads: Any,
     values: I16,
     y: I32,
     sent: I64,
+    core: int,
     start: int,
     stop: int,
     analog: bool,
     packets: int,
     worker: int,
 ) -> tuple[int, int]:
-    """Keep what the neurons of a group give in `values`, and count their packets.
+    """Keep what the neurons of a group give in `values`, and send their packets.
 
     Parameters
     ----------
@@ -61,7 +64,7 @@ def leave_outputs(
     -------
     fired, sent : neurons with an output other than 0, and packets.
     """
-    signature, offset, times = outlet.signature, outlet.packet_offset, loads.times[worker]
+    signature, offset = outlet.signature, outlet.packet_offset
     fired, copied = np.int64(0), np.int64(0)
     for i in range(np.uint64(start), np.uint64(stop)):
         values[i] = y[i]
@@ -70,10 +73,13 @@ def leave_outputs(
         copies = np.int64(y[i] != 0) if analog else np.int64(y[i])
         sent[i] += copies
         copied += copies
+    alike, together = np.int64(signature[start]), np.int64(0)
     for i in range(np.uint64(start), np.uint64(stop)):
-        mine = signature[i]
-        if mine >= 0:
-            times[np.uint64(mine)] += np.int32(y[i] != 0) if analog else y[i]
+        if signature[i] != alike:
+            load_alike(traffic, loads, worker, alike, core, together)
+            alike, together = np.int64(signature[i]), np.int64(0)
+        together += np.int64(y[i] != 0) if analog else np.int64(y[i])
+    load_alike(traffic, loads, worker, alike, core, together)
     if packets >= 0:
         return fired, copied * packets
     total = np.int64(0)
@@ -88,19 +94,6 @@ def leave_nothing(values: I16, start: int, stop: int) -> None:
     """Neurons of a pulled layer that give nothing in this tick."""
     for i in range(np.uint64(start), np.uint64(stop)):
         values[i] = 0
-
-
-@kernel
-def list_signatures(pulls: Any, loads: Any, pulled: I8, worker: int) -> None:
-    """List the signatures of pulled layers that were counted; a second listing counts nothing."""
-    times, listed, n = loads.times[worker], loads.listed[worker], loads.n[worker, 0]
-    for layer in range(pulls.layer_size.size):
-        if pulled[layer]:
-            for k in range(pulls.signature_offset[layer], pulls.signature_offset[layer + 1]):
-                mine = pulls.signature[k]
-                listed[n] = mine
-                n += times[mine] != 0
-    loads.n[worker, 0] = n
 
 
 @kernel

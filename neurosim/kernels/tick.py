@@ -43,7 +43,7 @@ from neurosim.kernels.groups import (
     update_groups,
 )
 from neurosim.kernels.packet_log import log_fired
-from neurosim.kernels.pulls import choose_pulls, list_signatures, pull_rows
+from neurosim.kernels.pulls import choose_pulls, pull_rows
 from neurosim.kernels.straight import COUNTABLE, count_recent, send_straight
 from neurosim.kernels.traffic import (
     COMPUTE,
@@ -184,8 +184,8 @@ def run_samples(
             if modes is not None:
                 update_groups(
                     groups, modes, columns, pieces, synaptic, luts, soma, acc, quiet, stirred,
-                    counters, fired, neuron_outlet, pulls, history, loads, tally.sent, op_time,
-                    settings, shares, worker, tick, n_ticks, logging,
+                    counters, fired, neuron_outlet, pulls, history, traffic, loads, tally.sent,
+                    op_time, settings, shares, worker, tick, n_ticks, logging,
                 )  # fmt: skip
             if crossbar is not None:
                 tick_crossbars(
@@ -207,7 +207,6 @@ def run_samples(
                 neuron_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads, waiting,
                 rings, bits, worker, tick, n_ticks, merge,
             )  # fmt: skip
-            list_signatures(pulls, loads, history.pulled[slot], worker)
             load_signatures(traffic, loads, worker)
             barrier(gate, n_workers)
             if worker == 0:

@@ -48,17 +48,19 @@ def load_fired(outlet: Any, traffic: Any, fired: Any, loads: Any, worker: int) -
         prefetch(signature, np.int64(owner[far]))
         mine, here = np.int64(signature[np.uint64(owner[k])]), np.int64(cores[k])
         if mine != alike or here != core:
-            _load_alike(traffic, loads, worker, alike, core, total)
+            load_alike(traffic, loads, worker, alike, core, total)
             alike, core, total = mine, here, np.int64(0)
         total += np.int64(copies[k])
-    _load_alike(traffic, loads, worker, alike, core, total)
+    load_alike(traffic, loads, worker, alike, core, total)
 
 
 @kernel
-def _load_alike(
+def load_alike(
     traffic: Any, loads: Any, worker: int, signature: int, core: int, copies: int
 ) -> None:
     """Packets of one signature: counted, or, below -1, on their way from `core` at once."""
+    if copies == 0:
+        return
     if signature >= 0:
         touch(loads, worker, signature, copies)
     elif signature < -1:

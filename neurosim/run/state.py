@@ -311,7 +311,7 @@ def _new_loads(image: Image, n_workers: int) -> Loads:
     n, signatures = image.traffic.link.size, image.traffic.kind.size
     return Loads(
         times=zeros((n_workers, signatures), np.int32),
-        listed=zeros((n_workers, signatures + image.pulls.signature.size + 1), np.int32),
+        listed=zeros((n_workers, signatures), np.int32),
         n=zeros((n_workers, 1), np.int64),
         direct=zeros((n_workers, N_KINDS * n), np.int32),
         change=zeros((n_workers, N_KINDS * (n + 1)), np.int32),

@@ -1,4 +1,4 @@
-"""Dense blocks: rows added two by two give the same potentials as a product of matrices."""
+"""Dense blocks: rows added two or four at a time give the potentials of a product of matrices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.exactness
 N_AXONS, N_NEURONS = 67, 70  # two vectors of neurons and some left over, an odd number of axons
 
 
-def four_cores(rng):
+def four_cores(rng, lowest):
     """Two equal dense cores and another one; a fourth hears bursts of more than 16 bits."""
     chip = make_chip(
         core__axons=128,
@@ -32,7 +32,7 @@ def four_cores(rng):
         chip, n_inputs=N_AXONS + 1, input_code=InputCode("analog", 1.0, -255, 255)
     )
     first, other = rng.integers(-127, 128, (2, N_AXONS, N_NEURONS))
-    first[:, 3] = -127
+    first[:, 3] = lowest
     struck = rng.integers(-8, 9, (1, N_NEURONS))
     blocks, cores = [first, first, other, struck], []
     burst = builder.add_core(7, 7)
@@ -51,11 +51,12 @@ def four_cores(rng):
     return builder.build("all"), blocks
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_potentials_are_products_of_matrices(threads, monkeypatch):
+@pytest.mark.parametrize(("threads", "lowest"), [(1, -127), (3, -127), (1, -128)])
+def test_potentials_are_products_of_matrices(threads, lowest, monkeypatch):
+    """Four at a time, or two at a time where a weight has no positive counterpart in 8 bits."""
     monkeypatch.setattr(simulator, "TOGETHER_NEURONS", 1)
     rng = np.random.default_rng(threads)
-    program, blocks = four_cores(rng)
+    program, blocks = four_cores(rng, lowest)
     x = rng.integers(-255, 256, (1, 6, N_AXONS + 1))
     x[0, 1:3] *= rng.random((2, N_AXONS + 1)) < [[0.05], [0.6]]
     x[0, 4, :] = 0
