@@ -13,6 +13,8 @@ The command line writes both as mapping_report.json. Keys::
     shared_kernels     layers with shared kernels: `neurosim.program.kernels.kernel_facts`
     routing_table      most and mean entries per core and per router, which router, and the limits
                        of the chip (null: none): `neurosim.program.routing_check.routing_facts`
+    routing_tries      on failure: cuts of the layers that were tried, and their fullest tables
+    placement_tries    on failure: placers that were tried, and their fullest router tables
     placement          cost, lower bound, gap and baselines: `neurosim_mapper.place.report`
     fits, reason       the sentence of the error, if any
 """

@@ -34,11 +34,11 @@ from neurosim_mapper.network import Network
 from neurosim_mapper.partition import PARTITIONERS, Partitioner
 from neurosim_mapper.partition.kernels import ConvMode, chip_for
 from neurosim_mapper.phases import Fold, assign_phases, check_fold
-from neurosim_mapper.place import Pins, Placer, Placing, calibrated_rates, place, placement_problem
+from neurosim_mapper.place import Pins, Placer, Placing, calibrated_rates, placement_problem
 from neurosim_mapper.quantized import QuantizedNetwork
-from neurosim_mapper.route import route_notes, route_packets
+from neurosim_mapper.route import route_notes
 from neurosim_mapper.schedule import schedule_layers
-from neurosim_mapper.wiring import wire
+from neurosim_mapper.tables import place_within_tables, wire_within_tables
 
 
 def map_network(
@@ -114,18 +114,24 @@ def _map(
     report["changes"] = [*changes, *route_notes(chip)]
     schedule = schedule_layers(legal, chip)
     report["pipeline_ticks"] = schedule.depth_ticks
-    partition = _named(PARTITIONERS, partitioner, "partitioner")(legal, chip, schedule)
+    cut = _named(PARTITIONERS, partitioner, "partitioner")
+    partition = cut(legal, chip, schedule)
     report |= partition_rows(legal, partition, chip)
     if fold is None:
         check_core_count(partition, chip)
+    most_cores = len(chip.usable_cores) if fold is None else None
+    step = wire_within_tables(legal, chip, schedule, cut, partition, most_cores)
+    partition, wiring = step.partition, step.wiring
+    report |= partition_rows(legal, partition, chip)
+    report["changes"] += step.notes
     phase = assign_phases(partition, chip, fold)
     report["phases"] = 1 + int(phase.max(initial=0))
-    wiring = wire(legal, partition, schedule, chip.core.destinations_per_neuron)
     rng = np.random.default_rng(seed)
     rates = None if calibration is None else calibrated_rates(legal, chip, calibration)
     problem = placement_problem(legal, partition, wiring, chip, rates, phase)
-    placement, report["placement"] = place(problem, placing, rng)
-    routes = route_packets(legal, partition, wiring, placement, chip)
+    placement, routes, report["placement"] = place_within_tables(
+        legal, step, chip, problem, placing, rng
+    )
     report["fits"] = True
     program = assemble(legal, partition, schedule, wiring, placement, routes, chip, seed, report)
     report["routing_table"] = routing_facts(program)

@@ -16,15 +16,21 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.program.columns import DIRECTION_STEPS, N_DIRECTIONS, Program
+from neurosim.chip.model import Chip
+from neurosim.program.columns import DIRECTION_STEPS, N_DIRECTIONS, FlowTable, Program
 
 I64 = npt.NDArray[np.int64]
 
 
 def router_entries(program: Program) -> I64:
     """(n_routers,) entries of every router's table, routers numbered ``y * wide + x``."""
-    flows, n = program.flows, program.chip.n_cores
-    if program.chip.noc_section.multicast != "tree":
+    return flow_router_entries(program.chip, program.flows, program.terminal_of_core)
+
+
+def flow_router_entries(chip: Chip, flows: FlowTable, terminal: I64) -> I64:
+    """The same for flows between cores whose routers are `terminal`, (n_cores,)."""
+    n = chip.n_cores
+    if chip.noc_section.multicast != "tree":
         return np.zeros(n, np.int64)
     tree = np.diff(flows.target_offset) > 1
     flow_of_link = np.repeat(np.arange(tree.size), np.diff(flows.link_offset))
@@ -33,9 +39,8 @@ def router_entries(program: Program) -> I64:
     from_core = np.flatnonzero(tree & (flows.source >= 0))
     flow_of_target = np.repeat(np.arange(tree.size), np.diff(flows.target_offset))
     delivered = tree[flow_of_target]
-    terminal = program.terminal_of_core
     # Every end of a link, source and target as (tree, router); a router may turn up several times.
-    out, into, side = _link_ends(program, link)
+    out, into, side = _link_ends(chip, link)
     starts = from_core * n + terminal[flows.source[from_core]]
     stops = flow_of_target[delivered] * n + terminal[flows.target[delivered]]
     outgoing, incoming = flow[out] * n + link[out] // N_DIRECTIONS, flow * n + into
@@ -50,12 +55,11 @@ def router_entries(program: Program) -> I64:
     return np.bincount(visits[~straight] % n, minlength=n).astype(np.int64)
 
 
-def _link_ends(program: Program, link: I64) -> tuple[npt.NDArray[np.bool_], I64, I64]:
+def _link_ends(chip: Chip, link: I64) -> tuple[npt.NDArray[np.bool_], I64, I64]:
     """Which links leave a router; per link the router that it leads to, and its direction.
 
     Links of the host lead east into their row; no tree leaves by them.
     """
-    chip = program.chip
     out = link < N_DIRECTIONS * chip.n_cores
     router, direction = np.divmod(np.where(out, link, 0), N_DIRECTIONS)
     step = np.array(DIRECTION_STEPS)[direction]

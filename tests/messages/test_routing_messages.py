@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -134,20 +135,86 @@ def test_entries_are_the_distinct_destinations_of_a_core(multicast):
     assert routing_sentence(program).endswith("not limited")
 
 
-def test_a_table_fits_up_to_its_limit_and_not_beyond():
-    most = max(counted(mapped(make_chip(grid={"wide": 6, "high": 6}))))
-    chip = make_chip(grid={"wide": 6, "high": 6}, core__routing_entries=most)
-    program = mapped(chip)
-    assert check_program(program) == []
-    core = counted(program).index(most)
-    group = program.groups.core.tolist().index(core)
-    name = program.layer_names[program.groups.layer[group]]
-    x, y = program.cores.x[core], program.cores.y[core]
+def refusal(chip, **how):
     with pytest.raises(DoesNotFitError) as caught:
-        mapped(make_chip(grid={"wide": 6, "high": 6}, core__routing_entries=most - 1))
-    assert str(caught.value) == (
-        f"the mapped network breaks a rule of 'test': core.routing_entries: core {core} at "
-        f"({x}, {y}) of layer '{name}' needs {most} entries, the limit is {most - 1}. It is the "
-        "fullest: a chip with that many core.routing_entries fits."
+        mapped(chip, **how)
+    return caught.value
+
+
+def test_the_limit_that_a_refusal_names_fits_and_less_does_not():
+    grid = {"wide": 9, "high": 9}
+    free = mapped(make_chip(grid=grid))
+    error = refusal(make_chip(grid=grid, core__routing_entries=1))
+    tries = error.report["routing_tries"]
+    assert tries[0]["entries_max"] == max(counted(free))
+    assert tries[0]["cores"] == free.n_cores
+    least = min(row["entries_max"] for row in tries if row["cores"] <= 81)
+    assert str(error).endswith(
+        f"the best needs {least}. A chip with core.routing_entries of {least} would fit."
     )
-    assert caught.value.report["routing_table"]["entries_max"] == most
+    program = mapped(make_chip(grid=grid, core__routing_entries=least))
+    assert max(counted(program)) == least
+    assert check_program(program) == []
+    error = refusal(make_chip(grid=grid, core__routing_entries=least - 1))
+    assert error.report["fits"] is False
+
+
+def test_layers_share_fewer_cores_where_their_tables_would_be_too_large():
+    """A tree for each layer on a core; apart from each other they need one."""
+    chip = {"grid": {"wide": 9, "high": 9}, "noc__multicast": "tree"}
+    free = mapped(make_chip(**chip))
+    assert max(counted(free)) > 1
+    program = mapped(make_chip(**chip, core__routing_entries=1))
+    assert max(counted(program)) == 1
+    (note,) = (n for n in program.mapping["changes"] if "core.routing_entries = 1" in n)
+    assert f"{program.n_cores} cores in place of {free.n_cores}, with at most 1 entries" in note
+
+
+def test_a_table_that_fits_changes_nothing():
+    grid = {"wide": 6, "high": 6}
+    free = mapped(make_chip(grid=grid))
+    most = max(counted(free))
+    program = mapped(make_chip(grid=grid, core__routing_entries=most))
+    assert counted(program) == counted(free)
+    assert program.mapping["changes"] == free.mapping["changes"]
+
+
+def test_the_message_of_a_table_that_is_too_small():
+    """64 neurons of two cores, each heard by the 3 cores of 96 neurons; see the tries."""
+    error = refusal(make_chip(grid={"wide": 6, "high": 6}, core__routing_entries=1))
+    tries = error.report["routing_tries"]
+    assert str(error).startswith("core ")
+    beyond = sum(row["cores"] > 36 for row in tries)
+    assert f"{len(tries)} ways to cut and pack the layers were tried" in str(error)
+    assert (f"{beyond} of them with more cores than the 36 there are" in str(error)) == (beyond > 0)
+
+
+def test_another_placement_where_a_router_overflows():
+    chip = {"grid": {"wide": 6, "high": 6}, "noc__multicast": "tree"}
+    error = refusal(make_chip(**chip, noc__router_entries=1))
+    tries = error.report["placement_tries"]
+    assert next(iter(tries)) == "row-major"
+    least = min(tries.values())
+    free = mapped(make_chip(**chip))
+    assert tries["row-major"] == max(counted_by_router(free))
+    y, x = divmod(counted_by_router(free).index(tries["row-major"]), 6)
+    assert str(error) == (
+        f"the router at ({x}, {y}) of 'test' needs {tries['row-major']} entries for multicast "
+        f"trees, noc.router_entries is 1. {len(tries)} placements were tried, their fullest "
+        f"routers need: {', '.join(f'{name} {most}' for name, most in tries.items())}. A chip "
+        f"with noc.router_entries of {least} would fit."
+    )
+    program = mapped(make_chip(**chip, noc__router_entries=least))
+    assert max(counted_by_router(program)) == least
+    assert check_program(program) == []
+    smaller = replace(program, chip=make_chip(**chip, noc__router_entries=least - 1))
+    (violation,) = check_program(smaller)
+    y, x = divmod(counted_by_router(program).index(least), 6)
+    assert str(violation) == (
+        f"noc.router_entries: the router at ({x}, {y}) needs {least} entries for multicast trees, "
+        f"the limit is {least - 1}."
+    )
+    core = make_chip(**chip, core__routing_entries=1)
+    (violation,) = check_program(replace(program, chip=core))
+    assert violation.rule == "core.routing_entries"
+    assert violation.needed == f"{max(counted(program))} entries"

@@ -340,3 +340,21 @@ def test_irregular_layers_in_clusters(seed):
         assert_chip_equals_reference(network, chip, random_input(rng, network, 2, 5))
     except (DoesNotFitError, UnsupportedError):
         return
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cut_otherwise_for_the_routing_tables(seed):
+    """Mapped with the smallest table that any cut needs, a network computes the same."""
+    rng = np.random.default_rng(100 + seed)
+    chip = random_chip(rng, grid={"wide": 14, "high": 14})
+    network = random_network(rng, chip)
+    x = random_input(rng, network, 2, 4)
+    narrow = chip.model_copy(update={"core": chip.core.model_copy(update={"routing_entries": 1})})
+    try:
+        program = map_network(network, narrow, placer="row-major")
+    except DoesNotFitError as error:
+        least = min(row["entries_max"] for row in error.report["routing_tries"])
+        core = chip.core.model_copy(update={"routing_entries": least})
+        narrow = chip.model_copy(update={"core": core})
+        program = map_network(network, narrow, placer="row-major")
+    assert_equal_to_reference(program, network, x)

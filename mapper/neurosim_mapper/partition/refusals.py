@@ -63,8 +63,9 @@ def _smallest_extension(needed: int, limits: CoreLimits) -> str:
         if limits.neurons >> doublings and limits.extension != "axon_merge"
         else ""
     )
-    changes = [f"core.axons of {needed}", *_more_memory(needed, limits)]
-    field = (needed - 1).bit_length()
+    axons = -(-needed // (1 << limits.n_merges))
+    changes = [f"core.axons of {axons}", *_more_memory(needed, limits)]
+    field = (axons - 1).bit_length()
     if limits.axon_field_bits is not None and limits.axon_field_bits < field:
         changes.append(f"{field} bits for the packet field 'axon'")
     wide = f", packet.psum_payload_bits of {limits.psum_bits}" if limits.psum_bits else ""

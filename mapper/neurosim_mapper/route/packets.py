@@ -72,6 +72,17 @@ def route_packets(
     )
 
 
+def core_entries(
+    network: QuantizedNetwork, partition: Partition, wiring: Wiring, chip: Chip
+) -> Index:
+    """(n_cores,) distinct flows that every core sends, wherever the cores are placed."""
+    tree = chip.noc_section.multicast == "tree"
+    inner = _neuron_packets(network, wiring, wiring.source_neuron(), tree)
+    keys = [*_distinct(inner)[0], *_distinct(_psum_packets(partition, wiring))[0]]
+    senders = np.array([key[0] for key in keys], np.int64)
+    return np.bincount(senders, minlength=wiring.n_cores).astype(np.int64)
+
+
 def route_notes(chip: Chip) -> tuple[str, ...]:
     """What a user should know about the packets on this chip."""
     if chip.noc_section.multicast != "relay":
