@@ -60,10 +60,11 @@ def _program(path: Path, png: Path | None, as_json: bool) -> None:
     from neurosim.report.floor_plan import floor_plan
     from neurosim.report.report import chip_facts, program_facts
     from neurosim.report.terminal import layer_table
+    from neurosim.run.memory_facts import memory_facts, memory_sentence
     from neurosim_cli.output import remark, show, show_json
 
     program = load_program(path)
-    facts = program_facts(program)
+    facts = {**program_facts(program), "memory": memory_facts(program)}
     if png is not None:
         from neurosim.report.figures import floor_plan_figure
 
@@ -87,6 +88,7 @@ def _program(path: Path, png: Path | None, as_json: bool) -> None:
     click.echo(routing_sentence(program))
     for sentence in kernel_sentences(program):
         click.echo(sentence)
+    click.echo(memory_sentence(facts["memory"]))
     for sentence in program.assumptions:
         remark(f"assumed: {sentence}")
 

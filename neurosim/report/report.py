@@ -22,6 +22,7 @@ from neurosim.cost.floorline import Floorline, floorline
 from neurosim.cost.latency import Latency, latency, seconds_total
 from neurosim.program.columns import FLOW_KINDS, Program
 from neurosim.provenance import chip_digest, program_digest, program_name
+from neurosim.run.memory_facts import memory_facts
 
 if TYPE_CHECKING:
     from neurosim.run.simulator import Run
@@ -37,7 +38,8 @@ class Report:
     ----------
     chip : name, digest, chips of the array, network model, and ``energy_terms``: every counter
         with its unit energy, source and kind.
-    program : name, digest, cores, layers, seed, assumptions, mapping and provenance.
+    program : name, digest, cores, layers, seed, assumptions, mapping and provenance; ``memory`` is
+        what it takes in the simulator (`neurosim.run.memory_facts`).
     samples, ticks : of the input.
     accuracy : share of samples whose prediction is their label; None without labels.
     counts : the table of `neurosim.cost.counters`, and the bits per axis that are priced.
@@ -109,7 +111,7 @@ def make_report(run: Run) -> Report:
             "noc_model": run.noc,
             "energy_terms": [asdict(term) for term in bill.terms],
         },
-        program=program_facts(program),
+        program={**program_facts(program), "memory": memory_facts(program)},
         samples=counters.n_samples,
         ticks=int(run.outputs.shape[1]),
         accuracy=run.accuracy,

@@ -20,6 +20,7 @@ from neurosim.cost.energy import PJ_PER_J, bill, priced_counts
 from neurosim.cost.latency import Latency, bound_ticks, overruns, seconds_of, tick_cycles
 from neurosim.program.columns import Program
 from neurosim.report.report import REPORT_SCHEMA, chip_facts, program_facts
+from neurosim.run.memory_facts import memory_facts
 from neurosim.run.simulator import Run
 from neurosim.run.state import CORE_COUNTS
 
@@ -84,7 +85,7 @@ class StreamTotal:
                 "noc_model": "ideal",
                 "energy_terms": [asdict(term) for term in priced.terms],
             },
-            "program": program_facts(program),
+            "program": {**program_facts(program), "memory": memory_facts(program)},
             "samples": 1,
             "ticks": self.ticks,
             "accuracy": None,

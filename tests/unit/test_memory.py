@@ -8,6 +8,7 @@ from support.chips import make_chip
 
 from neurosim import ProgramBuilder
 from neurosim.run.memory import estimate_memory
+from neurosim.run.memory_facts import memory_facts, memory_sentence
 from neurosim.run.state import allocate_state, allocate_tally
 
 SIZE = 256
@@ -92,3 +93,31 @@ def test_the_estimate_is_not_too_small(layout, n_workers):
     needed = own_bytes(arrays_of(state)) + own_bytes(arrays_of(tally)) - lists - scratch
     assert image <= estimate.image
     assert needed <= estimate.state + program.n_cores * 1000
+
+
+@pytest.mark.parametrize("layout", ["dense", "sparse", "crossbar"])
+def test_memory_is_reported_by_format(layout):
+    """Of 4 cores with 256 axons and neurons, from their shapes."""
+    program = ring_program(layout)
+    facts = memory_facts(program)
+    pairs, n = 4 * SIZE * SIZE, int(program.axons.synapses.sum())
+    expected = {
+        "dense": pairs,  # a byte each
+        "sparse": n * (2 + 1) + 8 * (4 * SIZE + 1),  # target and weight; where rows begin
+        "crossbar": pairs // 8 + 4 * SIZE + SIZE,  # a bit each; types, and the one row of all cores
+    }
+    sizes = facts["synapse_bytes"]
+    assert sizes[layout] == expected[layout]
+    assert sum(sizes.values()) == sizes[layout]
+    assert facts["synapses"] == {"dense": 0, "sparse": 0, "crossbar": 0, "kernel": 0, layout: n}
+    assert facts["total_bytes"] == sum(sizes.values()) + sum(
+        facts[f"{name}_bytes"] for name in ("parameter", "delivery", "other", "state")
+    )
+    columns = list(program.columns().values())
+    state = arrays_of(allocate_state(program.image))
+    assert facts["total_bytes"] == own_bytes([*columns, *arrays_of(program.image)]) + own_bytes(
+        state
+    )
+    said = memory_sentence(facts)
+    assert f"{layout} {expected[layout]:,}" in said
+    assert f"{facts['total_bytes']:,} bytes" in said
