@@ -57,7 +57,7 @@ def _table(facts: dict[str, Any]) -> Table:
 
     table = Table(box=None, pad_edge=False)
     table.add_column("layer", no_wrap=True)
-    for heading in ("neurons", "tile", "tiles", "parts", "axons", "memory\nKB"):
+    for heading in ("neurons", "tile", "tiles", "parts", "axons", "routing\nentries", "memory\nKB"):
         table.add_column(heading, justify="right")
     for row in facts["layers"]:
         table.add_row(
@@ -67,16 +67,19 @@ def _table(facts: dict[str, Any]) -> Table:
             f"{row['tiles']:,}",
             str(row["fragments_per_tile"]),
             f"{row['axons']:,}",
+            f"{row['routing_entries']:,}",
             f"{row['synapse_bytes'] / 1024:,.0f}",
         )
     return table
 
 
 def _summary(facts: dict[str, Any]) -> str:
-    most = facts["packets_per_tick_at_most"]
+    most, tables = facts["packets_per_tick_at_most"], facts["routing_table"]
+    limit = "not limited" if tables["limit"] is None else f"limit {tables['limit']}"
     return (
         f"{facts['cores']:,} cores of {facts['cores_available']:,} ({facts['chips']} chips; "
         f"at least {facts['simple_bound']:,} for {facts['neurons']:,} neurons), "
         f"{facts['synapse_bytes'] / 2**20:,.1f} MB of weights, per tick at most "
-        f"{most['copies']:,} deliveries and {most['partial_sums']:,} partial sums."
+        f"{most['copies']:,} deliveries and {most['partial_sums']:,} partial sums; "
+        f"up to {tables['entries_max']:,} routing entries per core and layer ({limit})."
     )

@@ -36,6 +36,7 @@ from neurosim_mapper.partition.candidates import Candidate
 from neurosim_mapper.partition.choice import choose, packed_cores
 from neurosim_mapper.partition.geometry import layer_geometry
 from neurosim_mapper.partition.limits import CoreLimits
+from neurosim_mapper.partition.table_sizes import table_sizes
 from neurosim_mapper.products import lower
 from neurosim_mapper.quantized import Projection, QuantizedLayer, QuantizedNetwork, SomaModes
 
@@ -47,7 +48,8 @@ def estimate(network: Network, chip: Chip) -> dict[str, Any]:
 
     Returns plain data with the keys schema, chip, neurons, cores, cores_available, chips, fits,
     reason, simple_bound, synapse_bytes, packets_per_tick_at_most (every neuron active: copies to
-    listening axons, and partial sums), changes, notes and layers (one row each).
+    listening axons, and partial sums), routing_table (entries of the fullest tile, at most, and
+    the limit), changes, notes and layers (one row each).
 
     Raises
     ------
@@ -65,6 +67,8 @@ def estimate(network: Network, chip: Chip) -> dict[str, Any]:
         {**search_row(search, choice), **_costs(choice, search.shape, chip)}
         for search, choice in zip(found, picked, strict=True)
     ]
+    tables = table_sizes(shapes, picked, chip.noc_section.multicast == "tree")
+    rows = [row | {"routing_entries": n} for row, n in zip(rows, tables, strict=True)]
     neurons = sum(layer.n_neurons for layer in shapes.layers)
     available = len(chip.usable_cores)
     folds = chip.timing.reload_cycles_per_bit is not None
@@ -85,8 +89,9 @@ def estimate(network: Network, chip: Chip) -> dict[str, Any]:
             "copies": sum(row["axons"] for row in rows),
             "partial_sums": sum(row["partial_sums"] for row in rows),
         },
+        "routing_table": {"entries_max": max(tables), "limit": chip.core.routing_entries},
         "changes": list(changes),
-        "notes": _notes(chip),
+        "notes": [*_notes(chip), *_table_notes(rows, chip)],
         "layers": rows,
     }
 
@@ -115,6 +120,22 @@ def _notes(chip: Chip) -> list[str]:
         )
     if chip.core.fan_in_extension == "psum_tree":
         notes.append("Accumulator layers of psum_tree are not counted.")
+    return notes
+
+
+def _table_notes(rows: list[dict[str, Any]], chip: Chip) -> list[str]:
+    """Layers whose tables may be too large; whether they are depends on what shares a core."""
+    limit = chip.core.routing_entries
+    notes = []
+    if limit is not None:
+        worst = max(rows, key=lambda row: int(row["routing_entries"]))
+        if worst["routing_entries"] > limit:
+            notes.append(
+                f"layer {worst['layer']!r} needs up to {worst['routing_entries']} routing-table "
+                f"entries per core, core.routing_entries is {limit}: map tries smaller tiles."
+            )
+    if chip.noc_section.router_entries is not None:
+        notes.append("Entries of routers (noc.router_entries) depend on the placement: see map.")
     return notes
 
 

@@ -316,3 +316,22 @@ def test_faults_are_named_and_the_accuracy_that_is_left(neurosim_command, files,
 def test_strict_lets_a_network_pass_that_stays_inside(neurosim_command, files, program):
     found = neurosim_command("simulate", program, "--input", files / "samples.npz", "--strict")
     assert found.code == 0, found.err
+
+
+def test_routing_tables_in_map_info_and_the_report(neurosim_command, files):
+    """One sentence in both commands; its numbers are those of the report."""
+    words = ("--placer", "row-major", "--report", "report.json")
+    mapped = neurosim_command(
+        "map", files / "lif.nir", "--chip", "tiny_2x2", "-o", "net.nsp", *words
+    )
+    tables = json.loads(Path("report.json").read_text())["routing_table"]
+    sentence = (
+        f"routing tables: at most {tables['entries_max']} entries per core, "
+        f"mean {tables['entries_mean']:g}; not limited. Routers: at most "
+        f"{tables['router_entries_max']} entries, at ({tables['router'][0]}, "
+        f"{tables['router'][1]}), mean {tables['router_entries_mean']:g}"
+    )
+    assert sentence in " ".join(mapped.err.split())
+    assert sentence in " ".join(neurosim_command("info", "net.nsp").out.split())
+    listed = json.loads(neurosim_command("info", "net.nsp", "--json").out)
+    assert listed["routing_table"] == tables
