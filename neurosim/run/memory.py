@@ -40,9 +40,9 @@ class MemoryEstimate:
         """Everything together."""
         return self.program + self.image + self.state + self.recorded
 
-    def refuse_beyond(self, limit: int | None) -> None:
+    def refuse_beyond(self, limit: int) -> None:
         """Raise UsageError if the total is more than `limit` bytes."""
-        if limit is None or self.total <= limit:
+        if self.total <= limit:
             return
         parts = ", ".join(
             f"{name} {_size(getattr(self, name))}" for name in self.__dataclass_fields__

@@ -168,10 +168,11 @@ def play_samples(
     wanted, n_samples = _labels(labels, values.shape[0]), values.shape[0]
     values = interleaved(values, program.interleave)
     crew = crew_of(program, clock, threads, values.shape[0])
-    estimate = estimate_memory(
-        program, values.shape[0], values.shape[1], probe, crew.n_players, crew.size
-    )
-    estimate.refuse_beyond(memory_limit)
+    if memory_limit is not None:
+        estimate = estimate_memory(
+            program, values.shape[0], values.shape[1], probe, crew.n_players, crew.size
+        )
+        estimate.refuse_beyond(memory_limit)
     job = Job(program, program.image, clock, tuple(probe), crew.size, progress)
     first = first_sample // program.interleave
     chunks = np.array_split(np.arange(values.shape[0]), crew.n_players)

@@ -108,7 +108,8 @@ def _job(
         )
     clock = make_clock(program, "ideal")
     crew = crew_of(program, clock, threads, 1)
-    estimate_memory(program, 1, n_ticks, probe, 1, crew.size).refuse_beyond(memory_limit)
+    if memory_limit is not None:
+        estimate_memory(program, 1, n_ticks, probe, 1, crew.size).refuse_beyond(memory_limit)
     return Job(program, program.image, clock, tuple(probe), crew.size, None)
 
 
