@@ -2,10 +2,10 @@
 
 A packet that is hit has left its core and loaded the links of its whole way: it is lost, or
 changed, at the door of the core that it goes to (of a folded program, when the core takes it from
-the memory where it waited). Before the tick in which it would be integrated,
-the accumulators get the difference between what arrives on its axon and what should, and the
-counters of the tick likewise; bits of crossbar cores are set or cleared. So the tick that follows
-is, to the last counter, that of a chip which got other packets, and no kernel knows of faults.
+the memory where it waited). Before the tick in which it would be integrated, the accumulators get
+the difference between what arrives on its axon and what should, and the counters of the tick
+likewise; bits of crossbar cores are set or cleared. So the tick that follows is, to the last
+counter, that of a chip which got other packets, and no kernel knows of faults.
 
 Partial sums and results for the host are never hit, nor packets of the host for crossbar cores.
 The sums of faulty packets are exact: the width of an accumulator is proven for what the program

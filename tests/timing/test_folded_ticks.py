@@ -14,12 +14,14 @@ import pytest
 from support.chain import chain_chip, chain_network, chain_program
 
 import neurosim
+from neurosim.clock import folded
 from neurosim.errors import InputFileError
 from neurosim.files.archive import read_archive, write_archive
 from neurosim.program.check import check_program
 from neurosim.program.columns import PROGRAM_SCHEMA, load_program
 from neurosim.recoding import simulate_recoded
 from neurosim.report.floor_plan import floor_plan
+from neurosim.run.state import allocate_log
 from neurosim_mapper.pipeline import map_network
 
 CHIP = chain_chip(grid={"wide": 1, "high": 1})
@@ -80,6 +82,17 @@ def test_samples_and_windows_add_up(program):
     np.testing.assert_array_equal(
         both.reload_bits, np.concatenate([counters.reload_bits for counters in single])
     )
+
+
+def test_pieces_with_more_packets_than_the_log_has_room(program, monkeypatch):
+    """A piece whose log was too small is played again, from the state in which it began."""
+    x = np.random.default_rng(0).integers(0, 9, (1, 9, 1))
+    whole = neurosim.simulate(program, x, threads=1)
+    monkeypatch.setattr(folded, "allocate_log", lambda n_ticks, _: allocate_log(n_ticks, 1))
+    run = neurosim.simulate_chunks(program, [x[0, :2], x[0, 2:3], x[0, 3:]], 9)
+    np.testing.assert_array_equal(run.outputs, whole.outputs)
+    for name, column in whole.counters.columns().items():
+        np.testing.assert_array_equal(run.counters.columns()[name], column, err_msg=name)
 
 
 def test_cores_with_a_place_of_their_own_keep_everything():
