@@ -140,7 +140,7 @@ def test_pools_of_single_spikes_stay() -> None:
 
 def test_what_it_costs_is_said_once() -> None:
     """4 x 4 values, 2 x 4 and 2 x 2 differences in two channels; one tick each."""
-    nodes = [Input((1, 4, 4)), Conv(np.ones((2, 1, 1, 1))), Pool("max", 2, 2), lif(1.0, 0.5)]
+    nodes = [Input((1, 4, 4)), Conv(np.full((2, 1, 1, 1), 0.3)), Pool("max", 2, 2), lif(1.0, 0.5)]
     quantized = quantize(Network.sequential(nodes), make_chip(), np.ones((1, 2, 1, 4, 4)))
     assert sum(layer.n_neurons for layer in quantized.layers) == 56 + 8
     (said,) = (note for note in quantized.assumptions if "maximum" in note)
@@ -148,6 +148,11 @@ def test_what_it_costs_is_said_once() -> None:
         "Pool 'pool2' takes the maximum of values, not of spikes: 56 more neurons compute it, by "
         "differences of values rounded to a packet's bits, 3 ticks later."
     )
+    unseen = quantize(Network.sequential(nodes), make_chip()).assumptions
+    assert [note for note in unseen if "range of its analog output" in note] == [
+        "Layer 'pool2.values': range of its analog output from random inputs of 0 and 1, doubled; "
+        "calibration data would show the true one."
+    ]
 
 
 def test_integers_that_fit_are_not_rounded() -> None:

@@ -12,7 +12,7 @@ from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.fold import FoldedLayer, FoldedNetwork, fold
-from neurosim_mapper.maxima import MaximumPart, expand_maxima
+from neurosim_mapper.maxima import expand_maxima
 from neurosim_mapper.network import Network
 from neurosim_mapper.norms import freeze_layer_norms, refuse_layer_norms
 from neurosim_mapper.products import lower
@@ -29,6 +29,7 @@ from neurosim_mapper.quantizer.given import GivenScales, given_scales
 from neurosim_mapper.quantizer.inputs import choose_input_code
 from neurosim_mapper.quantizer.layers import build_layer, has_integers
 from neurosim_mapper.quantizer.maxima import (
+    counts_steps,
     holds_maxima,
     part_code,
     part_scale,
@@ -299,8 +300,8 @@ def _scaled_codes(
         if layer.neuron.output == "spike":
             codes[layer.name] = spike_code(layer.neuron.n_max)
     for layer in folded.layers:
-        if isinstance(layer.neuron, MaximumPart) and layer.neuron.steps_of is not None:
-            codes[layer.name] = part_code(layer.neuron, codes[layer.neuron.steps_of])
+        if counts_steps(layer.neuron):
+            codes[layer.name] = part_code(layer.neuron, codes)
         elif layer.neuron.output == "analog":
             found = statistics.get(layer.name)
             bound = _float_bound(layer, codes)
@@ -354,7 +355,7 @@ def _assumptions(
                 "whole number in every tick; weight_shift gives it fractional bits."
             )
         bounded = not (layers_kept or layers_given or layer.name in statistics)
-        if neuron.output == "analog" and bounded:
+        if neuron.output == "analog" and bounded and not counts_steps(neuron):
             found.append(
                 f"Layer {layer.name!r}: range of its analog output from random inputs of 0 and 1, "
                 "doubled; calibration data would show the true one."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeGuard
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from neurosim.chip.model import Chip
 from neurosim.errors import UnsupportedError
 from neurosim_mapper.fold import FoldedLayer
 from neurosim_mapper.maxima import MaximumPart
+from neurosim_mapper.nodes import Neuron
 from neurosim_mapper.quantizer.activation import OutputCode
 from neurosim_mapper.quantizer.given import GivenLayer
 
@@ -35,8 +36,15 @@ def refuse_values_of_spikes(layer: FoldedLayer, chip: Chip) -> None:
         )
 
 
-def part_code(part: MaximumPart, values: OutputCode) -> OutputCode:
-    """Code of differences of `values`, or of their maximum."""
+def counts_steps(neuron: Neuron) -> TypeGuard[MaximumPart]:
+    """Whether neurons count in the steps of another layer."""
+    return isinstance(neuron, MaximumPart) and neuron.steps_of is not None
+
+
+def part_code(part: MaximumPart, codes: Mapping[str, OutputCode]) -> OutputCode:
+    """Code of differences of values, or of their maximum."""
+    assert part.steps_of is not None
+    values = codes[part.steps_of]
     difference = part.activation == "relu"
     return OutputCode(
         False,
