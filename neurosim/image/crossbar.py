@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.fixed_point import signed_limits
-from neurosim.kernels.crossbar import EACH, MIXED, NARROW
+from neurosim.kernels.crossbar import EACH, MIXED, NARROW, UNIFORM
+from neurosim.kernels.crossbar_rows import many_axons
 from neurosim.offsets import offsets_of
 from neurosim.pages import zeros
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, Program
@@ -48,7 +49,9 @@ class Crossbar(NamedTuple):
     pool: I16  # rows of `width`: weights by type; leaks and more of NARROW and MIXED somas
     weight_row: I64  # (n_cores, 4)
     biggest: I32  # (n_cores,) largest magnitude of a weight
-    soma: U8  # (n_cores,) NARROW: 16 bits, MIXED: 32 bits, EACH: draws or leak reversal
+    many: I32  # (n_cores,) active axons from which counting is quicker than masking
+    soma: U8  # (n_cores,) NARROW: 16 bits, UNIFORM (all neurons the same) and MIXED: 32 bits, EACH:
+    # draws or leak reversal
     narrow_row: I64  # (n_cores,) first potential of a NARROW core in `soma.narrow`, else -1
     n_narrow: int  # potentials of 16 bits, in whole words of 64 per core
     keep: I16  # (n_cores, 2) see `kernels.vectors.step_word`
@@ -86,6 +89,7 @@ def make_crossbar(program: Program, axon_core: I32, *, narrow: bool = True) -> C
         pool=pools.rows.joined(np.int16),
         weight_row=pools.weight_row,
         biggest=pools.biggest,
+        many=pools.many,
         soma=pools.soma,
         narrow_row=pools.narrow_row,
         n_narrow=pools.n_narrow,
@@ -195,7 +199,7 @@ class _Pools:
         self.keep = np.zeros((n_cores, 2), np.int16)
         self.narrow_row, self.n_narrow = np.full(n_cores, -1, np.int64), 0
         self.biggest, self.size = np.zeros(n_cores, np.int32), np.zeros(n_cores, np.int32)
-        self.start_limits = np.zeros((n_cores, 2), np.int32)
+        self.many, self.start_limits = np.zeros(n_cores, np.int32), np.zeros((n_cores, 2), np.int32)
         self.twins: dict[tuple[int, int, int], int] = {}
         self.soma, self.drawn, self.random = (np.zeros(n_cores, np.uint8) for _ in range(3))
 
@@ -204,6 +208,7 @@ class _Pools:
         cores = program.cores
         types = program.axons.type[cores.axon_offset[core] : cores.axon_offset[core + 1]]
         self.type_row[core] = self.types.add(types)
+        self.many[core] = many_axons(np.unique(types).size)
         neurons = slice(cores.neuron_offset[core], cores.neuron_offset[core + 1])
         which = program.truenorth_neurons.parameters[neurons]
         start = program.truenorth_neurons.v_start[neurons]
@@ -253,6 +258,9 @@ class _Pools:
             self.soma[core], self.keep[core] = NARROW, rows.keep
             self.start_limits[core] = rows.start
             self.soma_row[core] = [self._padded(c, size, rest) for c, rest in rows.columns]
+            return
+        if own.leak.size == 1:
+            self.soma[core] = UNIFORM
             return
         self.soma[core] = MIXED
         numbers = (own.threshold, own.negative_threshold, own.reset_value)

@@ -16,7 +16,6 @@ import numpy.typing as npt
 from neurosim.kernels._jit import inlined, kernel
 from neurosim.kernels.bits import list_bits, prefetch
 from neurosim.kernels.crossbar_rows import (
-    MANY,
     find_rows,
     integrate_drawn,
     integrate_few,
@@ -26,7 +25,7 @@ from neurosim.kernels.crossbar_rows import (
 from neurosim.kernels.fanout import EVENTS, FIRED, OPS, PACKETS, UPDATES
 from neurosim.kernels.packet_log import core_time
 from neurosim.kernels.vectors import pack_flags, step_word
-from neurosim.soma.truenorth import N_TYPES, core_key, update_each, update_mixed
+from neurosim.soma.truenorth import N_TYPES, core_key, update_each, update_mixed, update_uniform
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -39,7 +38,7 @@ _LARGE_POOL: Final = 1 << 13  # more numbers than stay in the nearest cache
 _PER_LINE: Final = 32  # of them in a cache line
 
 TRUENORTH: Final = 2  # program.MODEL_CODES
-NARROW, MIXED, EACH = range(3)  # Crossbar.soma
+NARROW, UNIFORM, MIXED, EACH = range(4)  # Crossbar.soma
 
 
 @kernel
@@ -182,7 +181,7 @@ def _step_narrow(
 ) -> tuple[int, bool]:
     """A core of 16 bits: its synapses, and whether any potential changed; `words`: its spikes."""
     rows, places, sums = bench.rows[worker, place], bench.places[worker, place], bench.sums[worker]
-    many, drive, n_synapses = n_active >= MANY, bench.drive[worker], np.int64(0)
+    many, drive, n_synapses = n_active >= crossbar.many[core], bench.drive[worker], np.int64(0)
     if many:
         n_synapses = _count_many(crossbar, bench, worker, place, core, n_active, words.size, drive)
         for j in range(np.uint64(words.size << 6)):
@@ -247,7 +246,7 @@ def _integrate(
             crossbar.bits, active, rows, n_active, crossbar.types, crossbar.type_row[core],
             columns.weight, columns.synapse_stochastic, parameters, start, size, key, drive,
         )  # fmt: skip
-    if n_active < MANY and n_active * crossbar.biggest[core] <= _WIDEST:
+    if n_active < crossbar.many[core] and n_active * crossbar.biggest[core] <= _WIDEST:
         places = bench.places[worker, place]
         return integrate_few(crossbar.bits, rows, places, n_active, crossbar.pool, n_words, drive)
     return _count_many(crossbar, bench, worker, place, core, n_active, n_words, drive)
@@ -270,6 +269,13 @@ def _update(
 ) -> bool:
     """Somas of a core; did any potential change?"""
     low, high = settings[0], settings[1]
+    if crossbar.soma[core] == UNIFORM:
+        p = parameters[start]
+        return update_uniform(
+            columns.leak[p], columns.threshold[p], columns.negative_threshold[p],
+            columns.reset_value[p], columns.reset_mode[p], columns.saturate[p] != 0, drive, v,
+            spikes, start, size, low, high,
+        )  # fmt: skip
     if crossbar.soma[core] == MIXED:
         row = crossbar.soma_row[core]
         return update_mixed(

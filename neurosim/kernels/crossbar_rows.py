@@ -24,7 +24,17 @@ U64 = npt.NDArray[np.uint64]
 
 _MOST: Final = 255  # of a byte counter
 _AT_ONCE: Final = 7  # rows added by full adders
-MANY: Final = 48  # active axons from which counting is quicker
+_FEWEST: Final = 8
+_PER_TYPE: Final = 26
+
+
+def many_axons(n_types: int) -> int:
+    """Active axons of so many types from which counting is quicker than masking.
+
+    Measured for 256 neurons: masking takes 10.5 ns per row and 25 ns, counting 8.2 ns per row,
+    60 ns per type and 40 ns, so they meet at 33 rows of one type and at 111 of four.
+    """
+    return _FEWEST + _PER_TYPE * n_types
 
 
 @inlined

@@ -155,6 +155,51 @@ def update_truenorth(
 
 
 @kernel
+def update_uniform(
+    leak: int,
+    threshold: int,
+    negative_threshold: int,
+    reset_value: int,
+    mode: int,
+    stay: bool,
+    drive: npt.NDArray[np.int32],
+    v: npt.NDArray[np.int32],
+    spikes: npt.NDArray[np.uint8],
+    start: int,
+    size: int,
+    v_low: int,
+    v_high: int,
+) -> bool:
+    """`update_mixed` for neurons that are all the same, in less than half the time.
+
+    A reset becomes numbers: above the threshold ``(u & keep) + up``, below the negative one
+    ``(u & keep_low) + down``.
+    """
+    leak, high, low = np.int32(leak), np.int32(threshold), np.int32(-negative_threshold)
+    back, least, most = np.int32(reset_value), np.int32(v_low), np.int32(v_high)
+    keep = np.int32(0) if mode == 0 else np.int32(-1)
+    keep_low = np.int32(0) if stay else keep
+    up = back if mode == 0 else (np.int32(-high) if mode == 1 else np.int32(0))
+    down = np.int32(-back) if mode == 0 else (np.int32(-low) if mode == 1 else np.int32(0))
+    if stay:
+        down = low
+    changed, first = np.int32(0), np.uint64(start)
+    for i in range(np.uint64(size)):
+        j = np.uint64(i)
+        before = v[first + j]
+        u = np.int32(np.int32(before + drive[j]) + leak)
+        u = min(max(u, least), most)
+        over = np.int32(np.int32(u & keep) + up)
+        under = np.int32(np.int32(u & keep_low) + down)
+        r = over if u >= high else (under if u < low else u)
+        r = min(max(r, least), most)
+        changed = np.int32(changed | np.int32(r ^ before))
+        v[first + j] = r
+        spikes[j] = u >= high
+    return changed != 0
+
+
+@kernel
 def update_mixed(
     leaks: npt.NDArray[np.int16],
     leak_row: int,

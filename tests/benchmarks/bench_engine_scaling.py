@@ -1,13 +1,14 @@
 """Scaling: time and memory against neurons, activity and threads.
 
-Recurrent LIF cores of 256 neurons, each neuron with 64 synapses on its own and a neighbouring core;
-``NEUROSIM_BENCH_PLOT`` names a file for a plot (needs matplotlib), ``NEUROSIM_BENCH_LARGE=1`` goes
-up to four million neurons.
+Recurrent LIF cores of 256 neurons, each neuron with 64 synapses on its own and a neighbouring core.
+One thread is measured in processor time, several in wall time. ``NEUROSIM_BENCH_PLOT`` names a file
+for a plot (needs matplotlib), ``NEUROSIM_BENCH_LARGE=1`` goes up to four million neurons.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,9 +18,10 @@ from neurosim.run import simulator
 from neurosim.run.simulator import simulate
 from neurosim.run.state import allocate_state, n_bytes
 from tests.benchmarks.engine_nets import recurrent_chip
-from tests.benchmarks.engine_table import marginal_seconds, print_table
+from tests.benchmarks.engine_table import cpu_per_unit, marginal_seconds, print_table
 
 SIZE, FAN_OUT = 256, 64
+PerUnit = Callable[[Callable[[int], object], int, int, int], float]
 
 
 def local_program(n_neurons: int, rate: float) -> Program:
@@ -44,14 +46,14 @@ def local_program(n_neurons: int, rate: float) -> Program:
     return builder.build("probe")
 
 
-def measure(program: Program, threads: int) -> tuple[float, float]:
+def measure(program: Program, threads: int, per_unit: PerUnit) -> tuple[float, float]:
     """Milliseconds per tick, spikes per tick."""
     long = 40 if program.n_neurons > 1 << 18 else 240
 
     def run(n: int) -> simulator.Run:
         return simulate(program, np.zeros((1, n, 1)), threads=threads)
 
-    seconds = marginal_seconds(run, 10, long, repeats=3)
+    seconds = per_unit(run, 10, long, 3)
     return seconds * 1e3, run(20).counters.core[:, 5].sum() / 20
 
 
@@ -64,7 +66,7 @@ def main() -> None:
     by_size = []
     for n in sizes:
         program = local_program(n, 0.05)
-        ms, spikes = measure(program, 1)
+        ms, spikes = measure(program, 1, cpu_per_unit)
         memory = sum(c.nbytes for c in program.columns().values())
         memory += n_bytes(program.image) + n_bytes(allocate_state(program.image))
         synapses = int(program.axons.synapses.sum())
@@ -74,29 +76,58 @@ def main() -> None:
     print_table("5a. Neurons, 5 % firing, one thread", head, by_size)
     by_rate = []
     for rate in (0.001, 0.01, 0.1, 0.5, 1.0):
-        ms, spikes = measure(local_program(1 << 16, rate), 1)
-        by_rate.append([f"{rate:.1%}", ms, spikes * FAN_OUT / ms / 1e3])
+        ms, spikes = measure(local_program(1 << 16, rate), 1, cpu_per_unit)
+        by_rate.append([rate, ms, spikes * FAN_OUT / ms / 1e3, ms * 1e6 / max(spikes, 1)])
+    head = ["firing", "ms per tick", "million events/s", "ns per spike"]
     print_table(
-        "5b. Activity, 65,536 neurons", ["firing", "ms per tick", "million events/s"], by_rate
+        "5b. Activity, 65,536 neurons",
+        head,
+        [[f"{rate:.1%}", *rest] for rate, *rest in by_rate],
     )
     program = local_program(1 << 18, 0.05)
-    by_thread = [[threads, measure(program, threads)[0]] for threads in (1, 2, 4)]
+    by_thread = [[n, measure(program, n, marginal_seconds)[0]] for n in (1, 2, 4)]
     print_table("5c. Threads on one sample, 262,144 neurons", ["threads", "ms per tick"], by_thread)
     if os.environ.get("NEUROSIM_BENCH_PLOT"):
-        plot(by_size, os.environ["NEUROSIM_BENCH_PLOT"])
+        plot(by_size, by_rate, by_thread, os.environ["NEUROSIM_BENCH_PLOT"])
 
 
-def plot(rows: list[list[float]], path: str) -> None:
-    """Time and memory against neurons, both axes logarithmic."""
+def plot(
+    by_size: list[list[float]],
+    by_rate: list[list[float]],
+    by_thread: list[list[float]],
+    path: str,
+) -> None:
+    """Time and memory against neurons, time against activity, speed against threads."""
+    import matplotlib
+
+    matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    neurons = [row[0] for row in rows]
-    figure, axes = plt.subplots()
-    axes.loglog(neurons, [row[1] for row in rows], "o-", label="ms per tick")
-    axes.loglog(neurons, [row[3] for row in rows], "s-", label="MB")
-    axes.set_xlabel("neurons")
-    axes.legend()
-    figure.savefig(path)
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    neurons = [row[0] for row in by_size]
+    left.loglog(neurons, [row[1] for row in by_size], "o-", color="C0")
+    left.set(title="5 % firing, one thread", xlabel="neurons", ylabel="ms per tick")
+    left.yaxis.label.set_color("C0")
+    memory = left.twinx()
+    memory.loglog(neurons, [row[3] for row in by_size], "s--", color="C1")
+    memory.set_ylabel("MB at most", color="C1")
+    share = [100 * row[0] for row in by_rate]
+    middle.loglog(share, [row[1] for row in by_rate], "o-", color="C0")
+    middle.set(title="65,536 neurons, one thread", xlabel="neurons that fire, %")
+    middle.set_ylabel("ms per tick", color="C0")
+    events = middle.twinx()
+    events.semilogx(share, [row[2] for row in by_rate], "s--", color="C1")
+    events.set_ylim(bottom=0)
+    events.set_ylabel("million synaptic events per second", color="C1")
+    threads, times = [row[0] for row in by_thread], [row[1] for row in by_thread]
+    right.plot(threads, [times[0] / ms for ms in times], "o-", label="measured")
+    right.plot(threads, threads, ":", color="grey", label="ideal")
+    title = f"262,144 neurons, one sample, {os.cpu_count()} processors"
+    right.set(title=title, xlabel="threads", ylabel="times as fast as one thread", xticks=threads)
+    right.legend()
+    for axes in (left, middle, right):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":
