@@ -12,9 +12,10 @@ from support.chips import make_chip
 from support.placements import grid_chip, random_nets, random_traffic
 
 from neurosim_mapper.place import PLACERS, problem_of_pairs
-from neurosim_mapper.place._annealing_kernel import LOGS, anneal_pairs
+from neurosim_mapper.place._annealing_kernel import LARGEST_LINE, LOGS
 from neurosim_mapper.place._route_kernel import anneal_routes
 from neurosim_mapper.place.annealing import make_board, place_annealing
+from neurosim_mapper.place.coarse import coarse_starts
 from neurosim_mapper.place.cost import (
     CROSSING_COST,
     DEAD_LINK_COST,
@@ -24,6 +25,7 @@ from neurosim_mapper.place.cost import (
     placement_cost,
 )
 from neurosim_mapper.place.hilbert import hilbert_index
+from neurosim_mapper.place.pairs import begin, make_moves
 from neurosim_mapper.place.problem import HOST
 from neurosim_mapper.place.routes import make_traffic, nets_of_cores
 from neurosim_mapper.route import DimensionOrder
@@ -137,8 +139,10 @@ def test_moves_on_pairs_add_up(seed):
     if not problem.movable.size:
         return
     board = make_board(problem, router, rng)
-    change, _, _ = anneal_pairs(problem.graph, problem.grid, board, 100.0, 2, 512, 300, LOGS)
-    assert pair_distance(problem, board.router) - pair_distance(problem, router) == change
+    run = begin(make_moves(problem.graph, problem.grid, problem.movable, rng), board)
+    assert run.cost == pair_distance(problem, router)
+    run.stage(100.0, 2, 300)
+    assert run.cost == pair_distance(problem, board.router)
     assert board.router[pin] == router[pin]
     assert_consistent(problem, board)
 
@@ -159,6 +163,37 @@ def test_moves_on_routes_add_up(seed, dead):
     assert after - before == pytest.approx(change, abs=1e-6 * max(before, 1))
     np.testing.assert_array_equal(traffic.load, link_loads(problem, board.router))
     assert_consistent(problem, board)
+
+
+def test_heavy_traffic_is_annealed_in_a_coarser_unit():
+    """Weights of 40 bits: rounded for the moves, so that their sums stay exact in floats."""
+    rng = np.random.default_rng(3)
+    source, target = rng.integers(0, 12, (2, 60))
+    weight = rng.integers(1 << 39, 1 << 40, 60)
+    problem = problem_of_pairs(grid_chip(4, 4), 12, source, target, weight)
+    board = make_board(problem, problem.fill(problem.free), rng)
+    moves = make_moves(problem.graph, problem.grid, problem.movable, rng)
+    largest = np.add.reduceat(moves.pairs.weight, moves.pairs.start[:-1]).max() * 6
+    assert LARGEST_LINE / 2 < largest < LARGEST_LINE * 1.01
+    run = begin(moves, board)
+    run.stage(moves.unit * 1000.0, 1, 500)
+    assert run.cost == pytest.approx(begin(moves, board).cost, rel=1e-12)
+    assert run.cost == pytest.approx(pair_distance(problem, board.router), rel=1e-4)
+
+
+@pytest.mark.exactness
+@given(st.integers(0, 2**32 - 1))
+def test_coarse_starts_are_placements(seed):
+    """Whatever the traffic, pins and dead cores, every core gets a place of its own."""
+    problem, router, rng = any_problem(seed, dead_cores=[[1, 0]])
+    pin = int(rng.integers(problem.n_cores))
+    wide = problem.chip.wide
+    problem = problem.with_pins({pin: (int(router[pin]) % wide, int(router[pin]) // wide)})
+    if not problem.movable.size:
+        return
+    for start in coarse_starts(problem, 10.0, 2000, rng):
+        assert start[pin] == router[pin]
+        assert_consistent(problem, make_board(problem, start, rng))
 
 
 def assert_consistent(problem, board):

@@ -20,7 +20,7 @@ from neurosim_mapper._random_kernel import below, next_random
 from neurosim_mapper.place._annealing_kernel import Board, may_trade
 from neurosim_mapper.place.problem import I64, Graph, Grid, Nets
 
-_MASK_12, _MASK_24, _MASK_32 = np.uint64(0xFFF), np.uint64(0xFFFFFF), np.uint64(0xFFFFFFFF)
+_MASK_10, _MASK_24, _MASK_32 = np.uint64(0x3FF), np.uint64(0xFFFFFF), np.uint64(0xFFFFFFFF)
 _16, _40 = np.uint64(16), np.uint64(40)
 
 
@@ -50,7 +50,7 @@ def anneal_routes(
     temperature: float,
     near_share: int,
     n_moves: int,
-    logs: npt.NDArray[np.float64],
+    logs: npt.NDArray[np.float32],
 ) -> float:
     """Propose `n_moves` moves to neighbouring routers; returns the change of the cost.
 
@@ -96,7 +96,7 @@ def anneal_routes(
         more, further = _walk_round(board, nets, traffic, core, other, 1)
         following = max(power + fourth + further, 0.0)
         delta = float(change + more) + factor * (following**0.25 - power**0.25)
-        if delta <= 0.0 or delta < temperature * logs[np.int64(state & _MASK_12)]:
+        if delta <= 0.0 or delta < temperature * logs[np.int64(state & _MASK_10)]:
             total += delta
             power = following
         else:

@@ -2,11 +2,12 @@
 
 Simulated annealing (S. Kirkpatrick et al., Science 220, 1983) in three phases:
 
-1. Field: random starts, cooled through the temperatures at which the large-scale arrangement
-   freezes. A start that freezes badly stays bad, and shows it by a higher mean cost; so the worse
-   half is given up three times on the way. Spectral arrangements join at the last temperature.
+1. Field: coarse arrangements (`neurosim_mapper.place.coarse`) and the spectral ones, cooled through
+   the temperatures at which the large-scale arrangement freezes. A start that freezes badly stays
+   bad, and shows it by a higher mean cost; so the worse half is given up several times on the way.
+   Where there are too few moves for that, the best spectral arrangement counts.
 2. The one with the lowest mean cost is cooled on, to moves that never go uphill. A few cores freeze
-   all at once, so with them every start is cooled to the end.
+   all at once, so with them random starts and the spectral ones are all cooled to the end.
 3. Routes: the real objective (tree links, load of the busiest links, dead links), which costs more
    per move, at low temperature.
 
@@ -16,33 +17,33 @@ The result is never worse than row-major order, nor than the best spectral arran
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from neurosim_mapper.mapping import Placement
-from neurosim_mapper.place._annealing_kernel import LOGS, Board, anneal_pairs
+from neurosim_mapper.place._annealing_kernel import Board
+from neurosim_mapper.place.coarse import coarse_starts
 from neurosim_mapper.place.cost import pair_distance, placement_cost
+from neurosim_mapper.place.pairs import Run, begin, make_moves
 from neurosim_mapper.place.problem import I64, PlacementProblem
 from neurosim_mapper.place.routes import MOVE_NS, refine_routes, route_moves
 from neurosim_mapper.place.row_major import place_row_major
 from neurosim_mapper.place.spectral import spectral_starts
 
-N_RANDOM: Final = 12
 N_RANDOM_OF_FEW: Final = 16
 FEW_CORES: Final = 64  # up to here, every start is cooled to the end
-GIVE_UP_AT: Final = (0.4, 0.6, 0.8)  # share of the way through the field: the worse half is left
-NEAR_SHARE: Final = 768  # of 1024 proposals, how many look next to a neighbour
+GIVE_UP_AT: Final = (0.2, 0.4, 0.6, 0.8)  # of the way through the field: the worse half is left
 START_ACCEPTANCE: Final = 0.4  # of moves to a neighbouring router at the start temperature
-FIELD: Final = (0.65, 0.2)  # first and last temperature of phase 1 as shares of that one
-COLD: Final = 1 / 25  # end temperature of phase 2, same unit
+FIELD: Final = (0.58, 0.23)  # first and last temperature of phase 1 as shares of that one
+COLD: Final = 1 / 22  # end temperature of phase 2, same unit
 ROUTE_WARMTH: Final = (2.5, 1 / 3)  # first and last temperature of phase 3, as shares of COLD
 ROUTE_SHARE: Final = 0.3  # time of the last phase as a share of the others
-_SHARES: Final = {"spectral": 0.03, "random": 0.6, "cool": 0.37}
-FEW_MOVES_PER_CORE: Final = 3_000  # below, a random start gets nowhere and is left out
+COARSE_SHARE: Final = 0.12  # of the moves: coarse starts
+FIELD_SHARE: Final = 0.53  # phase 1
+SPECTRAL_SHARE: Final = 0.03  # a look at the spectral arrangements, if there are few moves
+FEW_MOVES_PER_CORE: Final = 3_000  # below, no coarse start gets anywhere
 _FIELD_STAGES: Final = 16
-_STAGES: Final = 30
 # The default effort, in ns of a machine of 2024; from counts alone, so the result never depends
 # on how fast a machine really is.
 FULL_PHASES: Final = 10  # of a folded program, as many get the full effort; more share it
@@ -58,40 +59,6 @@ def default_effort(problem: PlacementProblem) -> int:
     budget_ns = budget_ns * FULL_PHASES // max(FULL_PHASES, problem.n_siblings)
     degree = problem.graph.neighbour.size / max(problem.n_cores, 1)
     return int(budget_ns / (MOVE_NS[0] + MOVE_NS[1] * degree))
-
-
-@dataclass
-class _Run:
-    """One board on its way, with its exact cost and its mean cost in the last stage."""
-
-    problem: PlacementProblem
-    board: Board
-    cost: int
-    mean: float = 0.0
-
-    def stage(self, temperature: float, radius: int, n_moves: int) -> float:
-        """Moves at one temperature; returns the share that was accepted."""
-        problem = self.problem
-        change, mean, accepted = anneal_pairs(
-            problem.graph,
-            problem.grid,
-            self.board,
-            temperature,
-            radius,
-            NEAR_SHARE,
-            n_moves,
-            LOGS,
-        )
-        self.mean = self.cost + mean
-        self.cost += int(change)
-        return float(accepted) / max(n_moves, 1)
-
-    def cool(self, start: float, end: float, n_moves: int) -> None:
-        """Geometric cooling with short and not so short moves, then a few that never go uphill."""
-        for number in range(_STAGES):
-            share = number / (_STAGES - 1)
-            self.stage(start * (end / start) ** share, 1 + number % 3, n_moves // (_STAGES + 1))
-        self.stage(0.0, 1, n_moves // (_STAGES + 1))
 
 
 def place_annealing(
@@ -140,36 +107,32 @@ def _anneal(
     problem: PlacementProblem, starts: list[I64], n_moves: int, rng: np.random.Generator
 ) -> tuple[I64, float]:
     """The result of phases 1 and 2, and the temperature at which they ended."""
-    few = problem.movable.size <= FEW_CORES
-    n_random = N_RANDOM_OF_FEW if few else N_RANDOM
-    field = [_run(problem, rng.permutation(problem.compact), rng) for _ in range(n_random)]
-    hot = _start_temperature(field[0])
+    moves = make_moves(problem.graph, problem.grid, problem.movable, rng)
+
+    def start_at(router: I64) -> Run:
+        return begin(moves, make_board(problem, router, rng))
+
+    hot = _start_temperature(start_at(problem.fill(rng.permutation(problem.compact))))
     cold = hot * COLD
-    spectral = [_run_at(problem, router, rng) for router in starts]
-    if few:
-        field += spectral
-        for run in field:
-            run.cool(hot, cold, n_moves // len(field))
-        return min(field, key=lambda run: run.cost).board.router, cold
-    moves = {name: int(n_moves * share) for name, share in _SHARES.items()}
+    spectral = [start_at(router) for router in starts]
+    if problem.movable.size <= FEW_CORES:
+        random = [problem.fill(rng.permutation(problem.compact)) for _ in range(N_RANDOM_OF_FEW)]
+        runs = [start_at(router) for router in random] + spectral
+        for run in runs:
+            run.cool(hot, cold, n_moves // len(runs))
+        return min(runs, key=lambda run: run.cost).board.router, cold
     if n_moves < FEW_MOVES_PER_CORE * problem.movable.size:
-        moves["cool"] += moves["random"]
-        field = []
+        n_field = int(n_moves * SPECTRAL_SHARE)
+        for run in spectral:
+            run.stage(hot * FIELD[1], 1, n_field // len(spectral))
+        best = min(spectral, key=lambda run: run.mean)
     else:
-        field = [_best_of_field(field, hot, moves["random"])]
-    for run in spectral:
-        run.stage(hot * FIELD[1], 1, moves["spectral"] // len(spectral))
-    best = min([*field, *spectral], key=lambda run: run.mean)
-    best.cool(hot * FIELD[1], cold, moves["cool"])
+        n_coarse, n_field = int(n_moves * COARSE_SHARE), int(n_moves * FIELD_SHARE)
+        field = [start_at(router) for router in coarse_starts(problem, hot, n_coarse, rng)]
+        best = _best_of_field(field + spectral, hot, n_field)
+        n_field += n_coarse
+    best.cool(hot * FIELD[1], cold, n_moves - n_field)
     return best.board.router, cold
-
-
-def _run(problem: PlacementProblem, routers: I64, rng: np.random.Generator) -> _Run:
-    return _run_at(problem, problem.fill(routers), rng)
-
-
-def _run_at(problem: PlacementProblem, router: I64, rng: np.random.Generator) -> _Run:
-    return _Run(problem, make_board(problem, router, rng), pair_distance(problem, router))
 
 
 def make_board(problem: PlacementProblem, router: I64, rng: np.random.Generator) -> Board:
@@ -188,18 +151,19 @@ def make_board(problem: PlacementProblem, router: I64, rng: np.random.Generator)
     )
 
 
-def _start_temperature(run: _Run) -> float:
+def _start_temperature(run: Run) -> float:
     """Temperature at which START_ACCEPTANCE of the moves are accepted; leaves the run shuffled."""
-    weight = run.problem.graph.weight
-    temperature = float(weight.mean()) if weight.size else float(run.problem.graph.host.max())
-    for _ in range(40):
-        if run.stage(temperature, 1, 4096) >= START_ACCEPTANCE:
+    pairs, unit = run.moves.pairs, run.moves.unit
+    largest = pairs.weight.mean() if pairs.weight.size else pairs.host.max()
+    temperature = unit * max(float(largest), 1.0)
+    for _ in range(100):
+        if run.stage(temperature, 1, 2048) >= START_ACCEPTANCE:
             break
-        temperature *= 1.5
+        temperature *= 1.15
     return temperature
 
 
-def _best_of_field(runs: list[_Run], hot: float, n_moves: int) -> _Run:
+def _best_of_field(runs: list[Run], hot: float, n_moves: int) -> Run:
     """Cool all runs side by side; at GIVE_UP_AT the half with the lower mean cost goes on."""
     steps = np.arange(_FIELD_STAGES) / (_FIELD_STAGES - 1)
     for number, share in enumerate(steps.tolist()):
