@@ -60,6 +60,41 @@ def test_no_bound_is_above_the_optimum(seed):
     assert max(lower_bounds(problem).values()) <= brute_force_distance(problem)
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_no_bound_with_pins_and_regions_is_above_the_optimum(seed):
+    """Nor below the bound without them: a pin takes choices away."""
+    rng = np.random.default_rng(seed)
+    free = small_problem(seed)
+    home = rng.permutation(free.usable)[: free.n_cores]
+    wide, high = free.chip.wide, free.chip.high
+    pins = np.where(rng.random(free.n_cores) < 0.4, home, -1)
+    x, y = home % wide, home // wide
+    regions = np.stack([x * rng.integers(0, 2), y, np.maximum(x, wide - 2), y], axis=1)
+    regions[rng.random(free.n_cores) < 0.5] = (0, 0, wide - 1, high - 1)
+    problem = replace(free, pins=pins, regions=regions.astype(np.int32))
+    allowed = [
+        np.array(routers)
+        for routers in permutations(free.usable.tolist(), free.n_cores)
+        if all(
+            r in (pins[i], r if pins[i] < 0 else -1)
+            and regions[i, 0] <= r % wide <= regions[i, 2]
+            and regions[i, 1] <= r // wide <= regions[i, 3]
+            for i, r in enumerate(routers)
+        )
+    ]
+    optimum = min(placement_cost(problem, routers).distance for routers in allowed)
+    bounds, looser = lower_bounds(problem), lower_bounds(free)
+    assert max(bounds.values()) <= optimum
+    assert bounds["gilmore-lawler"] >= looser["gilmore-lawler"]
+
+
+def test_bound_of_pinned_cores_is_what_they_cost():
+    """All pinned, single flows: nothing is left to choose."""
+    problem = random_traffic(3, 3, 9, 1)
+    problem = replace(problem, pins=np.random.default_rng(1).permutation(9))
+    assert lower_bounds(problem)["gilmore-lawler"] == placement_cost(problem, problem.pins).distance
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_no_bound_of_a_folded_program_is_above_the_optimum(seed):

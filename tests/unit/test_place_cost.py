@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.chips import make_chip
 from support.placements import grid_chip, random_nets, random_traffic
@@ -181,7 +181,7 @@ def test_heavy_traffic_is_annealed_in_a_coarser_unit():
     assert run.cost == pytest.approx(pair_distance(problem, board.router), rel=1e-4)
 
 
-@pytest.mark.exactness
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_coarse_starts_are_placements(seed):
     """Whatever the traffic, pins and dead cores, every core gets a place of its own."""

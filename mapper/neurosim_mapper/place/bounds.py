@@ -14,7 +14,9 @@ Three bounds on `PlacementCost.distance`, each blind to something else; the larg
 
 A tree with k targets costs at least the mean of its k single distances, and a line that cuts it is
 crossed at least once: bounds two and three hold with weights divided by k, and by the most pairs
-that one line can part. Pins and dead links only shrink the choice, so all bounds stay valid.
+that one line can part. Dead links only shrink the choice, so all bounds stay valid. So do pins and
+regions; Gilmore-Lawler uses them: a flow to a pinned core has a known length from every router, and
+a core is assigned to the routers that it may have only.
 
 In a folded program cores of different phases may share a router. So the neighbours of a core are
 ranked phase by phase, and the heaviest one in another phase may be at distance 0; the assignment is
@@ -150,9 +152,11 @@ def _tree_bound(problem: PlacementProblem) -> float:
 
 
 def _gilmore_lawler(problem: PlacementProblem, flows: _Flows) -> float:
-    ranked = _ranked(problem, flows)
     distance = _distances(problem)
-    near = np.sort(distance, axis=1)  # column p: how far the router's place p is; 0: itself
+    ranked = _ranked(problem, _without_pinned(problem, flows))
+    to_pinned = _to_pinned(problem, flows, distance)
+    forbidden = _forbidden(problem)
+    near = [_near(problem, distance, phase) for phase in range(problem.n_phases)]
     total = 0.0
     for phase in range(problem.n_phases):
         mine = np.flatnonzero(problem.phases == phase)
@@ -165,13 +169,60 @@ def _gilmore_lawler(problem: PlacementProblem, flows: _Flows) -> float:
             table = np.zeros((mine.size, 1 + int(ranked.place[pairs].max())))
             table[local[ranked.core[pairs]], ranked.place[pairs]] = ranked.weight[pairs]
             for k in range(1, table.shape[1]):  # no library product: threads change its last bit
-                cost += np.outer(table[:, k], near[:, k])
+                cost += np.outer(table[:, k], near[other][:, k])
         cost /= 2
+        cost += to_pinned[mine]
         cost += np.outer(flows.host[mine], problem.grid.host_distance[problem.usable])
+        cost[forbidden[mine]] = 2.0 * cost.max(axis=1).sum() + 1.0  # more than all rows together
         row_price, column_price = np.empty(cost.shape[0]), np.empty(cost.shape[1])
         assign_rows(cost, row_price, column_price)
         total += float(row_price.sum() + column_price.sum())
     return total
+
+
+def _without_pinned(problem: PlacementProblem, flows: _Flows) -> _Flows:
+    """The flows between cores that are both free to move."""
+    n = problem.n_cores
+    core = np.repeat(np.arange(n), np.diff(flows.start))
+    keep = (problem.pins[core] < 0) & (problem.pins[flows.neighbour] < 0)
+    start = np.concatenate([[0], np.cumsum(np.bincount(core[keep], minlength=n))])
+    return _Flows(start, flows.neighbour[keep], flows.weight[keep], flows.host)
+
+
+def _to_pinned(problem: PlacementProblem, flows: _Flows, distance: F64) -> F64:
+    """(n_cores, n_usable) what flows to pinned cores cost with the core on each router.
+
+    Known exactly: all of it counts for the core that is free, half for each of two pinned ones.
+    """
+    cost = np.zeros((problem.n_cores, problem.usable.size))
+    for core in np.flatnonzero(problem.pins >= 0).tolist():
+        at = distance[np.searchsorted(problem.usable, problem.pins[core])]
+        mine = slice(flows.start[core], flows.start[core + 1])
+        others = flows.neighbour[mine]
+        share = np.where(problem.pins[others] >= 0, 0.5, 1.0)
+        cost[others] += np.outer(share * flows.weight[mine], at)
+    return cost
+
+
+def _near(problem: PlacementProblem, distance: F64, phase: int) -> F64:
+    """(n_usable, n_usable) column k: how far the k-th place for free cores of `phase` is."""
+    pins = problem.pins[(problem.phases == phase) & (problem.pins >= 0)]
+    open_to = distance.copy()
+    open_to[:, np.searchsorted(problem.usable, pins)] = np.inf
+    open_to.sort(axis=1)
+    return open_to
+
+
+def _forbidden(problem: PlacementProblem) -> npt.NDArray[np.bool_]:
+    """(n_cores, n_usable) whether a pin or a region keeps the core from the router."""
+    usable = problem.usable
+    pins = problem.pins[:, None]
+    forbidden: npt.NDArray[np.bool_] = (pins >= 0) & (pins != usable)
+    if problem.regions is not None:
+        x, y = usable % problem.chip.wide, usable // problem.chip.wide
+        x0, y0, x1, y1 = (column[:, None] for column in problem.regions.T)
+        forbidden |= (x < x0) | (x > x1) | (y < y0) | (y > y1)
+    return forbidden
 
 
 def _distances(problem: PlacementProblem) -> F64:
