@@ -7,7 +7,7 @@ import pytest
 
 import neurosim
 from neurosim.chip.files import chip_with, load_chip
-from neurosim.errors import InputFileError, UnsupportedError, UsageError
+from neurosim.errors import DoesNotFitError, InputFileError, UnsupportedError, UsageError
 from neurosim_mapper.activations import sigmoid
 from neurosim_mapper.float_executor import run_float, trace_float
 from neurosim_mapper.network import Network
@@ -171,7 +171,7 @@ def test_inputs_are_sent_in_fine_steps():
     spikes = quantize(network("gru"), CHIP, (x > 0).astype(float)).input_code
     assert (spikes.kind, spikes.unit) == ("analog", 1 / 255)
     assert quantize(network("gru"), CHIP, x > 0, input_kind="spike").input_code.kind == "spike"
-    with pytest.raises(UnsupportedError, match=r"'recurrent1.r' sends analog packets; truenorth"):
+    with pytest.raises(DoesNotFitError, match=r"'recurrent1.r' sends analog packets; truenorth"):
         quantize(network("gru"), load_chip("truenorth"), x > 0)
 
 

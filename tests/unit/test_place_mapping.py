@@ -18,7 +18,7 @@ from support.networks import random_input, random_network
 import neurosim
 from neurosim.cost.counters import link_packets, totals
 from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
-from neurosim_mapper import pipeline
+from neurosim_mapper import pipeline, tables
 from neurosim_mapper.place import calibrated_rates, placement_sentence
 from neurosim_mapper.place.placement_file import program_labels
 from neurosim_mapper.reference import trace_reference
@@ -37,14 +37,14 @@ def mapped(seed, **options):
         seen.append(problem)
         return place(problem, placing, generator)
 
-    place = pipeline.place
-    pipeline.place = spy
+    place = tables.place
+    tables.place = spy
     try:
         program = pipeline.map_network(network, chip, seed=seed, **options)
     except (DoesNotFitError, UnsupportedError):
         return None
     finally:
-        pipeline.place = place
+        tables.place = place
     return program, seen[0]
 
 
