@@ -122,7 +122,7 @@ def plot(
     threads, times = [row[0] for row in by_thread], [row[1] for row in by_thread]
     right.plot(threads, [times[0] / ms for ms in times], "o-", label="measured")
     right.plot(threads, threads, ":", color="grey", label="ideal")
-    title = f"262,144 neurons, one sample, {os.cpu_count()} processors"
+    title = f"262,144 neurons, {os.cpu_count()} processors"
     right.set(title=title, xlabel="threads", ylabel="times as fast as one thread", xticks=threads)
     right.legend()
     for axes in (left, middle, right):
