@@ -73,7 +73,7 @@ class _Sets(NamedTuple):
 
 def make_traffic(program: Program) -> tuple[Traffic, Senders]:
     """Resources and signatures of a checked program."""
-    bare = _bare_flows(program)
+    bare = bare_flows(program)
     parts = [_owners(table, bare) for table in (program.packets, program.input_packets)]
     parts.append(_psum_owners(program))
     sets, numbers = _distinct(parts)
@@ -125,7 +125,7 @@ def resource_cycles(program: Program, link: I64) -> I64:
     return np.ascontiguousarray(cycles)
 
 
-def _bare_flows(program: Program) -> npt.NDArray[np.bool_]:
+def bare_flows(program: Program) -> npt.NDArray[np.bool_]:
     """Flows from core to core without a list of links: within one core, or the chip's own way."""
     flows = program.flows
     result: npt.NDArray[np.bool_] = (

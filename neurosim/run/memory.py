@@ -10,6 +10,9 @@ import numpy as np
 from neurosim.errors import UsageError
 from neurosim.image.soma_pieces import plan_pieces
 from neurosim.image.somas import soft_somas
+from neurosim.image.traffic import bare_flows
+from neurosim.kernels.bits import AT_LEAST
+from neurosim.kernels.crossbar import CORES_KEPT
 from neurosim.program.columns import N_DIRECTIONS, SYNAPSE_FORMATS, Program
 from neurosim.run.windows import MOST_NUMBERS
 
@@ -25,8 +28,8 @@ class MemoryEstimate:
     ----------
     program : columns of the Program.
     image : what the simulator derives from them, shared kernels written out as rows included.
-    state : potentials, lists and counters of all players. Lists of waiting events count at their
-        worst case; what is never used is never touched.
+    state : potentials, lists and counters of all players. Lists count at their worst case; what is
+        never used is never touched.
     recorded : outputs, probes and costs of all samples.
     """
 
@@ -63,45 +66,83 @@ def estimate_memory(
     n_workers: int = 1,
 ) -> MemoryEstimate:
     """Memory of `n_players` samples at a time, each played by `n_workers` together."""
-    whole = program.unrolled
+    state = _state_bytes(program, n_workers) + _tally_bytes(program, n_ticks + program.depth_ticks)
     columns = sum(column.nbytes for column in program.columns().values())
-    written = 0 if whole is program else sum(column.nbytes for column in whole.synapses)
-    deliveries = program.packets.axon.size + program.input_packets.axon.size
-    delays = max(
-        int(program.packets.delay.max(initial=0)), int(program.input_packets.delay.max(initial=0))
-    )
-    slots, synapses = 1 + delays, int(whole.synapses.target.size)
-    by_bit = program.cores.synapse_format == SYNAPSE_FORMATS["crossbar"]
-    axon_words = -(-np.diff(program.cores.axon_offset) // 64)
-    words = int(axon_words[by_bit].sum())
-    is_sparse = program.cores.synapse_format == SYNAPSE_FORMATS["sparse"]
-    places = 64 * int(axon_words[~is_sparse & ~by_bit].sum())
-    listed = 0 if by_bit.all() else deliveries
-    resources = min(program.n_links, N_DIRECTIONS * program.chip.n_cores) + 2 * program.n_cores
-    image = 21 * program.n_axons + (12 if by_bit.all() else 40) * deliveries + 6 * synapses
-    image += written + 64 * resources + 8 * program.n_neurons + 256 * program.n_cores
-    image += 32 * int(program.truenorth.leak.size)
-    each_worker = (
-        slots * (12 * listed + 8 * words)
-        + 5 * places
-        + 14 * int(np.diff(program.cores.axon_offset).max(initial=0))
-        + 8 * _COUNTERS * program.n_cores
-        + 24 * resources
-    )
-    soft = program.neurons.theta.size
-    currents = program.cuba.alpha_syn.size
-    somas = soft_somas(program)
-    image += (
-        4 * currents + plan_pieces(program.groups, somas, program.chip.core.membrane_bits).nbytes
-    )
-    state = n_workers * (each_worker + 4 * soft) + 6 * program.n_neurons + 4 * (soft + currents)
-    tally = 8 * (program.n_neurons + _COUNTERS * program.n_cores + MOST_NUMBERS)
     names = [program.layer_names.index(name) for name in probe]
     watched = sum(program.layer_neurons(i).size for i in [program.output_layer, *names])
     per_tick = 8 * watched * (2 if probe else 1) + 72
     recorded = n_samples * (n_ticks + program.depth_ticks) * per_tick
     recorded += 2 * n_samples * n_ticks * int(np.prod(program.input_shape))
-    return MemoryEstimate(columns, image, n_players * (state + tally), recorded)
+    return MemoryEstimate(columns, _image_bytes(program), n_players * state, recorded)
+
+
+def _image_bytes(program: Program) -> int:
+    whole = program.unrolled
+    written = 0 if whole is program else sum(column.nbytes for column in whole.synapses)
+    by_bit = bool((program.cores.synapse_format == SYNAPSE_FORMATS["crossbar"]).all())
+    deliveries = program.packets.axon.size + program.input_packets.axon.size
+    image = 21 * program.n_axons + (12 if by_bit else 40) * deliveries
+    image += 6 * int(whole.synapses.target.size) + written + 64 * _resources(program)
+    image += 8 * program.n_neurons + 256 * program.n_cores
+    somas = soft_somas(program)
+    image += plan_pieces(program.groups, somas, program.chip.core.membrane_bits).nbytes
+    return int(image + 32 * program.truenorth.leak.size + 4 * program.cuba.alpha_syn.size)
+
+
+def _state_bytes(program: Program, n_workers: int) -> int:
+    """Of one sample: what each of its workers has, and what they share."""
+    cores, n, n_inputs = program.cores, program.n_neurons, program.input_packets.owner_offset.size
+    by_bit = cores.synapse_format == SYNAPSE_FORMATS["crossbar"]
+    is_sparse = cores.synapse_format == SYNAPSE_FORMATS["sparse"]
+    tables = (program.packets, program.input_packets)
+    slots = 1 + max(int(table.delay.max(initial=0)) for table in tables)
+    listed = 0 if by_bit.all() else sum(table.axon.size for table in tables)
+    axon_words = -(-np.diff(cores.axon_offset) // 64)
+    place_words, bit_words = axon_words[~is_sparse & ~by_bit], axon_words[by_bit]
+    most_places, most_bits = (64 * int(w.max(initial=0)) for w in (place_words, bit_words))
+    width = 64 * -(-int(np.diff(cores.neuron_offset).max(initial=0)) // 64)
+    soft = program.neurons.theta.size
+    each_worker = (
+        _SENDER_BYTES * (max(n, n_inputs) + AT_LEAST)
+        + slots * (9 * listed + 16 + 8 * int(bit_words.sum()))
+        + 5 * 64 * int(place_words.sum())
+        + 28 * (2 * most_places + 4)
+        + 4 * soft
+        + CORES_KEPT * (20 * most_bits + 4 * AT_LEAST + 8)
+        + 8 * most_bits
+        + 16 * width
+        + 4 * _COUNTERS * program.n_cores
+        + 24 * _resources(program)
+        + 12 * _signatures(program)
+        + 8 * len(program.layer_names)
+        + 256
+    )
+    history = 0 if by_bit.all() else slots * (2 * n + len(program.layer_names))
+    shared = history + 7 * n + n // 8 + 8 * program.n_cores + 5 * soft
+    shared += 4 * program.cuba.alpha_syn.size + program.groups.core.size
+    return int(n_workers * each_worker + shared + 20 * _resources(program) + 256)
+
+
+def _tally_bytes(program: Program, n_chip_ticks: int) -> int:
+    resources, n_cores = _resources(program), program.n_cores
+    owners = program.n_neurons + program.input_packets.owner_offset.size + program.groups.core.size
+    windows = min(MOST_NUMBERS, n_chip_ticks * (resources + 2 * n_cores))
+    return 8 * (owners + _COUNTERS * n_cores + windows)
+
+
+def _resources(program: Program) -> int:
+    """At most so many links and local ports."""
+    return min(program.n_links, N_DIRECTIONS * program.chip.n_cores) + 2 * program.n_cores
+
+
+def _signatures(program: Program) -> int:
+    """At most so many sets of flows: of senders with several packets or a listed way."""
+    bare, n = bare_flows(program), int((program.groups.psum_target >= 0).sum())
+    for table in (program.packets, program.input_packets):
+        sizes = np.diff(table.owner_offset)
+        single = table.flow[table.owner_offset[:-1][sizes == 1]]
+        n += int((sizes > 1).sum()) + int((~bare[single]).sum())
+    return n
 
 
 def _size(n_bytes: int) -> str:

@@ -1,4 +1,4 @@
-"""What changes while samples run: arrays allocated once, cast once, and their size in bytes.
+"""What changes while samples run: arrays allocated once, cast once.
 
 `State` is what the samples of a job change as they run, `Tally` what is counted, `TickCosts` the
 bounds of every tick, `PacketLog` the packets for the cycle-level network. All are NamedTuples of
@@ -365,15 +365,6 @@ def allocate_log(n_ticks: int, room: int) -> PacketLog:
         value=zeros(room, np.int32),
         n_logged=zeros(1, np.int64),
     )
-
-
-def n_bytes(table: Any) -> int:
-    """Memory of a NamedTuple of arrays (and of such), views counted once."""
-    if isinstance(table, np.ndarray):
-        return 0 if isinstance(table.base, np.ndarray) else int(table.nbytes)
-    if isinstance(table, tuple):
-        return sum(n_bytes(part) for part in table)
-    return 0
 
 
 def _shares(image: Image, n_workers: int) -> Shares:

@@ -15,12 +15,14 @@ import numpy as np
 from neurosim import ProgramBuilder
 from neurosim.program.columns import Program
 from neurosim.run import simulator
+from neurosim.run.memory_facts import memory_facts
 from neurosim.run.simulator import simulate
-from neurosim.run.state import allocate_state, n_bytes
-from tests.benchmarks.engine_nets import recurrent_chip
+from tests.benchmarks.engine_nets import full_truenorth, recurrent_chip
 from tests.benchmarks.engine_table import cpu_per_unit, marginal_seconds, print_table
 
 SIZE, FAN_OUT = 256, 64
+BYTES_PER_SYNAPSE = {"dense": 1.2, "sparse": 6.0, "crossbar": 1 / 8 + 0.15}
+"""Goals; the overhead of a crossbar is that of its axons."""
 PerUnit = Callable[[Callable[[int], object], int, int, int], float]
 
 
@@ -46,6 +48,35 @@ def local_program(n_neurons: int, rate: float) -> Program:
     return builder.build("probe")
 
 
+def dense_program() -> Program:
+    """16 cores, each a dense block."""
+    chip, rng = recurrent_chip(16), np.random.default_rng(0)
+    builder = ProgramBuilder(chip, n_inputs=1)
+    for c in range(16):
+        core = builder.add_core(c % chip.wide, c // chip.wide)
+        core.set_weights(rng.integers(1, 100, (SIZE, SIZE)))
+        core.set_liaf()
+    every = np.arange(16 * SIZE)
+    builder.connect(every // SIZE, every % SIZE, (every // SIZE + 1) % 16, every % SIZE)
+    builder.add_layer("probe", [(builder.cores[0], [0])])
+    return builder.build("probe")
+
+
+def bytes_per_synapse(layout: str) -> float:
+    """Of 16 cores that all have this format, as program and image have them.
+
+    A crossbar has a bit per pair of axon and neuron, set or not.
+    """
+    if layout == "dense":
+        program = dense_program()
+    else:
+        sparse = layout == "sparse"
+        program = local_program(16 * SIZE, 0.05) if sparse else full_truenorth(20, side=4)
+    memory = memory_facts(program)
+    n = 16 * SIZE * SIZE if layout == "crossbar" else memory["synapses"][layout]
+    return float(sum(memory["synapse_bytes"].values()) / n)
+
+
 def measure(program: Program, threads: int, per_unit: PerUnit) -> tuple[float, float]:
     """Milliseconds per tick, spikes per tick."""
     long = 40 if program.n_neurons > 1 << 18 else 240
@@ -58,7 +89,7 @@ def measure(program: Program, threads: int, per_unit: PerUnit) -> tuple[float, f
 
 
 def main() -> None:
-    """Three tables and, if asked for, a plot."""
+    """Four tables and, if asked for, a plot."""
     simulator.TOGETHER_NEURONS = 1
     sizes = [1 << 10, 1 << 13, 1 << 16, 1 << 18]
     if os.environ.get("NEUROSIM_BENCH_LARGE"):
@@ -67,12 +98,12 @@ def main() -> None:
     for n in sizes:
         program = local_program(n, 0.05)
         ms, spikes = measure(program, 1, cpu_per_unit)
-        memory = sum(c.nbytes for c in program.columns().values())
-        memory += n_bytes(program.image) + n_bytes(allocate_state(program.image))
-        synapses = int(program.axons.synapses.sum())
+        memory = memory_facts(program)
+        total, state = memory["total_bytes"], memory["state_bytes"]
+        own = sum(memory["synapse_bytes"].values()) / sum(memory["synapses"].values())
         rate = spikes * FAN_OUT / ms / 1e3
-        by_size.append([n, ms, rate, memory / 1e6, memory / synapses])
-    head = ["neurons", "ms per tick", "million events/s", "MB at most", "bytes per synapse"]
+        by_size.append([n, ms, rate, total / 1e6, state / 1e6, own])
+    head = ["neurons", "ms per tick", "million events/s", "MB at most", "of it state", "B/synapse"]
     print_table("5a. Neurons, 5 % firing, one thread", head, by_size)
     by_rate = []
     for rate in (0.001, 0.01, 0.1, 0.5, 1.0):
@@ -87,6 +118,9 @@ def main() -> None:
     program = local_program(1 << 18, 0.05)
     by_thread = [[n, measure(program, n, marginal_seconds)[0]] for n in (1, 2, 4)]
     print_table("5c. Threads on one sample, 262,144 neurons", ["threads", "ms per tick"], by_thread)
+    formats = [[name, most, bytes_per_synapse(name)] for name, most in BYTES_PER_SYNAPSE.items()]
+    head = ["format", "goal", "bytes per synapse"]
+    print_table("5d. Synapses (of a crossbar, set or not), 16 cores of 256 x 256", head, formats)
     if os.environ.get("NEUROSIM_BENCH_PLOT"):
         plot(by_size, by_rate, by_thread, os.environ["NEUROSIM_BENCH_PLOT"])
 
