@@ -54,6 +54,7 @@ def _run_folder(path: Path, as_json: bool) -> None:
 
 
 def _program(path: Path, png: Path | None, as_json: bool) -> None:
+    from neurosim.links.chains import chain_sentence
     from neurosim.program.columns import load_program
     from neurosim.program.kernels import kernel_sentences
     from neurosim.program.routing_check import routing_facts, routing_sentence
@@ -86,6 +87,8 @@ def _program(path: Path, png: Path | None, as_json: bool) -> None:
 
         click.echo(placement_sentence(dict(program.mapping["placement"])))
     click.echo(routing_sentence(program))
+    if "relay_chains" in program.mapping:
+        click.echo(chain_sentence(program.mapping["relay_chains"]))
     for sentence in kernel_sentences(program):
         click.echo(sentence)
     click.echo(memory_sentence(facts["memory"]))

@@ -114,6 +114,7 @@ def _write_report(path: Path | None, data: Mapping[str, Any]) -> None:
 
 
 def _show(program: Program, output: Path, as_json: bool) -> None:
+    from neurosim.links.chains import chain_sentence
     from neurosim.program.kernels import kernel_sentences
     from neurosim.program.routing_check import routing_sentence
     from neurosim.report.report import chip_facts, program_facts
@@ -132,4 +133,6 @@ def _show(program: Program, output: Path, as_json: bool) -> None:
         remark(sentence)
     remark(placement_sentence(facts["mapping"]["placement"]))
     remark(routing_sentence(program))
+    if "relay_chains" in facts["mapping"]:
+        remark(chain_sentence(facts["mapping"]["relay_chains"]))
     remark(f"written: {output}")

@@ -7,7 +7,7 @@ Everything is frozen; each type says what it promises.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -135,3 +135,4 @@ class Routes:
     packets: PacketTable
     input_packets: PacketTable
     psum_flow: I32  # (n_groups,) flow of a fragment's partial sums, -1 for groups with a soma
+    notes: Mapping[str, int] = field(default_factory=dict)  # of relay chains: why some are none

@@ -15,6 +15,8 @@ The command line writes both as mapping_report.json. Keys::
                        of the chip (null: none): `neurosim.program.routing_check.routing_facts`
     routing_tries      on failure: cuts of the layers that were tried, and their fullest tables
     placement_tries    on failure: placers that were tried, and their fullest router tables
+    relay_chains       with noc.multicast relay: `neurosim.links.chains.chain_facts`, and how many
+                       sets of listeners get a packet each: ``shorter_alone``, ``could_deadlock``
     placement          cost, lower bound, gap and baselines: `neurosim_mapper.place.report`
     fits, reason       the sentence of the error, if any
 """

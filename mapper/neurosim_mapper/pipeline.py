@@ -17,6 +17,7 @@ import numpy.typing as npt
 from neurosim.chip.files import load_chip
 from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError, UnsupportedError, UsageError
+from neurosim.links.chains import chain_facts
 from neurosim.program.check import check_program
 from neurosim.program.columns import Program
 from neurosim.program.kernels import kernel_facts
@@ -36,7 +37,6 @@ from neurosim_mapper.partition.kernels import ConvMode, chip_for
 from neurosim_mapper.phases import Fold, assign_phases, check_fold
 from neurosim_mapper.place import Pins, Placer, Placing, calibrated_rates, placement_problem
 from neurosim_mapper.quantized import QuantizedNetwork
-from neurosim_mapper.route import route_notes
 from neurosim_mapper.schedule import schedule_layers
 from neurosim_mapper.tables import place_within_tables, wire_within_tables
 
@@ -111,7 +111,7 @@ def _map(
     """The steps in order; every one adds to the report what it found."""
     report |= network_rows(network)
     legal, changes = legalize(network, chip)
-    report["changes"] = [*changes, *route_notes(chip)]
+    report["changes"] = list(changes)
     schedule = schedule_layers(legal, chip)
     report["pipeline_ticks"] = schedule.depth_ticks
     cut = _named(PARTITIONERS, partitioner, "partitioner")
@@ -135,6 +135,8 @@ def _map(
     report["fits"] = True
     program = assemble(legal, partition, schedule, wiring, placement, routes, chip, seed, report)
     report["routing_table"] = routing_facts(program)
+    if chip.noc_section.multicast == "relay":
+        report["relay_chains"] = {**chain_facts(program), **routes.notes}
     if program.kernels.n_tiles:
         report["shared_kernels"] = kernel_facts(program)
     program = replace(program, mapping=dict(report))

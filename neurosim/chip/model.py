@@ -24,6 +24,7 @@ from neurosim.chip.rules import (
     fault_problems,
     kernel_problems,
     payload_problems,
+    relay_problems,
     reload_problems,
     source_problems,
     table_problems,
@@ -218,8 +219,7 @@ class NocSection(_Section):
     routing: Literal["xy", "yx"]
     """Which way a packet goes first."""
     multicast: Literal["none", "tree", "relay"] = "none"
-    """One packet per destination; copies made by routers on an XY tree; or core hands to core (as
-    traffic of the network model; the mapper sends one packet per destination)."""
+    """One packet per destination; copies made by routers on an XY tree; or core hands to core."""
     link_bits_per_cycle: Bits
     """Bits that a link carries per cycle and direction: the size of a flit."""
     router_cycles: Cycles
@@ -372,6 +372,7 @@ class Chip(_Section):
             *address_problems(self),
             *kernel_problems(self),
             *payload_problems(self),
+            *relay_problems(self),
             *reload_problems(self),
             *table_problems(self),
             *source_problems(self, known),

@@ -86,6 +86,13 @@ def address_problems(chip: Chip) -> Problems:
     return problems
 
 
+def relay_problems(chip: Chip) -> Problems:
+    """Relay chains on a torus, where they could run round a ring for ever."""
+    if chip.noc_section.multicast == "relay" and chip.noc_section.topology == "torus":
+        return [("noc.multicast", "relay needs noc.topology: mesh; on a torus use tree or none")]
+    return []
+
+
 def kernel_problems(chip: Chip) -> Problems:
     """Shared kernels where weights belong to neurons, or a price of kernels without any."""
     problems: Problems = []

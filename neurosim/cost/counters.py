@@ -12,7 +12,7 @@ fired           neurons (and ticks) that sent at least one packet
 packets         packets sent by cores: spikes, values, partial sums, results to the host
 input_packets   packets sent by the host
 psum_packets    of `packets`, the partial sums
-copies          deliveries to cores: a packet of a multicast tree counts once per core
+copies          deliveries to cores: a packet of a tree or relay chain counts once per core
 hops_x, hops_y  router-to-router links crossed, along each axis
 crossings       of these, links between chips of an array
 flits           link cycles that all packets need at their source

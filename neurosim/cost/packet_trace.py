@@ -22,7 +22,7 @@ I64 = npt.NDArray[np.int64]
 
 
 class PacketTimes(NamedTuple):
-    """One row per delivery (a packet of a tree once per core), in order of sending.
+    """One row per delivery (a packet of a tree or chain once per core), in order of sending.
 
     Attributes
     ----------

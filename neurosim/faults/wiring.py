@@ -10,6 +10,7 @@ import numpy.typing as npt
 from neurosim.errors import UsageError
 from neurosim.faults.draw import core_of
 from neurosim.faults.spec import Fault
+from neurosim.links.chains import delivered_behind
 from neurosim.links.flow_links import implied_flows, way_links
 from neurosim.offsets import entries_of, offsets_of
 from neurosim.program.columns import DIRECTION_STEPS, N_DIRECTIONS, PacketTable, Program
@@ -131,5 +132,6 @@ def deliveries_hit(program: Program, table: PacketTable, row: int, link: int | N
     if link is None or not several:
         return places
     core = np.searchsorted(program.cores.axon_offset, table.axon[places], side="right") - 1
-    behind = list(routers_behind(program, flow, link))
+    chain = program.chip.noc_section.multicast == "relay"
+    behind = list((delivered_behind if chain else routers_behind)(program, flow, link))
     return places[np.isin(program.terminal_of_core[core], behind)]

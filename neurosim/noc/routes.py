@@ -236,13 +236,17 @@ def dimension_order_turns(noc: Noc) -> I32:
     return turns
 
 
+def routing_turns(noc: Noc, to: I32) -> I32:
+    """Turns that packets for one terminal make on a mesh, ``(n_routers, 4, 4)``."""
+    if noc.dead_links or noc.dead_routers:
+        return table_turns(to, next_ports(noc, to))
+    return dimension_order_turns(noc)
+
+
 def _check_chains(noc: Noc, m: I32, k: I64, source: I64, offset: I64, address: I64) -> None:
     """Refuse relay chains whose turns, with those of the routing, could close a cycle."""
     to = neighbour_ports(noc)
-    if noc.dead_links or noc.dead_routers:
-        turns = table_turns(to, next_ports(noc, to))
-    else:
-        turns = dimension_order_turns(noc)
+    turns = routing_turns(noc, to)
     noc_routes.chain_turns(m, k, source, offset, address, turns)
     cycle = dependency_cycle(to, turns)
     if cycle:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.fixed_point import signed_limits
+from neurosim.links.chains import check_chains
 from neurosim.links.flow_links import implied_flows
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, Program
 from neurosim.program.input_bounds import crossbar_words, input_bounds
@@ -391,4 +392,5 @@ _RULES: Final[tuple[Callable[[Program], Iterator[Violation]], ...]] = (
     _sums,
     _packets,
     check_routing,
+    check_chains,
 )

@@ -118,7 +118,8 @@ class FlowTable(NamedTuple):
     link_offset: Offsets
     link: I32  # (n_links,) in order of travel; for a tree, trunk before branches
     target_offset: Offsets
-    target: I32  # core indices that receive the packet; empty for the host
+    target: I32  # core indices that receive the packet, those of a relay chain in the order of the
+    # visits (`neurosim.links.chains`); empty for the host
 
 
 class PacketTable(NamedTuple):

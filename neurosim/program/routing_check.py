@@ -2,8 +2,8 @@
 
 Enters: a Program. Leaves: entries per core and per router, their summary, and violations of
 `core.routing_entries` and `noc.router_entries`. An entry of a core is one flow that it sends: a
-destination core (or the host) for a kind of packet, or a whole multicast tree. Entries of routers:
-`neurosim.program.router_tables`.
+destination core (or the host) for a kind of packet, or a whole multicast tree or relay chain.
+Entries of routers: `neurosim.program.router_tables`.
 """
 
 from __future__ import annotations

@@ -229,8 +229,8 @@ def test_an_unknown_name_suggests_and_lists() -> None:
         load_chip("Tianjik")
     assert str(caught.value) == (
         "unknown chip 'Tianjik'. Did you mean 'tianjic'? Shipped chips: always64, loihi, "
-        "loihi_spikes, tianjic, tianjic_array, tianjic_strict, tiny_2x2, truenorth, "
-        "truenorth_value8; or give the path of a .yaml file."
+        "loihi_spikes, tianjic, tianjic_array, tianjic_relay, tianjic_strict, tiny_2x2, "
+        "truenorth, truenorth_value8; or give the path of a .yaml file."
     )
     assert caught.value.exit_code == 2
 

@@ -123,7 +123,7 @@ def test_a_limit_of_routers_needs_trees():
         make_chip(noc__router_entries=4)
 
 
-@pytest.mark.parametrize("multicast", ["none", "tree"])
+@pytest.mark.parametrize("multicast", ["none", "tree", "relay"])
 def test_entries_are_the_distinct_destinations_of_a_core(multicast):
     program = mapped(make_chip(grid={"wide": 6, "high": 6}, noc__multicast=multicast))
     assert routing_entries(program).tolist() == counted(program)

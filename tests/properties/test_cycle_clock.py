@@ -99,7 +99,7 @@ def test_a_core_that_takes_long_for_a_packet_keeps_the_next_one_waiting():
     assert busy[20] > 20 * n
 
 
-@pytest.mark.parametrize("multicast", ["none", "tree"])
+@pytest.mark.parametrize("multicast", ["none", "tree", "relay"])
 def test_round_dead_links_both_models_count_the_same(multicast):
     """A mapped network on a chip whose dimension-order ways are broken in the middle."""
     rng = np.random.default_rng(5)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -170,16 +171,22 @@ def fragment_sums(program, group, axons):
 
 
 def flow_path(program, source, targets):
-    """Links that a packet crosses, each once, from the coordinates of its ends."""
+    """Links that a packet crosses, from the coordinates of its ends; those of a tree once."""
     chip = program.chip
     places = [(int(program.cores.x[t]), int(program.cores.y[t])) for t in targets]
+    way = _chain if chip.noc_section.multicast == "relay" else _tree
     if source < 0:
         row = places[0][1]
-        return [("in", row), *_tree(chip, (0, row), places)]
+        return [("in", row), *way(chip, (0, row), places)]
     here = (int(program.cores.x[source]), int(program.cores.y[source]))
     if not targets:
         return [*_walk(chip, here, (0, here[1])), ("out", here[1])]
-    return _tree(chip, here, places)
+    return way(chip, here, places)
+
+
+def _chain(chip, start, places):
+    """From place to place, each link as often as it is crossed."""
+    return [link for here, there in pairwise([start, *places]) for link in _walk(chip, here, there)]
 
 
 def _tree(chip, start, places):

@@ -111,10 +111,13 @@ def random_chip(rng: np.random.Generator, **overrides: Any) -> Chip:
         "core__membrane_bits": int(rng.integers(10, 25)),
         "core__rounding": str(rng.choice(["nearest", "floor", "toward_zero"])),
         "core__send_zero": bool(rng.random() < 0.2),
-        "noc__multicast": str(rng.choice(["none", "tree"])),
+        "noc__multicast": str(rng.choice(["none", "tree", "relay"])),
         "noc__topology": str(rng.choice(["mesh", "torus"])),
         "noc__routing": str(rng.choice(["xy", "yx"])),
         "grid": {"wide": int(rng.integers(9, 14)), "high": int(rng.integers(9, 14))},
         "core__shared_kernel": axons % 2 == 1 and "core__weight_scheme" not in overrides,
     }
-    return make_chip(**(drawn | overrides))
+    keys = drawn | overrides
+    if keys["noc__topology"] == "torus" and keys["noc__multicast"] == "relay":
+        keys["noc__multicast"] = "tree"
+    return make_chip(**keys)

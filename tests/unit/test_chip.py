@@ -140,6 +140,13 @@ def test_a_torus_needs_half_the_distance(tiny: dict[str, Any]) -> None:
     assert chip_from_dict(tiny).noc_section.topology == "torus"
 
 
+def test_relay_chains_need_a_mesh(tiny: dict[str, Any]) -> None:
+    changed(tiny, "noc.multicast", "relay")
+    assert chip_from_dict(tiny).noc_section.multicast == "relay"
+    with pytest.raises(InputFileError, match=r"noc\.multicast relay needs noc\.topology: mesh"):
+        chip_from_dict(changed(tiny, "noc.topology", "torus"))
+
+
 @pytest.mark.parametrize("data", [None, [], "tianjic", 3, {}])
 def test_not_a_chip_at_all(data: Any) -> None:
     with pytest.raises(InputFileError, match=r"^chip"):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.chips import make_chip
 from support.placements import grid_chip, random_nets, random_traffic
+from support.relay_twin import slow_links
 
 from neurosim_mapper.place import PLACERS, problem_of_pairs
 from neurosim_mapper.place._annealing_kernel import LARGEST_LINE, LOGS
@@ -40,6 +41,8 @@ def any_problem(seed, **chip_keys):
         "noc__topology": str(rng.choice(["mesh", "torus"])),
         "noc__routing": str(rng.choice(["xy", "yx"])),
     }
+    if keys["noc__topology"] == "mesh":
+        keys["noc__multicast"] = str(rng.choice(["tree", "relay"]))
     chip = make_chip(**(keys | chip_keys))
     n = int(rng.integers(1, min(12, len(chip.usable_cores)) + 1))
     problem = random_nets(rng, chip, n)
@@ -55,11 +58,14 @@ def loads_by_hand(problem, router):
         targets = [xy[t] for t in nets.target[nets.offset[i] : nets.offset[i + 1]]]
         if not targets:
             links = paths.to_host(xy[source])
+        elif problem.is_chained:
+            start = None if source == HOST else xy[source]
+            links = slow_links(paths, start, targets, chip.noc_section.routing)
         elif source == HOST:
             links = paths.from_host(targets)
         else:
             links = paths.tree(xy[source], targets)
-        loads[links] += nets.weight[i]
+        np.add.at(loads, links, nets.weight[i])
     return loads
 
 
@@ -94,6 +100,20 @@ def test_a_tree_counts_each_link_once():
     assert problem.is_tree
     assert placement_cost(problem, np.arange(4)).hops == 3 * 7
     assert pair_distance(problem, np.arange(4)) == (1 + 2 + 3) * 7
+
+
+def test_a_relay_chain_counts_its_legs():
+    """From the left end of a row to all others; from its middle, single packets are shorter."""
+    chip = grid_chip(5, 1, noc__multicast="relay")
+    problem = random_nets(np.random.default_rng(0), chip, 4)
+    nets = problem.nets._replace(
+        source=np.array([0]), offset=np.array([0, 3]), target=np.array([1, 2, 3]),
+        weight=np.array([7]),
+    )  # fmt: skip
+    problem = replace(problem, nets=nets)
+    assert problem.is_chained
+    assert placement_cost(problem, np.array([0, 2, 1, 4])).hops == 4 * 7  # 0 -> 1 -> 2 -> 4
+    assert placement_cost(problem, np.array([2, 4, 1, 0])).hops == (1 + 2 + 2) * 7
 
 
 def test_a_chip_border_is_a_longer_step():

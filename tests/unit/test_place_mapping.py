@@ -93,10 +93,7 @@ def test_rates_weigh_the_traffic():
 
 @pytest.mark.parametrize("multicast", ["none", "tree", "relay"])
 def test_the_cost_is_what_the_simulator_counts(multicast, monkeypatch):
-    """With the rates of a run: its hops, chip crossings and packets on the busiest link.
-
-    On a chip with relays too: the mapper sends one packet per destination there.
-    """
+    """With the rates of a run: its hops, chip crossings and packets on the busiest link."""
     rng = np.random.default_rng(11)
     chip = make_chip(
         grid={"wide": 3, "high": 4}, array={"wide": 2, "high": 1}, noc__multicast=multicast,
@@ -126,7 +123,8 @@ def test_the_cost_is_what_the_simulator_counts(multicast, monkeypatch):
     assert said["hops"] == counted["hops_x"] + counted["hops_y"] > 0
     assert said["crossings"] == counted["crossings"]
     assert said["busiest_link"] == link_packets(program, counters).sum(axis=0).max()
-    assert said["objective"] == ("tree links" if multicast == "tree" else "hops")
+    objective = {"none": "hops", "tree": "tree links", "relay": "relay chains"}
+    assert said["objective"] == objective[multicast]
 
 
 def test_too_long_for_the_slow_executor():

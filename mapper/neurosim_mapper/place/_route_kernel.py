@@ -1,4 +1,4 @@
-"""Compiled: annealing moves on the real objective: tree links, link loads, dead links.
+"""Compiled: annealing moves on the real objective: links of trees or chains, loads, dead links.
 
 Enters: nets, a board, and the load of every link. Leaves: board and loads after `n_moves`
 proposals at one temperature. Every net of the two cores that trade places is walked before and
@@ -19,24 +19,27 @@ from neurosim.kernels._jit import kernel
 from neurosim_mapper._random_kernel import below, next_random
 from neurosim_mapper.place._annealing_kernel import Board, may_trade
 from neurosim_mapper.place.problem import I64, Graph, Grid, Nets
+from neurosim_mapper.route._chain_kernel import chain_router, is_chain, sort_chain
 
 _MASK_10, _MASK_24, _MASK_32 = np.uint64(0x3FF), np.uint64(0xFFFFFF), np.uint64(0xFFFFFFFF)
 _16, _40 = np.uint64(16), np.uint64(40)
 
 
 class Traffic(NamedTuple):
-    """Nets on their links. All but the first four are changed in place."""
+    """Nets on their links. All but the first five are changed in place."""
 
     net_start: I64  # (n_cores + 1,) into `net`
     net: I64  # nets that each core belongs to
     link_cost: I64  # (n_links,) of one packet
     shape: I64  # (4,) wide, high, 1: torus, 1: y before x
+    chained: bool  # nets of several targets are relay chains, not trees
     load: I64  # (n_links,)
     link_mark: I64  # (n_links,) number of the last walk over the link
     net_mark: I64  # (n_nets,) number of the last round that walked the net
     counter: I64  # (3,) walks, rounds, entries of the log
     log_link: npt.NDArray[np.int32]  # (longest log,)
     log_weight: I64
+    chain: I64  # (3, most targets of a net) routers, keys and rows of the chain at hand
 
 
 @kernel
@@ -140,9 +143,14 @@ def _walk_round(
     Returns the change of the distance and of the sum of fourth powers.
     """
     source, offset, target, weights = nets
-    net_start, nets_of, link_cost, shape, load, mark, net_mark, counter, log, log_weight = traffic
+    net_start, nets_of, link_cost, shape, chained, load, mark = (
+        traffic.net_start, traffic.net, traffic.link_cost, traffic.shape, traffic.chained,
+        traffic.load, traffic.link_mark,
+    )  # fmt: skip
+    net_mark, counter, log, log_weight, chain = (
+        traffic.net_mark, traffic.counter, traffic.log_link, traffic.log_weight, traffic.chain
+    )  # fmt: skip
     router = board.router
-    n_inner = 4 * shape[0] * shape[1]
     change, fourth = np.int64(0), 0.0
     walk, number, at = counter[0], counter[1] + 1, counter[2]
     for turn in range(2):
@@ -157,20 +165,13 @@ def _walk_round(
             walk += 1
             begin, end = offset[net], offset[net + 1]
             first = at
-            if source[net] < 0:
-                y = router[target[begin]] // shape[0]
-                start = y * shape[0]
-                log[at] = n_inner + y
-                at += 1
+            start = router[source[net]] if source[net] >= 0 else np.int64(-1)
+            if chained and end - begin > 1:
+                for t in range(begin, end):
+                    chain[0, t - begin] = router[target[t]]
+                walk, at = _walk_chain(start, end - begin, chain, shape, mark, walk, log, at)
             else:
-                start = router[source[net]]
-            for t in range(begin, end):
-                at = _walk_path(start, router[target[t]], shape, mark, walk, log, at)
-            if begin == end:
-                y = start // shape[0]
-                at = _walk_path(start, y * shape[0], shape, mark, walk, log, at)
-                log[at] = n_inner + shape[1] + y
-                at += 1
+                at = _walk_tree(start, router, target, begin, end, shape, mark, walk, log, at)
             weight = sign * weights[net]
             for i in range(first, at):
                 link = log[i]
@@ -181,6 +182,70 @@ def _walk_round(
                 fourth += float(new) ** 4 - float(old) ** 4
     counter[0], counter[1], counter[2] = walk, number, at
     return change, fourth
+
+
+@kernel
+def _walk_tree(
+    start: Any,
+    router: I64,
+    target: I64,
+    begin: Any,
+    end: Any,
+    shape: I64,
+    mark: I64,
+    walk: Any,
+    log: npt.NDArray[np.int32],
+    at: Any,
+) -> Any:
+    """Append the links of one net from `start` (-1: the host), each once."""
+    n_inner = 4 * shape[0] * shape[1]
+    if start < 0:
+        y = router[target[begin]] // shape[0]
+        start = y * shape[0]
+        log[at] = n_inner + y
+        at += 1
+    for t in range(begin, end):
+        at = _walk_path(start, router[target[t]], shape, mark, walk, log, at)
+    if begin == end:
+        y = start // shape[0]
+        at = _walk_path(start, y * shape[0], shape, mark, walk, log, at)
+        log[at] = n_inner + shape[1] + y
+        at += 1
+    return at
+
+
+@kernel
+def _walk_chain(
+    start: Any,
+    n: Any,
+    chain: I64,
+    shape: I64,
+    mark: I64,
+    walk: Any,
+    log: npt.NDArray[np.int32],
+    at: Any,
+) -> tuple[Any, Any]:
+    """Append the links of a chain through ``chain[0, :n]``, or of single packets if they are fewer.
+
+    A link may stand there several times. Returns the number of the last walk, and `at`.
+    """
+    key = chain[1]
+    sort_chain(start, chain[0], 0, n, shape, key, chain[2])
+    together = is_chain(start, n, shape, key)
+    here = start
+    for t in range(n):
+        there = chain_router(start, key[t], shape)
+        if t == 0 or not together:
+            here = start
+            if start < 0:
+                row = there // shape[0]
+                here = row * shape[0]
+                log[at] = 4 * shape[0] * shape[1] + row
+                at += 1
+        walk += 1
+        at = _walk_path(here, there, shape, mark, walk, log, at)
+        here = there
+    return walk, at
 
 
 @kernel

@@ -14,9 +14,11 @@ Three bounds on `PlacementCost.distance`, each blind to something else; the larg
 
 A tree with k targets costs at least the mean of its k single distances, and a line that cuts it is
 crossed at least once: bounds two and three hold with weights divided by k, and by the most pairs
-that one line can part. Dead links only shrink the choice, so all bounds stay valid. So do pins and
-regions; Gilmore-Lawler uses them: a flow to a pinned core has a known length from every router, and
-a core is assigned to the routers that it may have only.
+that one line can part. A relay chain reaches all its targets, too, and so do the single packets
+that may take its place: what is said of trees holds for both (but see `_tree_bound`). Dead links
+only shrink the choice, so all bounds stay valid. So do pins and regions; Gilmore-Lawler uses them:
+a flow to a pinned core has a known length from every router, and a core is assigned to the routers
+that it may have only.
 
 In a folded program cores of different phases may share a router. So the neighbours of a core are
 ranked phase by phase, and the heaviest one in another phase may be at distance 0; the assignment is
@@ -30,6 +32,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from neurosim.offsets import offsets_of
 from neurosim_mapper.place._assignment_kernel import assign_rows
 from neurosim_mapper.place.problem import CROSSING_COST, HOST, I64, NO_RING, PlacementProblem
 
@@ -138,7 +141,11 @@ def _degree_bound(problem: PlacementProblem, flows: _Flows) -> float:
 
 
 def _tree_bound(problem: PlacementProblem) -> float:
-    """A net that reaches n routers has n - 1 links; cores of one phase are on different ones."""
+    """A net that reaches n routers has n - 1 links; cores of one phase are on different ones.
+
+    Where single packets may take the place of a chain, those of the host enter in any row: then it
+    is at least the way to the n routers that are next to the host.
+    """
     nets = problem.nets
     owner = np.repeat(np.arange(nets.source.size), np.diff(nets.offset))
     inner = np.flatnonzero(nets.source != HOST)
@@ -148,7 +155,12 @@ def _tree_bound(problem: PlacementProblem) -> float:
     found, counts = np.unique(net * problem.n_phases + problem.phases[core], return_counts=True)
     reached = np.ones(nets.source.size, np.int64)
     np.maximum.at(reached, found // problem.n_phases, counts)
-    return float(((reached - 1) * nets.weight).sum())
+    least = reached - 1
+    if problem.is_chained:
+        near = np.sort(problem.grid.host_distance[problem.usable])
+        to_nearest = offsets_of(near)[np.minimum(reached, near.size)]
+        least = np.where(nets.source == HOST, np.minimum(least, to_nearest), least)
+    return float((least * nets.weight).sum())
 
 
 def _gilmore_lawler(problem: PlacementProblem, flows: _Flows) -> float:

@@ -5,7 +5,7 @@ the router (`walk_flows`), so that `hops` is what a simulation counts when every
 its rate. ``total`` is what the annealing placer minimises::
 
     total = distance + congestion_share * congestion + DEAD_LINK_COST * dead_link_packets
-    distance   = hops + CROSSING_COST * crossings            # packets per tick, tree links once
+    distance   = hops + CROSSING_COST * crossings            # packets per tick
     congestion = L**(3/4) * (sum over links of load**4)**(1/4)
 
 `L` is the number of links of the used cores, four each. The scale makes congestion comparable
@@ -30,7 +30,8 @@ from neurosim_mapper.place.problem import (
     PlacementProblem,
     dead_links,
 )
-from neurosim_mapper.route._tree_kernel import walk_flows
+from neurosim_mapper.route.chains import chain_legs, visiting_order
+from neurosim_mapper.route.dimension_order import dimension_order_links
 
 DEAD_LINK_COST: Final = 1000  # hops that a packet over a dead link counts for
 
@@ -41,7 +42,8 @@ class PlacementCost:
 
     Attributes
     ----------
-    hops : links crossed by packets; a tree counts each of its links once.
+    hops : links crossed by packets; a tree counts each of its links once, a relay chain those of
+        its legs, or of single packets where they are fewer.
     crossings : those that lead from one chip to the next.
     distance : hops with CROSSING_COST more for each crossing: what the lower bounds are about.
     busiest_link : largest load of one link, those of the host included.
@@ -109,25 +111,14 @@ def net_links(problem: PlacementProblem, router: I64) -> tuple[I64, npt.NDArray[
     # The host enters in the row of the first target.
     start = np.where(from_host, 0, router[nets.source]) if router.size else nets.source
     start[from_host] = target[nets.offset[:-1][from_host]]
-    x = np.where(from_host, -1, start % chip.wide)
-    y = start // chip.wide
-    tx, ty = target % chip.wide, target // chip.wide
-    shape = network_shape(chip)
-    offset = np.zeros(len(start) + 1, np.int64)
-    walk_flows(x, y, to_host, nets.offset, tx, ty, shape, offset, np.empty(0, np.int32))
-    offset = np.cumsum(offset)
-    link = np.empty(int(offset[-1]), np.int32)
-    if link.size:
-        walk_flows(x, y, to_host, nets.offset, tx, ty, shape, offset, link)
-    return offset, link
-
-
-def network_shape(chip: Chip) -> I64:
-    """(4,) wide, high, 1 for a torus, 1 for y before x."""
-    noc = chip.noc_section
-    return np.array(
-        [chip.wide, chip.high, noc.topology == "torus", noc.routing == "yx"], dtype=np.int64
-    )
+    begin = np.stack([np.where(from_host, -1, start % chip.wide), start // chip.wide], 1)
+    goal = np.stack([target % chip.wide, target // chip.wide], 1)
+    if not problem.is_chained:
+        return dimension_order_links(chip, begin, to_host, nets.offset, goal)
+    order = visiting_order(chip, begin, nets.offset, goal)
+    legs = chain_legs(begin, to_host, nets.offset, goal[order.row], order.alone)
+    offset, link = dimension_order_links(chip, *legs[1:])
+    return offset[legs.offset], link
 
 
 def link_costs(chip: Chip) -> I64:

@@ -1,8 +1,8 @@
 """From a wired network to the placement problem: packets between cores, rates, labels.
 
 What is counted is what `route_packets` sends: one packet per listening axon, or, with multicast,
-one per source neuron that branches to every listening core; input from the host, output to the
-host, and the partial sums of fan-in fragments, one per neuron and tick.
+one per source neuron that goes to every listening core as a tree or a relay chain; input from the
+host, output to the host, and the partial sums of fan-in fragments, one per neuron and tick.
 """
 
 from __future__ import annotations
@@ -58,15 +58,18 @@ def placement_problem(
     rates : packets per tick that a neuron sends, per layer name (or "input") a number or an
         array (n_neurons,); 1 for layers that are not named. `calibrated_rates` measures them.
     """
-    tree = chip.noc_section.multicast == "tree"
-    rows = _rows(network, partition, wiring, rates or {}, tree)
+    together = chip.noc_section.multicast != "none"
+    rows = _rows(network, partition, wiring, rates or {}, together)
     scale = 1.0
     if rates:
         total = float(rows.packets.sum())
         scale = 2.0 ** np.floor(_TOTAL_BITS - np.log2(total)) if total > 0 else 1.0
     weight = np.rint(rows.packets * scale).astype(np.int64)
     n = wiring.n_cores
-    nets = _tree_nets(n, rows, weight) if tree else pair_nets(n, rows.source, rows.target, weight)
+    if together:
+        nets = _shared_nets(n, rows, weight)
+    else:
+        nets = pair_nets(n, rows.source, rows.target, weight)
     return PlacementProblem(
         chip,
         n,
@@ -102,7 +105,7 @@ def _members(network: QuantizedNetwork, partition: Partition, wiring: Wiring) ->
 
 
 def _rows(
-    network: QuantizedNetwork, partition: Partition, wiring: Wiring, rates: Rates, tree: bool
+    network: QuantizedNetwork, partition: Partition, wiring: Wiring, rates: Rates, together: bool
 ) -> _Rows:
     n_neurons = int(wiring.neuron_offset[-1])
     rate = _sender_rates(network, wiring, rates)
@@ -111,7 +114,7 @@ def _rows(
     core_of_axon = wiring.core_of_axon()
     # Several axons of a core with one source: one packet each, or one for all with multicast.
     n = max(wiring.n_cores, 1)
-    if tree:
+    if together:
         found = np.unique(owner * n + core_of_axon)
         owner, core_of_axon = found // n, found % n
     output = [layer.name for layer in network.layers].index(network.output)
@@ -167,7 +170,7 @@ def _sender_rates(
     return result
 
 
-def _tree_nets(n_cores: int, rows: _Rows, weight: I64) -> Nets:
+def _shared_nets(n_cores: int, rows: _Rows, weight: I64) -> Nets:
     """Nets of equal source and equal set of targets; a set is known by the sum of random keys."""
     host = rows.target == HOST
     out = pair_nets(n_cores, rows.source[host], rows.target[host], weight[host])

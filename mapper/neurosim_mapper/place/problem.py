@@ -170,6 +170,11 @@ class PlacementProblem:
         """Whether some net has several targets."""
         return bool((np.diff(self.nets.offset) > 1).any())
 
+    @cached_property
+    def is_chained(self) -> bool:
+        """Whether nets of several targets are relay chains; else they are trees."""
+        return self.is_tree and self.chip.noc_section.multicast == "relay"
+
     def with_pins(self, pins: Mapping[int, tuple[int, int]]) -> PlacementProblem:
         """The same problem with cores fixed at (x, y)."""
         router = self.pins.copy()

@@ -22,7 +22,8 @@ N_RANDOM: Final = 5
 def placement_report(problem: PlacementProblem, placement: Placement) -> dict[str, Any]:
     """Figures of a placement, distances in packet hops per tick.
 
-    Keys: the notes of the placer; those of `PlacementCost`; ``objective`` (tree links or hops);
+    Keys: the notes of the placer; those of `PlacementCost`; ``objective`` (tree links, relay chains
+    or hops);
     ``pinned`` cores and those ``confined`` to a region; ``lower_bounds`` by name, ``lower_bound``
     the largest and ``bound`` its name; ``gap`` = distance / lower bound - 1, null without traffic;
     ``baselines``: distance in row-major order and the mean of five random placements, both without
@@ -43,7 +44,7 @@ def placement_report(problem: PlacementProblem, placement: Placement) -> dict[st
     row_major = placement_cost(problem, in_order).distance
     return {
         **placement.notes,
-        "objective": "tree links" if problem.is_tree else "hops",
+        "objective": _objective(problem),
         "pinned": int((problem.pins >= 0).sum()),
         "confined": n_confined(problem),
         **cost.rows(),
@@ -53,6 +54,13 @@ def placement_report(problem: PlacementProblem, placement: Placement) -> dict[st
         "gap": _short(cost.distance / bounds[name] - 1) if bounds[name] > 0 else None,
         "baselines": {"row-major": _short(row_major), "random": _short(float(np.mean(randoms)))},
     }
+
+
+def _objective(problem: PlacementProblem) -> str:
+    """What `hops` counts."""
+    if problem.is_chained:
+        return "relay chains"
+    return "tree links" if problem.is_tree else "hops"
 
 
 def placement_sentence(report: dict[str, Any]) -> str:

@@ -13,9 +13,9 @@ from neurosim_mapper.place.cost import (
     link_costs,
     link_loads,
     net_links,
-    network_shape,
 )
 from neurosim_mapper.place.problem import HOST, I64, Nets, PlacementProblem
+from neurosim_mapper.route.dimension_order import network_shape
 
 NEAR_SHARE: Final = 512
 _STAGES: Final = 30
@@ -66,12 +66,14 @@ def make_traffic(problem: PlacementProblem, router: I64) -> Traffic:
         net=net,
         link_cost=link_costs(chip),
         shape=network_shape(chip),
+        chained=problem.is_chained,
         load=load,
         link_mark=np.full(load.size, -1, np.int64),
         net_mark=np.full(nets.source.size, -1, np.int64),
         counter=np.zeros(3, np.int64),
         log_link=np.empty(capacity, np.int32),
         log_weight=np.empty(capacity, np.int64),
+        chain=np.empty((3, int(np.diff(nets.offset).max(initial=1))), np.int64),
     )
 
 
@@ -87,11 +89,15 @@ def nets_of_cores(nets: Nets, n_cores: int) -> tuple[I64, I64]:
 
 
 def _log_capacity(problem: PlacementProblem, start: I64, net: I64) -> int:
-    """Links that one proposal can touch: two cores, before and after."""
+    """Links that one proposal can touch: two cores, before and after.
+
+    A chain crosses no link twice in one direction; single packets take its place if they cross
+    fewer links. Those of the host have a link of its own each.
+    """
     chip = problem.chip
     longest = chip.wide + chip.high
     branches = np.maximum(np.diff(problem.nets.offset), 1)
-    most = np.minimum(branches * longest, 4 * chip.n_cores) + 1
+    most = np.minimum(branches * longest, 4 * chip.n_cores) + branches
     total = np.concatenate([[0], np.cumsum(most[net])])
     per_core = total[start[1:]] - total[start[:-1]]
     return 4 * int(per_core.max(initial=0)) + 1

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from neurosim_mapper.route.dimension_order import DimensionOrder
-from neurosim_mapper.route.packets import core_entries, route_notes, route_packets
+from neurosim_mapper.route.packets import core_entries, route_packets
 
-__all__ = ["DimensionOrder", "core_entries", "route_notes", "route_packets"]
+__all__ = ["DimensionOrder", "core_entries", "route_packets"]

@@ -48,10 +48,23 @@ def flow_links(
     """
     if needs_detours(chip):
         return detour_links(chip, source_xy.astype(np.int64), to_host, target_offset, target_xy)
-    noc = chip.noc_section
-    shape = np.array(
-        [chip.wide, chip.high, noc.topology == "torus", noc.routing == "yx"], dtype=np.int64
-    )
+    offset, link = dimension_order_links(chip, source_xy, to_host, target_offset, target_xy)
+    if chip.dead_links:
+        dead = np.flatnonzero(np.isin(link, dead_link_numbers(chip)))
+        if dead.size:
+            raise dead_link_error(chip, int(link[dead[0]]))
+    return offset, link
+
+
+def dimension_order_links(
+    chip: Chip,
+    source_xy: Index,
+    to_host: npt.NDArray[np.bool_],
+    target_offset: Index,
+    target_xy: Index,
+) -> tuple[Index, npt.NDArray[np.int32]]:
+    """The same as `flow_links`, over dead links as over others."""
+    shape = network_shape(chip)
     sx, sy = np.ascontiguousarray(source_xy.T.astype(np.int64))
     tx, ty = np.ascontiguousarray(target_xy.T.astype(np.int64))
     offset = np.zeros(len(sx) + 1, np.int64)
@@ -61,11 +74,15 @@ def flow_links(
     link = np.empty(int(offset[-1]), np.int32)
     if link.size:
         walk_flows(sx, sy, to_host, target_offset, tx, ty, shape, offset, link)
-    if chip.dead_links:
-        dead = np.flatnonzero(np.isin(link, dead_link_numbers(chip)))
-        if dead.size:
-            raise dead_link_error(chip, int(link[dead[0]]))
     return offset, link
+
+
+def network_shape(chip: Chip) -> Index:
+    """(4,) wide, high, 1 for a torus, 1 for y before x."""
+    noc = chip.noc_section
+    return np.array(
+        [chip.wide, chip.high, noc.topology == "torus", noc.routing == "yx"], dtype=np.int64
+    )
 
 
 def dead_link_numbers(chip: Chip) -> Index:

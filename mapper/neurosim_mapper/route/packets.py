@@ -1,21 +1,25 @@
 """Packets and flows: which packets each source sends, and the links that they cross.
 
 Without multicast a source sends one packet per listening axon. With ``multicast: tree`` it sends
-one packet that branches to every listening core. Chains of relays (``multicast: relay``) are not
-mapped: such a chip gets one packet per listening axon. The output layer also sends to the host.
+one packet that branches to every listening core, with ``multicast: relay`` one that is handed from
+listening core to listening core (`neurosim_mapper.route.chains`), or one per listening core where
+those cross fewer links or the chain could deadlock. The output layer also sends to the host.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from neurosim.chip.model import Chip
+from neurosim.offsets import offsets_of
 from neurosim.program.columns import FLOW_KINDS, FlowTable, PacketTable
 from neurosim_mapper.connections import Index
 from neurosim_mapper.mapping import Partition, Placement, Routes, Wiring
 from neurosim_mapper.quantized import INPUT, QuantizedNetwork
+from neurosim_mapper.route.chains import Mask, chain_legs, circling_chains, visiting_order
 from neurosim_mapper.route.dimension_order import flow_links
 
 HOST = -1
@@ -47,6 +51,18 @@ class _Packets:
     delay: Index
 
 
+@dataclass(frozen=True)
+class _Ways:
+    """Distinct flows, and which of them every packet of the bundles takes."""
+
+    source: Index  # core, or HOST
+    kind: npt.NDArray[np.int32]
+    to_host: Mask
+    offset: Index  # into `target`; none for flows to the host
+    target: Index
+    flow_of: list[Index]
+
+
 def route_packets(
     network: QuantizedNetwork,
     partition: Partition,
@@ -55,46 +71,51 @@ def route_packets(
     chip: Chip,
 ) -> Routes:
     """Routes of every neuron, input element and fragment; raises DoesNotFitError on dead links."""
-    tree = chip.noc_section.multicast == "tree"
+    together = chip.noc_section.multicast != "none"
     source = wiring.source_neuron()
-    inner = _neuron_packets(network, wiring, source, tree)
-    outer = _input_packets(network, wiring, source, tree)
-    psum = _psum_packets(partition, wiring)
-    flows, flow_of = _flows([inner, outer, psum], placement, chip)
+    bundles = [
+        _neuron_packets(network, wiring, source, together),
+        _input_packets(network, wiring, source, together),
+        _psum_packets(partition, wiring),
+    ]
+    ways = _ways(bundles)
+    notes: dict[str, int] = {}
+    if chip.noc_section.multicast == "relay":
+        alone, notes = _sent_alone(ways, placement, chip)
+        bundles = [
+            _one_each(bundle, alone[flow], wiring)
+            for bundle, flow in zip(bundles, ways.flow_of, strict=True)
+        ]
+        ways = _ways(bundles)
+    inner, outer, psum = bundles
     psum_flow = np.full(len(partition.groups), -1, dtype=np.int32)
-    psum_flow[psum.owner] = flow_of[2]
+    psum_flow[psum.owner] = ways.flow_of[2]
     n_neurons = int(wiring.neuron_offset[-1])
     return Routes(
-        flows,
-        _packet_table(inner, n_neurons, flow_of[0]),
-        _packet_table(outer, network.n_inputs, flow_of[1]),
+        _flow_table(ways, placement, chip),
+        _packet_table(inner, n_neurons, ways.flow_of[0]),
+        _packet_table(outer, network.n_inputs, ways.flow_of[1]),
         psum_flow,
+        notes,
     )
 
 
 def core_entries(
     network: QuantizedNetwork, partition: Partition, wiring: Wiring, chip: Chip
 ) -> Index:
-    """(n_cores,) distinct flows that every core sends, wherever the cores are placed."""
-    tree = chip.noc_section.multicast == "tree"
-    inner = _neuron_packets(network, wiring, wiring.source_neuron(), tree)
+    """(n_cores,) distinct flows that every core sends, wherever the cores are placed.
+
+    A set of listeners counts as one relay chain; the placement may ask for single packets instead.
+    """
+    together = chip.noc_section.multicast != "none"
+    inner = _neuron_packets(network, wiring, wiring.source_neuron(), together)
     keys = [*_distinct(inner)[0], *_distinct(_psum_packets(partition, wiring))[0]]
     senders = np.array([key[0] for key in keys], np.int64)
     return np.bincount(senders, minlength=wiring.n_cores).astype(np.int64)
 
 
-def route_notes(chip: Chip) -> tuple[str, ...]:
-    """What a user should know about the packets on this chip."""
-    if chip.noc_section.multicast != "relay":
-        return ()
-    return (
-        "noc.multicast is 'relay': chains from core to core are not mapped, every listening core "
-        "is sent a packet of its own.",
-    )
-
-
 def _neuron_packets(
-    network: QuantizedNetwork, wiring: Wiring, source: Index, tree: bool
+    network: QuantizedNetwork, wiring: Wiring, source: Index, together: bool
 ) -> _Packets:
     """What neurons send: one row per listening axon, and one to the host per output neuron."""
     inner = np.flatnonzero(source >= 0)
@@ -110,7 +131,7 @@ def _neuron_packets(
         axon=np.concatenate([inner, np.full(out.size, -1)]),
         delay=np.concatenate([wiring.axon_delay[inner], np.zeros(out.size, np.int64)]),
     )
-    return _bundle(rows, tree)
+    return _bundle(rows, together)
 
 
 def _kind_of_neuron(network: QuantizedNetwork, wiring: Wiring) -> Index:
@@ -123,7 +144,7 @@ def _kind_of_neuron(network: QuantizedNetwork, wiring: Wiring) -> Index:
 
 
 def _input_packets(
-    network: QuantizedNetwork, wiring: Wiring, source: Index, tree: bool
+    network: QuantizedNetwork, wiring: Wiring, source: Index, together: bool
 ) -> _Packets:
     """What the host sends for each input element."""
     outer = np.flatnonzero(source < 0)
@@ -135,7 +156,7 @@ def _input_packets(
         axon=outer,
         delay=wiring.axon_delay[outer].astype(np.int64),
     )
-    return _bundle(rows, tree)
+    return _bundle(rows, together)
 
 
 def _psum_packets(partition: Partition, wiring: Wiring) -> _Packets:
@@ -157,13 +178,13 @@ def _psum_packets(partition: Partition, wiring: Wiring) -> _Packets:
     )
 
 
-def _bundle(rows: _Rows, tree: bool) -> _Packets:
+def _bundle(rows: _Rows, together: bool) -> _Packets:
     """Sort rows by (owner, core, axon) and cut them into packets."""
     order = np.lexsort((rows.axon, rows.core, rows.owner))
     owner, core = rows.owner[order], rows.core[order]
     host = core == HOST
     first = np.ones(owner.size, dtype=bool)
-    if tree:
+    if together:
         first[1:] = (owner[1:] != owner[:-1]) | (host[1:] != host[:-1])
     packet = np.cumsum(first) - 1
     n_packets = int(first.sum())
@@ -186,9 +207,31 @@ def _offsets(rows: Index, n: int) -> Index:
     return np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int64)
 
 
-def _flows(
-    packets: list[_Packets], placement: Placement, chip: Chip
-) -> tuple[FlowTable, list[Index]]:
+def _one_each(bundle: _Packets, alone: Mask, wiring: Wiring) -> _Packets:
+    """The same with a packet per target in place of every packet that is `alone`."""
+    if not alone.any():
+        return bundle
+    sizes = np.diff(bundle.target_offset)
+    packet = np.repeat(np.arange(sizes.size), sizes)
+    first = alone[packet]
+    first[bundle.target_offset[:-1]] = True
+    of_delivery = np.repeat(np.arange(sizes.size), np.diff(bundle.delivery_offset))
+    core = np.searchsorted(wiring.axon_offset, bundle.axon, side="right") - 1
+    new = np.ones(core.size, np.bool_)
+    new[1:] = (of_delivery[1:] != of_delivery[:-1]) | (core[1:] != core[:-1])
+    row = np.flatnonzero(bundle.target != HOST)[np.cumsum(new) - 1]
+    number, n_packets = np.cumsum(first) - 1, int(first.sum())
+    return replace(
+        bundle,
+        owner=bundle.owner[packet[first]],
+        source_core=bundle.source_core[packet[first]],
+        kind=bundle.kind[packet[first]],
+        target_offset=_offsets(number, n_packets),
+        delivery_offset=_offsets(number[row], n_packets),
+    )
+
+
+def _ways(packets: list[_Packets]) -> _Ways:
     """Distinct (source core, kind, targets) and the flow number of every packet."""
     number: dict[tuple[int, ...], int] = {}
     flow_of = []
@@ -197,32 +240,64 @@ def _flows(
         flow_of.append(
             np.array([number.setdefault(r, len(number)) for r in rows], np.int64)[inverse]
         )
-    sources = np.array([key[0] for key in number], np.int64)
-    kinds = np.array([key[1] for key in number], np.int32)
     sizes = [len(key) - 2 for key in number]
     flat = np.array([core for key in number for core in key[2:]], np.int64)
     to_host = np.zeros(len(number), dtype=bool)
     if flat.size:
         to_host[np.repeat(np.arange(len(number)), sizes)[flat == HOST]] = True
-    offset = np.cumsum([0, *np.where(to_host, 0, sizes)], dtype=np.int64)
-    target = flat[flat != HOST]
-    xy = np.column_stack([placement.x, placement.y]).astype(np.int64)
-    start = xy[sources]
-    from_host = np.flatnonzero(sources == HOST)
-    # The host enters in the row of its first target.
-    start[from_host] = np.column_stack(
-        [np.full(from_host.size, -1), xy[target[offset[from_host]], 1]]
+    return _Ways(
+        source=np.array([key[0] for key in number], np.int64),
+        kind=np.array([key[1] for key in number], np.int32),
+        to_host=to_host,
+        offset=offsets_of(np.where(to_host, 0, sizes)),
+        target=flat[flat != HOST],
+        flow_of=flow_of,
     )
-    link_offset, link = flow_links(chip, start, to_host, offset, xy[target])
-    table = FlowTable(
-        kind=kinds,
-        source=sources.astype(np.int32),
+
+
+def _ends(ways: _Ways, placement: Placement) -> tuple[Index, Index]:
+    """Where flows start (x = -1: the host, in the row of its first target), and their targets."""
+    xy = np.column_stack([placement.x, placement.y]).astype(np.int64)
+    start, goal = xy[ways.source], xy[ways.target]
+    from_host = np.flatnonzero(ways.source == HOST)
+    rows = goal[ways.offset[from_host], 1]
+    start[from_host] = np.column_stack([np.full(from_host.size, -1), rows])
+    return start, goal
+
+
+def _sent_alone(ways: _Ways, placement: Placement, chip: Chip) -> tuple[Mask, dict[str, int]]:
+    """(n_flows,) flows whose targets get a packet each, and how many for which reason."""
+    start, goal = _ends(ways, placement)
+    order = visiting_order(chip, start, ways.offset, goal)
+    alone = order.alone
+    n_shorter = int(alone.sum())
+    legs = chain_legs(start, ways.to_host, ways.offset, goal[order.row], alone)
+    leg_offset, link = flow_links(chip, *legs[1:])
+    circling = circling_chains(chip, leg_offset[legs.offset], link, alone)
+    notes = {"shorter_alone": n_shorter, "could_deadlock": int(circling.sum())}
+    return alone | circling, notes
+
+
+def _flow_table(ways: _Ways, placement: Placement, chip: Chip) -> FlowTable:
+    start, goal = _ends(ways, placement)
+    target = ways.target
+    if chip.noc_section.multicast == "relay":
+        row = visiting_order(chip, start, ways.offset, goal).row
+        target = target[row]
+        none = np.zeros(start.shape[0], np.bool_)
+        legs = chain_legs(start, ways.to_host, ways.offset, goal[row], none)
+        leg_offset, link = flow_links(chip, *legs[1:])
+        link_offset = leg_offset[legs.offset]
+    else:
+        link_offset, link = flow_links(chip, start, ways.to_host, ways.offset, goal)
+    return FlowTable(
+        kind=ways.kind,
+        source=ways.source.astype(np.int32),
         link_offset=link_offset,
         link=link,
-        target_offset=offset,
+        target_offset=ways.offset,
         target=target.astype(np.int32),
     )
-    return table, flow_of
 
 
 def _distinct(table: _Packets) -> tuple[list[tuple[int, ...]], Index]:
