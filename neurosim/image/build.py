@@ -186,7 +186,7 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
         truenorth=_contiguous(program.truenorth),
         truenorth_neurons=TrueNorthNeurons(*(_i32(c) for c in program.truenorth_neurons)),
         entries=entries,
-        pulls=make_pulls(program, axon_core, *found[0], ~(by_ring | by_bit)),
+        pulls=make_pulls(program, axon_core, *found[0], ~(by_ring | by_bit), signatures.neurons),
         rings=RingAxons(
             _i32(ring),
             _i32(axons.first_tick[ring]),

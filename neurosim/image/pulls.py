@@ -3,22 +3,25 @@
 Where most neurons of a layer send in every tick, it costs less that the cores which listen look at
 all their axons than that every neuron looks for its listeners. (Breadth-first searches turn round
 at the same point: Beamer, Asanovic and Patterson, SC 2012.) A layer can be *pulled* if every axon
-that hears from it hears nobody else and is an axon of a core with dense or sparse rows.
+that hears from it hears nobody else and is an axon of a core with dense or sparse rows, and if no
+neuron of it sends several spikes in a tick.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from neurosim.offsets import offsets_of
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, Program
+from neurosim.soma.liaf import OUTPUT_CODES
 
 I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
 
 _LARGEST: Final = np.iinfo(np.int16).max  # `state.History` keeps values in 16 bits
 
@@ -37,6 +40,11 @@ class Pulls(NamedTuple):
     group_layer: I32  # (n_groups,) layer to which the neurons of a group belong, -1: never pulled
     layer_size: I64  # (n_layers,) neurons, 0 for layers that are never pulled
     layer_first_tick: I32  # pipeline offset of the layer
+    alike_offset: I64  # (n_groups + 1,) of 64 neighbours of a group, those that send alike:
+    word: I32  # which 64
+    mask: U64  # bit j: neuron j of them
+    signature: I32  # see `image.traffic.Senders`
+    packets: I32  # that each of them sends when it fires
 
 
 def make_pulls(
@@ -46,6 +54,7 @@ def make_pulls(
     axon: I32,
     delay: I32,
     by_entry: npt.NDArray[np.bool_],
+    signature: I32,
 ) -> Pulls:
     """Runs of a checked program.
 
@@ -54,6 +63,7 @@ def make_pulls(
     axon_core : (n_axons,) core of each axon.
     owner, axon, delay : (n_deliveries,) of all packets of neurons, by owner.
     by_entry : (n_axons,) whether an axon has one sender, and rows.
+    signature : (n_neurons,) see `image.traffic.Senders`.
     """
     layer_of_group = _layers_of_groups(program, owner, axon, by_entry)
     n_layers = len(program.layer_names)
@@ -84,6 +94,7 @@ def make_pulls(
         group_layer=layer_of_group,
         layer_size=np.bincount(layer_of_neuron[layer_of_neuron >= 0], minlength=n_layers),
         layer_first_tick=start,
+        **_alike(program, layer_of_neuron, signature),
     )
 
 
@@ -101,7 +112,33 @@ def _no_pulls(program: Program) -> Pulls:
         group_layer=np.full(program.groups.core.size, -1, np.int32),
         layer_size=np.empty(0, np.int64),
         layer_first_tick=none,
+        alike_offset=start,
+        word=none,
+        mask=np.empty(0, np.uint64),
+        signature=none,
+        packets=none,
     )
+
+
+def _alike(program: Program, layer_of_neuron: I32, signature: I32) -> dict[str, npt.NDArray[Any]]:
+    """Neurons of pulled layers that send alike, in words of 64."""
+    start, n_groups = program.groups.neuron_start, program.groups.core.size
+    neuron = np.flatnonzero((layer_of_neuron >= 0) & (signature != -1))
+    group = program.group_of(neuron)
+    local = neuron - start[group]
+    keys = np.stack([group, local >> 6, signature[neuron]])
+    order = np.lexsort(keys[::-1])
+    keys, neuron, local = keys[:, order], neuron[order], local[order]
+    first = np.flatnonzero(np.r_[True, (keys[:, 1:] != keys[:, :-1]).any(axis=0)][: neuron.size])
+    bits = np.uint64(1) << (local & 63).astype(np.uint64)
+    sizes = np.diff(program.packets.owner_offset)
+    return {
+        "alike_offset": offsets_of(np.bincount(keys[0, first], minlength=n_groups)),
+        "word": keys[1, first].astype(np.int32),
+        "mask": np.bitwise_or.reduceat(bits, first) if first.size else bits,
+        "signature": keys[2, first].astype(np.int32),
+        "packets": sizes[neuron[first]].astype(np.int32),
+    }
 
 
 def _layers_of_groups(
@@ -113,9 +150,11 @@ def _layers_of_groups(
     result = np.where(soft, groups.layer, -1).astype(np.int32)
     if program.chip.core.send_zero or not modes.output.size:
         return np.full_like(result, -1)
-    largest = np.maximum(np.maximum(modes.act_high, -modes.act_low), modes.n_max)
+    largest = np.maximum(modes.act_high, -modes.act_low)
     looked_up = int(np.abs(program.luts).max(initial=0))
+    is_analog = modes.output == OUTPUT_CODES["analog"]
     bad = np.where(modes.lut >= 0, np.maximum(largest, looked_up), largest) > _LARGEST
+    bad = np.where(is_analog, bad, modes.n_max > 1)
     bad[program.group_of(owner[~by_entry[axon]])] = True
     first = np.zeros(len(program.layer_names), np.int64)
     first[groups.layer[soft]] = groups.first_tick[soft]

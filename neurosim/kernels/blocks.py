@@ -16,7 +16,7 @@ from neurosim.kernels._jit import kernel
 from neurosim.kernels.bits import lowest_bit, without_lowest
 from neurosim.kernels.block_sums import AHEAD, add_rows, ask_for_four
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
-from neurosim.kernels.pulls import pull_places
+from neurosim.kernels.pulls import list_run, pull_places, whole_run
 
 I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
@@ -52,10 +52,18 @@ def integrate_blocks(
         core = order[k]
         if core < low or core >= high:
             continue
-        if pulling:
-            pull_places(pulls, history, blocks, places, bits, core, merge, tick, span)
         mine = neuron_offset[core + 1] - neuron_offset[core]
-        n = _list_rows(blocks, synapses, inbox, worker, core, mine, side, counts, zeros)
+        run = whole_run(pulls, history, blocks, core, tick, span) if pulling else np.int64(-1)
+        if run >= 0:
+            once = merge and pulls.is_analog[run] == 0
+            n = _list_pulled(
+                pulls, history, blocks, synapses, inbox, worker, run, core, mine, side, once,
+                counts, tick,
+            )  # fmt: skip
+        else:
+            if pulling:
+                pull_places(pulls, history, blocks, places, bits, core, merge, tick, span)
+            n = _list_rows(blocks, synapses, inbox, worker, core, mine, side, counts, zeros)
         if n > 0:
             if n_waiting > 0:
                 add_rows(
@@ -109,12 +117,47 @@ def _list_rows(
                 here = np.int64(connected[axon + j]) & -np.int64(some)
                 n_synapses += here
                 macs += here & -np.int64(analog[axon + j])
-    for k in range(0, min(np.int64(n), AHEAD), 4):
-        ask_for_four(synapses.dense, rows, k, width)
+    _ask_for_first(synapses.dense, rows, np.int64(n), width)
     counts[EVENTS, core] += np.int64(n)
     counts[MACS, core] += macs
     counts[OPS, core] += n_synapses - macs
     return np.int64(n)
+
+
+@kernel
+def _list_pulled(
+    pulls: Any,
+    history: Any,
+    blocks: Any,
+    synapses: Any,
+    inbox: Any,
+    worker: int,
+    run: int,
+    core: int,
+    width: int,
+    side: int,
+    once: bool,
+    counts: I32,
+    tick: int,
+) -> int:
+    """The same for a core that hears a single pulled layer with all its axons."""
+    rows, factors = inbox.row[worker, side], inbox.factor[worker, side]
+    slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
+    n, n_synapses = list_run(
+        pulls.source, history.value[slot], synapses.axon_synapses, pulls.source_offset[run],
+        pulls.source_offset[run + 1], blocks.axon[core], blocks.first[core], width, once, rows,
+        factors,
+    )  # fmt: skip
+    _ask_for_first(synapses.dense, rows, n, width)
+    counts[EVENTS, core] += n
+    counts[MACS if pulls.is_analog[run] else OPS, core] += n_synapses
+    return n
+
+
+@kernel
+def _ask_for_first(dense: npt.NDArray[Any], rows: I64, n: int, width: int) -> None:
+    for k in range(0, min(n, AHEAD), 4):
+        ask_for_four(dense, rows, k, width)
 
 
 @kernel

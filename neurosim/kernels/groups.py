@@ -13,7 +13,7 @@ from neurosim.kernels.fanout import EVENTS, FIRED, PACKETS, PSUMS, UPDATES
 from neurosim.kernels.packet_log import core_time, log_packet
 from neurosim.kernels.pulls import leave_nothing, leave_outputs
 from neurosim.kernels.traffic import touch
-from neurosim.kernels.vectors import nonzero_word
+from neurosim.kernels.vectors import senders_of
 from neurosim.soma.cuba import update_currents
 from neurosim.soma.liaf import update_liaf
 from neurosim.soma.liaf_pieces import update_pieces
@@ -224,8 +224,7 @@ def update_groups(
             quiet[group] = not (has_input or changed or moved or sending or zeros)
             if is_pulled and sending:
                 n, sent = leave_outputs(
-                    outlet, traffic, loads, left, y, sent_packets, core, start, stop,
-                    analog_of[group] != 0, groups.packets[group], worker,
+                    pulls, traffic, loads, left, y, sent_packets, group, core, start, stop, worker,
                 )  # fmt: skip
                 counts[FIRED, core] += n
                 counts[PACKETS, core] += sent
@@ -270,7 +269,7 @@ def _list_outputs(
     sent, at = np.int64(0), np.uint64(n)
     for first in range(start, stop, 64):
         size = min(64, stop - first)
-        word = _all(size) if zeros else _senders(y, first, size)
+        word = _all(size) if zeros else senders_of(y, first, size)
         while word:
             i = np.uint64(first + lowest_bit(word))
             word = without_lowest(word)
@@ -282,17 +281,6 @@ def _list_outputs(
             sent += copies[at] * (offset[i + np.uint64(1)] - offset[i])
             at += np.uint64(1)
     return np.int64(at), sent
-
-
-@kernel
-def _senders(y: I32, first: int, size: int) -> np.uint64:
-    """A word whose bit j says whether neuron ``first + j`` of `size` (1..64) gives something."""
-    if size == 64:
-        return nonzero_word(y, first)
-    word = np.uint64(0)
-    for j in range(np.uint64(size)):
-        word |= np.uint64(y[np.uint64(first) + np.uint64(j)] != 0) << np.uint64(j)
-    return word
 
 
 @kernel

@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
+from neurosim.kernels.bits import count_bits
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
 from neurosim.kernels.traffic import load_alike
+from neurosim.kernels.vectors import senders_of
 
 I8 = npt.NDArray[np.int8]
 I16 = npt.NDArray[np.int16]
@@ -41,52 +43,41 @@ def choose_pulls(pulls: Any, history: Any, tick: int, span: int, allowed: bool) 
 
 @kernel
 def leave_outputs(
-    outlet: Any,
+    pulls: Any,
     traffic: Any,
     loads: Any,
     values: I16,
     y: I32,
     sent: I64,
+    group: int,
     core: int,
     start: int,
     stop: int,
-    analog: bool,
-    packets: int,
     worker: int,
 ) -> tuple[int, int]:
     """Keep what the neurons of a group give in `values`, and send their packets.
-
-    Parameters
-    ----------
-    packets : that each of the neurons sends when it fires, -1 if they differ.
 
     Returns
     -------
     fired, sent : neurons with an output other than 0, and packets.
     """
-    signature, offset = outlet.signature, outlet.packet_offset
-    fired, copied = np.int64(0), np.int64(0)
+    offset, words, masks = pulls.alike_offset, pulls.word, pulls.mask
+    fired, packets = np.int64(0), np.int64(0)
     for i in range(np.uint64(start), np.uint64(stop)):
         values[i] = y[i]
         fired += y[i] != 0
     for i in range(np.uint64(start), np.uint64(stop)):
-        copies = np.int64(y[i] != 0) if analog else np.int64(y[i])
-        sent[i] += copies
-        copied += copies
-    alike, together = np.int64(signature[start]), np.int64(0)
-    for i in range(np.uint64(start), np.uint64(stop)):
-        if signature[i] != alike:
-            load_alike(traffic, loads, worker, alike, core, together)
-            alike, together = np.int64(signature[i]), np.int64(0)
-        together += np.int64(y[i] != 0) if analog else np.int64(y[i])
-    load_alike(traffic, loads, worker, alike, core, together)
-    if packets >= 0:
-        return fired, copied * packets
-    total = np.int64(0)
-    for i in range(np.uint64(start), np.uint64(stop)):
-        copies = np.int64(y[i] != 0) if analog else np.int64(y[i])
-        total += copies * (offset[i + np.uint64(1)] - offset[i])
-    return fired, total
+        sent[i] += np.int64(y[i] != 0)
+    at, senders = np.int64(-1), np.uint64(0)
+    for k in range(offset[group], offset[group + 1]):
+        if words[k] != at:
+            at = np.int64(words[k])
+            first = start + 64 * at
+            senders = senders_of(y, first, min(64, stop - first))
+        n = count_bits(senders & masks[k])
+        packets += n * pulls.packets[k]
+        load_alike(traffic, loads, worker, pulls.signature[k], core, n)
+    return fired, packets
 
 
 @kernel
@@ -158,6 +149,48 @@ def pull_places(
 
 
 @kernel
+def whole_run(pulls: Any, history: Any, blocks: Any, core: int, tick: int, span: int) -> int:
+    """The run that all axons of a core with a dense block belong to, if it is pulled; else -1."""
+    run = pulls.run_offset[core]
+    size = pulls.source_offset[run + 1] - pulls.source_offset[run]
+    if pulls.run_offset[core + 1] != run + 1 or size != blocks.size[core]:
+        return np.int64(-1)
+    slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
+    in_time = tick < pulls.first_tick[run] + span
+    return run if in_time and history.pulled[slot, pulls.layer[run]] != 0 else np.int64(-1)
+
+
+@kernel
+def list_run(
+    source: I32,
+    values: I16,
+    connected: I32,
+    begin: int,
+    end: int,
+    axon: int,
+    row: int,
+    width: int,
+    once: bool,
+    rows: I64,
+    factors: I32,
+) -> tuple[int, int]:
+    """List the axons of a whole core that have a value; how many, and how many synapses of them.
+
+    The first one has the row that begins at `row`.
+    """
+    first, mine, n, synapses = np.uint64(begin), np.uint64(axon), np.uint64(0), np.int64(0)
+    for k in range(np.uint64(end - begin)):
+        value = np.int32(values[np.uint64(source[first + np.uint64(k)])])
+        some = value != 0
+        rows[n] = row
+        factors[n] = np.int32(some) if once else value
+        row += width
+        n += np.uint64(some)
+        synapses += np.int64(connected[mine + np.uint64(k)]) & -np.int64(some)
+    return np.int64(n), synapses
+
+
+@kernel
 def _fill(
     source: I32, values: I16, places: I32, begin: int, end: int, place: int, once: bool
 ) -> None:
@@ -202,7 +235,7 @@ def _add(
         mine = np.uint64(axon) + np.uint64(k)
         value = np.int32(values[np.uint64(source[first + np.uint64(k)])])
         start, stop = np.uint64(row_offset[mine]), np.uint64(row_offset[mine + one])
-        if value == 0 and stop - start > _SHORT:
+        if stop - start > _SHORT and value == 0:
             continue
         some = np.int32(value != 0)
         factor = some if once else value

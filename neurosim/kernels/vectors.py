@@ -303,3 +303,14 @@ else:
         """(n, 64) bits of words."""
         octets = words.astype("<u8").view(np.uint8).reshape(-1, 8)
         return np.unpackbits(octets, axis=1, bitorder="little")
+
+
+@kernel
+def senders_of(y: I32, first: int, size: int) -> np.uint64:
+    """A word whose bit j says whether neuron ``first + j`` of `size` (1..64) gives something."""
+    if size == 64:
+        return nonzero_word(y, first)
+    word = np.uint64(0)
+    for j in range(np.uint64(size)):
+        word |= np.uint64(y[np.uint64(first) + np.uint64(j)] != 0) << np.uint64(j)
+    return word
