@@ -152,8 +152,9 @@ def pull_places(
 def whole_run(pulls: Any, history: Any, blocks: Any, core: int, tick: int, span: int) -> int:
     """The run that all axons of a core with a dense block belong to, if it is pulled; else -1."""
     run = pulls.run_offset[core]
-    size = pulls.source_offset[run + 1] - pulls.source_offset[run]
-    if pulls.run_offset[core + 1] != run + 1 or size != blocks.size[core]:
+    if pulls.run_offset[core + 1] != run + 1:
+        return np.int64(-1)
+    if pulls.source_offset[run + 1] - pulls.source_offset[run] != blocks.size[core]:
         return np.int64(-1)
     slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
     in_time = tick < pulls.first_tick[run] + span

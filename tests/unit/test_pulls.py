@@ -17,7 +17,7 @@ N = 64
 LAYERS = ("first", "second", "third")
 
 
-def three_layers(*, shared_axon: bool = False, collision: str = "add"):
+def three_layers(*, shared_axon: bool = False, collision: str = "add", n_max: int = 1):
     """Layers of 64 neurons on dense, dense and sparse cores; values, then spikes.
 
     With `shared_axon`, two neurons of the first layer send to the same axon.
@@ -32,7 +32,7 @@ def three_layers(*, shared_axon: bool = False, collision: str = "add"):
         block = rng.integers(-20, 21, (N, N))
         core.set_weights(block if place < 2 else block * (rng.random((N, N)) < 0.1), kind=kind)
         if place == 1:
-            core.set_liaf(theta=300, n_max=3, reset="soft", rho=300)
+            core.set_liaf(theta=300, n_max=n_max, reset="soft", rho=300)
         else:
             core.set_liaf(theta=300, output="analog", act_mult=1, act_shift=4)
         cores.append(core)
@@ -64,7 +64,8 @@ def pulled_layers(program):
     return [name for name, size in zip(LAYERS, program.image.pulls.layer_size, strict=True) if size]
 
 
-def test_axons_with_several_senders_are_not_pulled():
+def test_axons_with_several_senders_and_bursts_are_not_pulled():
+    assert pulled_layers(three_layers(n_max=2)) == ["first", "third"]
     assert pulled_layers(three_layers()) == list(LAYERS)
     assert pulled_layers(three_layers(shared_axon=True)) == ["second", "third"]
 
