@@ -29,12 +29,17 @@ class Blocks(NamedTuple):
     word: I64  # (n_cores + 1,) words of places, of all cores before
     axon: I64  # (n_cores,) the core's first axon
     size: I64  # (n_cores,) its axons
+    alike: I64  # (n_cores,) first axon of the first core with this block: as many synapses each
     order: I64  # cores with a block; those that share one follow each other
+    psum: I64  # (n_cores,) see `summing_groups`
     is_small: bool  # all weights are in -127..127
 
 
-def make_blocks(program: Program, weights: npt.NDArray[Any]) -> Blocks:
-    """Blocks of a checked program; equal ones are kept once."""
+def make_blocks(program: Program, weights: npt.NDArray[Any], ring_cores: I32) -> Blocks:
+    """Blocks of a checked program; equal ones are kept once.
+
+    `ring_cores`: cores that have an axon with several senders.
+    """
     cores = program.cores
     is_dense = cores.synapse_format == SYNAPSE_FORMATS["dense"]
     n_axons, width = np.diff(cores.axon_offset), np.diff(cores.neuron_offset)
@@ -56,9 +61,34 @@ def make_blocks(program: Program, weights: npt.NDArray[Any]) -> Blocks:
         word=word,
         axon=cores.axon_offset[:-1].astype(np.int64),
         size=n_axons.astype(np.int64),
+        alike=cores.axon_offset[:-1][_first_alike(first)].astype(np.int64),
         order=order[words[order] > 0],
+        psum=summing_groups(program, ring_cores),
         is_small=weights.dtype == np.int8 and int(weights.min(initial=0)) > np.iinfo(np.int8).min,
     )
+
+
+def summing_groups(program: Program, ring_cores: I32) -> I64:
+    """(n_cores,) the only group of a core that does nothing but sum for the soma of another; or -1.
+
+    All that such a core hears is in its block, so its sums can be handed on at once.
+    """
+    groups, offset = program.groups, program.cores.neuron_offset
+    owner = np.where(groups.psum_target >= 0, program.group_of(groups.psum_target), 0)
+    whole = (groups.neuron_start == offset[groups.core]) & (
+        groups.neuron_stop == offset[groups.core + 1]
+    )
+    summing = whole & (groups.psum_target >= 0) & (groups.psum_target[owner] < 0)
+    result = np.full(program.n_cores, -1, np.int64)
+    result[groups.core[summing]] = np.flatnonzero(summing)
+    result[ring_cores] = -1
+    return result
+
+
+def _first_alike(first: I64) -> I64:
+    """(n_cores,) the first core whose block begins at the same place; without one, the core."""
+    _, where, which = np.unique(first, return_index=True, return_inverse=True)
+    return np.where(first >= 0, where[which], np.arange(first.size))
 
 
 def places_of(program: Program, blocks: Blocks, axon_core: I32, axon: I32) -> I32:

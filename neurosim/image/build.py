@@ -162,9 +162,9 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
     )
     dense, weight = _same_weights(program)
     crossbar = make_crossbar(program, axon_core, narrow=narrow)
-    blocks = make_blocks(program, dense)
     found = [_deliveries(table) for table in (program.packets, program.input_packets)]
     by_ring, by_bit = _ways(program, axon_core, found)
+    blocks = make_blocks(program, dense, axon_core[by_ring])
     entries, outlets = _outlets(
         program, axon_core, found, by_ring, by_bit, crossbar, blocks, weight
     )

@@ -37,6 +37,7 @@ class Pulls(NamedTuple):
     delay: I32
     first_tick: I32  # pipeline offset of the groups that listen
     is_analog: I8
+    is_single: I8  # (n_runs,) 1: each of its axons has exactly one sparse synapse
     group_layer: I32  # (n_groups,) layer to which the neurons of a group belong, -1: never pulled
     layer_size: I64  # (n_layers,) neurons, 0 for layers that are never pulled
     layer_first_tick: I32  # pipeline offset of the layer
@@ -91,6 +92,7 @@ def make_pulls(
         delay=delay[first].astype(np.int32),
         first_tick=window[first].astype(np.int32),
         is_analog=(kind[first] == FLOW_KINDS["analog"]).astype(np.int8),
+        is_single=_are_single(program, axon, first),
         group_layer=layer_of_group,
         layer_size=np.bincount(layer_of_neuron[layer_of_neuron >= 0], minlength=n_layers),
         layer_first_tick=start,
@@ -109,6 +111,7 @@ def _no_pulls(program: Program) -> Pulls:
         delay=none,
         first_tick=none,
         is_analog=np.empty(0, np.int8),
+        is_single=np.empty(0, np.int8),
         group_layer=np.full(program.groups.core.size, -1, np.int32),
         layer_size=np.empty(0, np.int64),
         layer_first_tick=none,
@@ -118,6 +121,12 @@ def _no_pulls(program: Program) -> Pulls:
         signature=none,
         packets=none,
     )
+
+
+def _are_single(program: Program, axon: I32, first: I64) -> I8:
+    """(n_runs,) runs of `axon` that begin at `first`."""
+    one = (np.diff(program.axons.row_offset)[axon] == 1) & (program.axons.synapses[axon] == 1)
+    return np.logical_and.reduceat(one, first).astype(np.int8)
 
 
 def _alike(program: Program, layer_of_neuron: I32, signature: I32) -> dict[str, npt.NDArray[Any]]:

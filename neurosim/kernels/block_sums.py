@@ -127,6 +127,13 @@ def _add_spikes(
 
 
 @kernel
+def _piece(n: int, most: int) -> int:
+    """Length of the pieces in which `n` are cut, about `most` and about equally long."""
+    pieces = max((n + most // 2) // most, 1)
+    return (n + pieces - 1) // pieces
+
+
+@kernel
 def _add_quads(
     dense: npt.NDArray[Any],
     rows: I64,
@@ -138,9 +145,10 @@ def _add_quads(
     acc: I32,
     first: int,
 ) -> None:
-    """Quads of rows onto the first `stop` neurons."""
-    for begin in range(0, n, _ROWS_KEPT // 4):
-        end = min(begin + _ROWS_KEPT // 4, n)
+    """Quads of rows onto the first `stop` neurons, in pieces of about equal length."""
+    size = _piece(n, _ROWS_KEPT // 4)
+    for begin in range(0, n, size):
+        end = min(begin + size, n)
         for j in range(0, stop, LANES):
             if signed:
                 add_signed_quads(dense, rows, small, signs, begin, end, j, acc, first + j)
@@ -152,9 +160,10 @@ def _add_quads(
 def _add_pairs(
     dense: npt.NDArray[Any], rows: I64, pairs: I32, n: int, stop: int, acc: I32, first: int
 ) -> None:
-    """Pairs of rows onto the first `stop` neurons."""
-    for begin in range(0, n, _ROWS_KEPT // 2):
-        end = min(begin + _ROWS_KEPT // 2, n)
+    """Pairs of rows onto the first `stop` neurons, in pieces of about equal length."""
+    size = _piece(n, _ROWS_KEPT // 2)
+    for begin in range(0, n, size):
+        end = min(begin + size, n)
         for j in range(0, stop, LANES):
             add_pairs(dense, rows, pairs, begin, end, j, acc, first + j)
 

@@ -7,26 +7,31 @@ the first of them asked for, before those of the core in front of it are added.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
-from neurosim.kernels.bits import lowest_bit, without_lowest
+from neurosim.kernels.bits import lowest_bit, prefetch, without_lowest
 from neurosim.kernels.block_sums import AHEAD, add_rows, ask_for_four
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
 from neurosim.kernels.pulls import list_run, pull_places, whole_run
+from neurosim.kernels.rows import hand_on
 
 I8 = npt.NDArray[np.int8]
+I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+
+_PER_LINE: Final = 16  # numbers of 32 bits in a cache line
 
 
 @kernel
 def integrate_blocks(
     blocks: Any,
     synapses: Any,
+    groups: Any,
     inbox: Any,
     pulls: Any,
     history: Any,
@@ -47,7 +52,7 @@ def integrate_blocks(
     dense, neuron_offset, order = synapses.dense, synapses.neuron_offset, blocks.order
     places, bits, pulling = inbox.value[worker], inbox.bits[worker], history.pulled.any()
     low, high = shares.first_core[worker], shares.first_core[worker + 1]
-    first, width, n_waiting, side = np.int64(0), np.int64(0), np.int64(0), 0
+    waiting, n_waiting, side = np.int64(0), np.int64(0), 0
     for k in range(np.uint64(order.size)):
         core = order[k]
         if core < low or core >= high:
@@ -55,6 +60,10 @@ def integrate_blocks(
         mine = neuron_offset[core + 1] - neuron_offset[core]
         run = whole_run(pulls, history, blocks, core, tick, span) if pulling else np.int64(-1)
         if run >= 0:
+            slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
+            group = blocks.psum[core]
+            first = groups.psum_target[group] if group >= 0 else neuron_offset[core]
+            _ask_for_next(pulls, history.value[slot], acc, first, mine, order, np.int64(k))
             once = merge and pulls.is_analog[run] == 0
             n = _list_pulled(
                 pulls, history, blocks, synapses, inbox, worker, run, core, mine, side, once,
@@ -65,13 +74,51 @@ def integrate_blocks(
                 pull_places(pulls, history, blocks, places, bits, core, merge, tick, span)
             n = _list_rows(blocks, synapses, inbox, worker, core, mine, side, counts, zeros)
         if n > 0:
-            if n_waiting > 0:
-                add_rows(
-                    dense, blocks.is_small, inbox, worker, 1 - side, n_waiting, width, acc, first
-                )
-            first, width, n_waiting, side = neuron_offset[core], mine, n, 1 - side
-    if n_waiting > 0:
-        add_rows(dense, blocks.is_small, inbox, worker, 1 - side, n_waiting, width, acc, first)
+            _add_core(
+                dense, neuron_offset, blocks, groups, inbox, shares, worker, 1 - side, waiting,
+                n_waiting, acc, tick, span,
+            )  # fmt: skip
+            waiting, n_waiting, side = np.int64(core), n, 1 - side
+    _add_core(
+        dense, neuron_offset, blocks, groups, inbox, shares, worker, 1 - side, waiting, n_waiting,
+        acc, tick, span,
+    )  # fmt: skip
+
+
+@kernel
+def _add_core(
+    dense: npt.NDArray[Any],
+    neuron_offset: I64,
+    blocks: Any,
+    groups: Any,
+    inbox: Any,
+    shares: Any,
+    worker: int,
+    side: int,
+    core: int,
+    n: int,
+    acc: I32,
+    tick: int,
+    span: int,
+) -> None:
+    """Add the `n` rows listed on this side, if any, to the sums of a core.
+
+    Those of a core that only sums for another one of this worker are handed on while they are in
+    the caches.
+    """
+    if n == 0:
+        return
+    first, group = neuron_offset[core], blocks.psum[core]
+    width, into = neuron_offset[core + 1] - first, acc
+    low, high = shares.first_neuron[worker], shares.first_neuron[worker + 1]
+    target, first_tick = groups.psum_target[group], groups.first_tick[group]
+    in_time = first_tick <= tick < first_tick + span
+    hands_on = group >= 0 and in_time and low <= target < high
+    if hands_on:
+        first, into = np.int64(0), inbox.sums[worker]
+    add_rows(dense, blocks.is_small, inbox, worker, side, n, width, into, first)
+    if hands_on:
+        inbox.passed[group] = 1 + hand_on(into, 0, width, acc, target)
 
 
 @kernel
@@ -145,13 +192,32 @@ def _list_pulled(
     slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
     n, n_synapses = list_run(
         pulls.source, history.value[slot], synapses.axon_synapses, pulls.source_offset[run],
-        pulls.source_offset[run + 1], blocks.axon[core], blocks.first[core], width, once, rows,
+        pulls.source_offset[run + 1], blocks.alike[core], blocks.first[core], width, once, rows,
         factors,
     )  # fmt: skip
     _ask_for_first(synapses.dense, rows, n, width)
     counts[EVENTS, core] += n
     counts[MACS if pulls.is_analog[run] else OPS, core] += n_synapses
     return n
+
+
+@kernel
+def _ask_for_next(
+    pulls: Any, values: I16, acc: I32, first: int, width: int, order: I64, k: int
+) -> None:
+    """Ask for sums to add to, the sources of the next core but one, and the next one's values."""
+    for j in range(0, width, _PER_LINE):
+        prefetch(acc, first + j)
+    source, offset = pulls.source, pulls.source_offset
+    if k + 2 < order.size:
+        run = pulls.run_offset[order[k + 2]]
+        if run + 1 < offset.size:
+            for j in range(offset[run], offset[run + 1], _PER_LINE):
+                prefetch(source, j)
+        run = pulls.run_offset[order[k + 1]]
+        if run + 1 < offset.size:
+            for j in range(offset[run], offset[run + 1], 8):
+                prefetch(values, np.int64(source[j]))
 
 
 @kernel

@@ -12,6 +12,7 @@ from neurosim.kernels.bits import lowest_bit, without_lowest
 from neurosim.kernels.fanout import EVENTS, FIRED, PACKETS, PSUMS, UPDATES
 from neurosim.kernels.packet_log import core_time, log_packet
 from neurosim.kernels.pulls import leave_nothing, leave_outputs
+from neurosim.kernels.rows import hand_on
 from neurosim.kernels.traffic import touch
 from neurosim.kernels.vectors import senders_of
 from neurosim.soma.cuba import update_currents
@@ -91,6 +92,7 @@ def pass_partial_sums(
     stirred: I8,
     shares: Any,
     sent_psums: I64,
+    passed: I32,
     worker: int,
     tick: int,
     n_ticks: int,
@@ -98,7 +100,8 @@ def pass_partial_sums(
 ) -> None:
     """Fragments hand their sums to the owner within the tick; a sum of 0 is not sent.
 
-    The worker of the owner does it, so no two workers add to one neuron.
+    The worker of the owner does it, so no two workers add to one neuron. Groups that have handed
+    theirs on already (`kernels.blocks`) are only counted.
     """
     mine = acc[worker]
     low, high = shares.first_neuron[worker], shares.first_neuron[worker + 1]
@@ -108,12 +111,13 @@ def pass_partial_sums(
         if target < low or target >= high or tick < first_tick or tick >= first_tick + n_ticks:
             continue
         core, start, stop = groups.core[group], groups.start[group], groups.stop[group]
-        _gather(acc, worker, start, stop)
-        begin, sent = core_time(op_time, counts, core), 0
-        for i in range(start, stop):
-            sent += mine[i] != 0
-            mine[target + i - start] += mine[i]
-            mine[i] = 0
+        begin = core_time(op_time, counts, core)
+        if passed[group] > 0:
+            sent = np.int64(passed[group]) - 1
+            passed[group] = 0
+        else:
+            _gather(acc, worker, start, stop)
+            sent = hand_on(mine, start, stop, mine, target)
         if sent:
             if log.tick_offset.size > 1:
                 for nth in range(1, sent + 1):
@@ -157,7 +161,7 @@ def update_groups(
     history: Any,
     traffic: Any,
     loads: Any,
-    sent_packets: I64,
+    recent: npt.NDArray[np.uint8],
     op_time: I64,
     settings: I64,
     shares: Any,
@@ -224,7 +228,7 @@ def update_groups(
             quiet[group] = not (has_input or changed or moved or sending or zeros)
             if is_pulled and sending:
                 n, sent = leave_outputs(
-                    pulls, traffic, loads, left, y, sent_packets, group, core, start, stop, worker,
+                    pulls, traffic, loads, left, y, recent, group, core, start, stop, worker,
                 )  # fmt: skip
                 counts[FIRED, core] += n
                 counts[PACKETS, core] += sent

@@ -21,6 +21,7 @@ I8 = npt.NDArray[np.int8]
 I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+U8 = npt.NDArray[np.uint8]
 
 FEW: Final = 8
 """One neuron of so many must send for its layer to be pulled."""
@@ -48,7 +49,7 @@ def leave_outputs(
     loads: Any,
     values: I16,
     y: I32,
-    sent: I64,
+    recent: U8,
     group: int,
     core: int,
     start: int,
@@ -56,6 +57,8 @@ def leave_outputs(
     worker: int,
 ) -> tuple[int, int]:
     """Keep what the neurons of a group give in `values`, and send their packets.
+
+    Senders are counted in `recent`, see `straight.count_recent`.
 
     Returns
     -------
@@ -67,7 +70,7 @@ def leave_outputs(
         values[i] = y[i]
         fired += y[i] != 0
     for i in range(np.uint64(start), np.uint64(stop)):
-        sent[i] += np.int64(y[i] != 0)
+        recent[i] = np.uint8(recent[i] + np.uint8(y[i] != 0))
     at, senders = np.int64(-1), np.uint64(0)
     for k in range(offset[group], offset[group + 1]):
         if words[k] != at:
@@ -113,11 +116,18 @@ def pull_rows(
             slot = (tick - delay[run]) % n_slots
             if pulled[slot, layer[run]] != 0 and tick < first_tick[run] + span:
                 analog = pulls.is_analog[run] != 0
-                _add(
-                    pulls.source, history.value[slot], synapses, pulls.source_offset[run],
-                    pulls.source_offset[run + 1], pulls.axon[run], core, merge and not analog, acc,
-                    counts, MACS if analog else OPS,
-                )  # fmt: skip
+                kind, once = MACS if analog else OPS, merge and not analog
+                begin, end = pulls.source_offset[run], pulls.source_offset[run + 1]
+                if pulls.is_single[run] != 0 and not once:
+                    _add_single(
+                        pulls.source, history.value[slot], synapses, begin, end, pulls.axon[run],
+                        core, acc, counts, kind,
+                    )  # fmt: skip
+                else:
+                    _add(
+                        pulls.source, history.value[slot], synapses, begin, end, pulls.axon[run],
+                        core, once, acc, counts, kind,
+                    )  # fmt: skip
 
 
 @kernel
@@ -246,3 +256,29 @@ def _add(
         ops += np.int64(connected[mine]) * some
     counts[EVENTS, core] += events
     counts[kind, core] += ops
+
+
+@kernel
+def _add_single(
+    source: I32,
+    values: I16,
+    synapses: Any,
+    begin: int,
+    end: int,
+    axon: int,
+    core: int,
+    acc: I32,
+    counts: I32,
+    kind: int,
+) -> None:
+    """Add the rows of a run that have one synapse each, as those of an average pool."""
+    target, weight = synapses.target, synapses.weight
+    base, events = np.uint64(synapses.neuron_offset[core]), np.int64(0)
+    first, row = np.uint64(begin), np.uint64(synapses.row_offset[axon])
+    for k in range(np.uint64(end - begin)):
+        value = np.int32(values[np.uint64(source[first + np.uint64(k)])])
+        e = row + np.uint64(k)
+        acc[base + np.uint64(target[e])] += np.int32(value * np.int32(weight[e]))
+        events += value != 0
+    counts[EVENTS, core] += events
+    counts[kind, core] += events

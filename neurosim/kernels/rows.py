@@ -80,3 +80,17 @@ def add_one(dense: npt.NDArray[Any], a: int, sums: npt.NDArray[Any], size: int) 
     for k in range(np.uint64(size)):
         j = np.uint64(k)
         sums[j] = sums[j] + dense[a + j]
+
+
+@kernel
+def hand_on(
+    sums: npt.NDArray[np.int32], start: int, stop: int, acc: npt.NDArray[np.int32], target: int
+) -> int:
+    """Move ``sums[start:stop]`` to what begins at ``acc[target]``; returns how many were not 0."""
+    n, a, b = np.int32(0), np.uint64(start), np.uint64(target)
+    for k in range(np.uint64(stop - start)):
+        value = sums[a + np.uint64(k)]
+        n += np.int32(value != 0)
+        acc[b + np.uint64(k)] += value
+        sums[a + np.uint64(k)] = 0
+    return np.int64(n)

@@ -171,7 +171,7 @@ def run_samples(
                 waiting.n[worker, slot] = 0
                 if blocks.order.size > 0:
                     integrate_blocks(
-                        blocks, synapses, inbox, pulls, history, shares, acc[worker],
+                        blocks, synapses, groups, inbox, pulls, history, shares, acc[worker],
                         counters[worker], merge, zeros, worker, tick, n_ticks,
                     )  # fmt: skip
                     barrier(gate, n_workers)
@@ -179,12 +179,12 @@ def run_samples(
             if groups.psums.size > 0:
                 pass_partial_sums(
                     groups, op_time, acc, counters[worker], loads, stirred, shares,
-                    tally.sent_psums, worker, tick, n_ticks, log,
+                    tally.sent_psums, inbox.passed, worker, tick, n_ticks, log,
                 )  # fmt: skip
             if modes is not None:
                 update_groups(
                     groups, modes, columns, pieces, synaptic, luts, soma, acc, quiet, stirred,
-                    counters, fired, neuron_outlet, pulls, history, traffic, loads, tally.sent,
+                    counters, fired, neuron_outlet, pulls, history, traffic, loads, recent,
                     op_time, settings, shares, worker, tick, n_ticks, logging,
                 )  # fmt: skip
             if crossbar is not None:
@@ -200,8 +200,8 @@ def run_samples(
                     neuron_outlet, crossbar, traffic, fired, bits, loads, recent, worker, tick,
                     n_ticks,
                 )  # fmt: skip
-                if k % COUNTABLE == COUNTABLE - 1 or k == span[2] - 1:
-                    count_recent(recent, tally.sent, shares, worker)
+            if k % COUNTABLE == COUNTABLE - 1 or k == span[2] - 1:
+                count_recent(recent, tally.sent, shares, worker)
             _count_sent(fired, tally.sent, worker)
             _send(
                 neuron_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads, waiting,

@@ -80,6 +80,8 @@ class Inbox(NamedTuple):
     sign: I8  # 1 or -1
     pair: I32  # (n_workers, most pairs) two values of 16 bits
     total: npt.NDArray[Any]  # (n_workers, most neurons) sums twice as wide as a weight, 0 between
+    sums: I32  # (n_workers, most neurons) of a core that sums for another, 0 between
+    passed: I32  # (n_groups,) 1 + partial sums that a group has handed on at once; 0: it has not
 
 
 class History(NamedTuple):
@@ -133,7 +135,7 @@ class State(NamedTuple):
 
     soma: SomaState
     acc: I32  # (n_workers, n_neurons) summed input of this tick
-    recent: U8  # (n_neurons,) straight packets of each neuron not yet in `Tally.sent`
+    recent: U8  # (n_neurons,) what straight and pulled neurons sent, not yet in `Tally.sent`
     quiet: I8  # (n_groups,) 1: without input the next tick changes and sends nothing
     stirred: I8  # (n_cores,) 1: partial sums came in this tick
     seed: I64  # (1,) of this sample
@@ -220,10 +222,11 @@ def allocate_state(image: Image, n_workers: int = 1) -> State:
         spikes=zeros(0 if image.crossbar is None else image.crossbar.spike_word[-1], np.uint64),
         current=zeros(image.synaptic.alpha_syn.size, np.int32),
     )
+    counts_recent = image.crossbar is not None or image.pulls.layer_size.size > 0
     return State(
         soma=soma,
         acc=zeros((n_workers, soft), np.int32),
-        recent=zeros(n_neurons if image.crossbar is not None else 0, np.uint8),
+        recent=zeros(n_neurons if counts_recent else 0, np.uint8),
         quiet=zeros(image.groups.core.size, np.int8),
         stirred=zeros(n_cores, np.int8),
         seed=zeros(1, np.int64),
@@ -284,6 +287,8 @@ def _new_inbox(image: Image, n_workers: int) -> Inbox:
         sign=zeros((n_workers, most), np.int8),
         pair=zeros((n_workers, most // 2), np.int32),
         total=zeros((n_workers, width), wide),
+        sums=zeros((n_workers, width), np.int32),
+        passed=zeros(image.groups.core.size, np.int32),
     )
 
 
