@@ -189,9 +189,6 @@ def update_groups(
     table, table_32 = pieces.table, pieces.table_32
     alpha_syn, drive_bias, drive_shift = synaptic.alpha_syn, synaptic.bias, synaptic.weight_shift
     current = soma.current
-    owner, value, copies = fired.owner[worker], fired.value[worker], fired.copies[worker]
-    cores = fired.core[worker]
-    n_fired = fired.n[worker]
     layer_of, slot = pulls.group_layer, tick % history.pulled.shape[0]
     pulled, left, offset = history.pulled[slot], history.value[slot], outlet.packet_offset
     low, high, send_zero = settings[V_LOW], settings[V_HIGH], settings[SEND_ZERO] != 0
@@ -228,24 +225,21 @@ def update_groups(
             quiet[group] = not (has_input or changed or moved or sending or zeros)
             if is_pulled and sending:
                 n, sent = leave_outputs(
-                    pulls, traffic, loads, left, y, recent, group, core, start, stop, worker,
-                )  # fmt: skip
-                counts[FIRED, core] += n
-                counts[PACKETS, core] += sent
-                history.fired[worker, layer] += n
+                    pulls, traffic, loads, left, y, recent, group, core, start, stop, worker
+                )
             elif sending or zeros:
                 n, sent = _list_outputs(
-                    y, start, stop, analog_of[group] != 0, zeros, offset, n_fired[0], core,
-                    owner, cores, value, copies,
-                )  # fmt: skip
+                    fired, worker, y, start, stop, analog_of[group] != 0, zeros, offset, core
+                )
                 if logging:
                     begin = core_time(op_time, counts, core)
-                    _time_outputs(fired, worker, begin, start, n_fired[0], n, offset, op_time)
-                counts[FIRED, core] += n - n_fired[0]
-                if layer >= 0:
-                    history.fired[worker, layer] += n - n_fired[0]
-                n_fired[0] = n
-                counts[PACKETS, core] += sent
+                    _time_outputs(fired, worker, begin, start, n, offset, op_time)
+            else:
+                n, sent = np.int64(0), np.int64(0)
+            counts[FIRED, core] += n
+            counts[PACKETS, core] += sent
+            if layer >= 0:
+                history.fired[worker, layer] += n
         if is_pulled and not sending:
             leave_nothing(left, start, stop)
         counts[UPDATES, core] += stop - start
@@ -253,24 +247,23 @@ def update_groups(
 
 @kernel
 def _list_outputs(
+    fired: Any,
+    worker: int,
     y: I32,
     start: int,
     stop: int,
     analog: bool,
     zeros: bool,
     offset: I64,
-    n: int,
     core: int,
-    owner: I32,
-    cores: I32,
-    value: I32,
-    copies: I32,
 ) -> tuple[int, int]:
     """List what the neurons of a group give: a spike count as packets, or one value.
 
-    Returns how many senders are listed now, and how many packets these ones send.
+    Returns how many senders these are, and how many packets they send.
     """
-    sent, at = np.int64(0), np.uint64(n)
+    owner, value, copies = fired.owner[worker], fired.value[worker], fired.copies[worker]
+    cores, before = fired.core[worker], fired.n[worker, 0]
+    sent, at = np.int64(0), np.uint64(before)
     for first in range(start, stop, 64):
         size = min(64, stop - first)
         word = _all(size) if zeros else senders_of(y, first, size)
@@ -284,7 +277,8 @@ def _list_outputs(
             copies[at] = np.int32(1) if analog else given
             sent += copies[at] * (offset[i + np.uint64(1)] - offset[i])
             at += np.uint64(1)
-    return np.int64(at), sent
+    fired.n[worker, 0] = at
+    return np.int64(at) - before, sent
 
 
 @kernel
@@ -299,14 +293,13 @@ def _time_outputs(
     worker: int,
     begin: int,
     start: int,
-    before: int,
-    stop: int,
+    n: int,
     offset: I64,
     op_time: I64,
 ) -> None:
-    """When those listed at `before`..`stop` - 1, neurons from `start` on, are ready to send."""
-    sent = np.int64(0)
-    for k in range(before, stop):
+    """When the `n` listed last, neurons of a group that begins at `start`, are ready to send."""
+    sent, stop = np.int64(0), fired.n[worker, 0]
+    for k in range(stop - n, stop):
         i = np.int64(fired.owner[worker, k])
         fired.ready[worker, k] = begin + (i - start + 1) * op_time[3] + sent * op_time[4]
         fired.begin[worker, k] = begin

@@ -22,6 +22,8 @@ def core_time(op_time: npt.NDArray[np.int64], counts: npt.NDArray[np.int32], cor
 @kernel
 def log_fired(log: Any, outlet: Any, fired: Any, send_time: int) -> None:
     """Note the packets of everything that fired; packet k of an owner leaves k sends later."""
+    if log.tick_offset.size == 1:
+        return
     for k in range(fired.n[0, 0]):
         owner, sent = fired.owner[0, k], 0
         for packet in range(outlet.packet_offset[owner], outlet.packet_offset[owner + 1]):
@@ -30,6 +32,13 @@ def log_fired(log: Any, outlet: Any, fired: Any, send_time: int) -> None:
                 release = fired.ready[0, k] + sent * send_time
                 begin, value = fired.begin[0, k], fired.value[0, k]
                 log_packet(log, outlet.flow[packet], begin, release, packet, value)
+
+
+@kernel
+def log_tick(log: Any, tick: int) -> None:
+    """Close the books of a tick, counted from the first of the log."""
+    if log.tick_offset.size > 1:
+        log.tick_offset[tick + 1] = log.n_logged[0]
 
 
 @kernel

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import inlined, kernel
 from neurosim.kernels.bits import AHEAD, prefetch
 from neurosim.kernels.blocks import integrate_blocks
 from neurosim.kernels.crossbar import tick_crossbars
@@ -42,7 +42,7 @@ from neurosim.kernels.groups import (
     reset_somas,
     update_groups,
 )
-from neurosim.kernels.packet_log import log_fired
+from neurosim.kernels.packet_log import log_fired, log_tick
 from neurosim.kernels.pulls import choose_pulls, pull_rows
 from neurosim.kernels.straight import COUNTABLE, count_recent, send_straight
 from neurosim.kernels.traffic import (
@@ -128,7 +128,6 @@ def run_samples(
     """
     n_workers, n_slots, offset = acc.shape[0], settings[N_SLOTS], neuron_outlet.packet_offset
     merge, logging = settings[MERGE_SPIKES] != 0, log.tick_offset.size > 1
-    zeros = settings[SEND_ZERO] != 0 or settings[SEND_ZERO_INPUT] != 0
     for sample in range(spans.shape[0]):
         span = spans[sample]
         n_ticks = span[3]
@@ -148,33 +147,19 @@ def run_samples(
             window = row // span[4]
             if worker == 0:
                 if k < x.shape[1]:
-                    send_zero = settings[SEND_ZERO_INPUT] != 0
-                    _list_inputs(x[sample, k], send_zero, fired, tally.sent_inputs)
-                    if logging:
-                        log_fired(log, input_outlet, fired, 0)
-                    _send(
-                        input_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads,
-                        waiting, rings, bits, 0, tick, n_ticks, merge,
+                    _send_inputs(
+                        x[sample, k], settings, modes, crossbar, entries, ring_axons, input_outlet,
+                        traffic, fired, loads, waiting, rings, bits, tally.sent_inputs, log, tick,
+                        n_ticks,
                     )  # fmt: skip
                 if modes is not None:
                     arrive_rings(ring_axons, synapses, rings, acc[0], counters[0], slot, merge)
             barrier(gate, n_workers)
             if modes is not None:
-                pull_rows(
-                    pulls, history, synapses, blocks, shares, acc[worker], counters[worker], merge,
-                    worker, tick, n_ticks,
+                _arrive(
+                    synapses, blocks, groups, entries, pulls, history, waiting, inbox, shares, acc,
+                    counters, gate, settings, worker, tick, slot, n_ticks,
                 )  # fmt: skip
-                arrive_entries(
-                    entries, synapses, waiting, inbox, acc[worker], counters[worker], slot, worker
-                )
-                barrier(gate, n_workers)
-                waiting.n[worker, slot] = 0
-                if blocks.order.size > 0:
-                    integrate_blocks(
-                        blocks, synapses, groups, inbox, pulls, history, shares, acc[worker],
-                        counters[worker], merge, zeros, worker, tick, n_ticks,
-                    )  # fmt: skip
-                    barrier(gate, n_workers)
             fired.n[worker, 0] = 0
             if groups.psums.size > 0:
                 pass_partial_sums(
@@ -193,20 +178,13 @@ def run_samples(
                     counters[worker], fired, offset, op_time, settings, shares, seed[0], worker,
                     tick, n_ticks, logging,
                 )  # fmt: skip
-            if logging:
-                log_fired(log, neuron_outlet, fired, op_time[4])
-            if crossbar is not None:
-                send_straight(
-                    neuron_outlet, crossbar, traffic, fired, bits, loads, recent, worker, tick,
-                    n_ticks,
-                )  # fmt: skip
+            log_fired(log, neuron_outlet, fired, op_time[4])
+            _send_fired(
+                neuron_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads,
+                waiting, rings, bits, recent, tally.sent, worker, tick, n_ticks, merge,
+            )  # fmt: skip
             if k % COUNTABLE == COUNTABLE - 1 or k == span[2] - 1:
                 count_recent(recent, tally.sent, shares, worker)
-            _count_sent(fired, tally.sent, worker)
-            _send(
-                neuron_outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads, waiting,
-                rings, bits, worker, tick, n_ticks, merge,
-            )  # fmt: skip
             load_signatures(traffic, loads, worker)
             barrier(gate, n_workers)
             if worker == 0:
@@ -214,11 +192,107 @@ def run_samples(
                 _close(counters, op_time, tally, costs[sample], row, window)
                 choose_pulls(pulls, history, tick + 1, n_ticks, not logging)
                 stirred[:] = 0
-                if logging:
-                    log.tick_offset[k + 1] = log.n_logged[0]
+                log_tick(log, k)
             if worker == n_workers - 1:
                 close_traffic(traffic, loads, costs[sample], tally.window_bits, row, window)
             barrier(gate, n_workers)
+
+
+@inlined
+def _send_inputs(
+    x: npt.NDArray[np.int16],
+    settings: I64,
+    modes: Any,
+    crossbar: Any,
+    entries: Any,
+    ring_axons: Any,
+    outlet: Any,
+    traffic: Any,
+    fired: Any,
+    loads: Any,
+    waiting: Any,
+    rings: Any,
+    bits: npt.NDArray[np.uint64],
+    sent: I64,
+    log: Any,
+    tick: int,
+    n_ticks: int,
+) -> None:
+    """What the host sends in this tick: `x`, (n_inputs,) packet values."""
+    _list_inputs(x, settings[SEND_ZERO_INPUT] != 0, fired, sent)
+    log_fired(log, outlet, fired, 0)
+    _send(
+        outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads, waiting, rings, bits,
+        0, tick, n_ticks, settings[MERGE_SPIKES] != 0,
+    )  # fmt: skip
+
+
+@inlined
+def _arrive(
+    synapses: Any,
+    blocks: Any,
+    groups: Any,
+    entries: Any,
+    pulls: Any,
+    history: Any,
+    waiting: Any,
+    inbox: Any,
+    shares: Any,
+    acc: I32,
+    counters: I32,
+    gate: I64,
+    settings: I64,
+    worker: int,
+    tick: int,
+    slot: int,
+    n_ticks: int,
+) -> None:
+    """Integrate what arrives in this tick: sparse rows one by one, dense blocks core by core."""
+    merge = settings[MERGE_SPIKES] != 0
+    pull_rows(
+        pulls, history, synapses, blocks, shares, acc[worker], counters[worker], merge, worker,
+        tick, n_ticks,
+    )  # fmt: skip
+    arrive_entries(entries, synapses, waiting, inbox, acc[worker], counters[worker], slot, worker)
+    barrier(gate, acc.shape[0])
+    waiting.n[worker, slot] = 0
+    if blocks.order.size > 0:
+        zeros = settings[SEND_ZERO] != 0 or settings[SEND_ZERO_INPUT] != 0
+        integrate_blocks(
+            blocks, synapses, groups, inbox, pulls, history, shares, acc[worker], counters[worker],
+            merge, zeros, worker, tick, n_ticks,
+        )  # fmt: skip
+        barrier(gate, acc.shape[0])
+
+
+@inlined
+def _send_fired(
+    outlet: Any,
+    modes: Any,
+    crossbar: Any,
+    entries: Any,
+    ring_axons: Any,
+    traffic: Any,
+    fired: Any,
+    loads: Any,
+    waiting: Any,
+    rings: Any,
+    bits: npt.NDArray[np.uint64],
+    recent: npt.NDArray[np.uint8],
+    sent: I64,
+    worker: int,
+    tick: int,
+    n_ticks: int,
+    merge: bool,
+) -> None:
+    """Send and count the packets of everything that fired and is listed."""
+    if crossbar is not None:
+        send_straight(outlet, crossbar, traffic, fired, bits, loads, recent, worker, tick, n_ticks)
+    _count_sent(fired, sent, worker)
+    _send(
+        outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads, waiting, rings, bits,
+        worker, tick, n_ticks, merge,
+    )  # fmt: skip
 
 
 @kernel
