@@ -13,13 +13,20 @@ folded program.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
 from neurosim.chip.model import Chip
 from neurosim.program.columns import DIRECTION_STEPS, N_DIRECTIONS, FlowTable, Program
 
+I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+
+_LINKS_AT_ONCE: Final = 1 << 21
+"""Links that are looked at together, at some 100 bytes each; one tree may have more."""
 
 
 def router_entries(program: Program) -> I64:
@@ -29,20 +36,40 @@ def router_entries(program: Program) -> I64:
 
 def flow_router_entries(chip: Chip, flows: FlowTable, terminal: I64) -> I64:
     """The same for flows between cores whose routers are `terminal`, (n_cores,)."""
-    n = chip.n_cores
-    if chip.noc_section.multicast != "tree":
-        return np.zeros(n, np.int64)
-    tree = np.diff(flows.target_offset) > 1
-    flow_of_link = np.repeat(np.arange(tree.size), np.diff(flows.link_offset))
+    total = np.zeros(chip.n_cores, np.int64)
+    if chip.noc_section.multicast == "tree":
+        for first, stop in _pieces(flows.link_offset):
+            total += _entries_of(chip, flows, terminal, first, stop)
+    return total
+
+
+def _pieces(link_offset: I32 | I64) -> Iterator[tuple[int, int]]:
+    """Flows `first`..`stop` - 1 that cross about `_LINKS_AT_ONCE` links together, one at least."""
+    first, n = 0, link_offset.size - 1
+    while first < n:
+        most = int(link_offset[first]) + _LINKS_AT_ONCE
+        stop = max(first + 1, int(np.searchsorted(link_offset, most, side="right")) - 1)
+        yield first, stop
+        first = stop
+
+
+def _entries_of(chip: Chip, flows: FlowTable, terminal: I64, first: int, stop: int) -> I64:
+    """(n_routers,) entries that some of the flows need."""
+    n, mine = chip.n_cores, slice(first, stop)
+    links = slice(int(flows.link_offset[first]), int(flows.link_offset[stop]))
+    targets = slice(int(flows.target_offset[first]), int(flows.target_offset[stop]))
+    n_targets, source = np.diff(flows.target_offset[first : stop + 1]), flows.source[mine]
+    tree = n_targets > 1
+    flow_of_link = np.repeat(np.arange(tree.size), np.diff(flows.link_offset[first : stop + 1]))
     kept = tree[flow_of_link]
-    flow, link = flow_of_link[kept], flows.link[kept].astype(np.int64)
-    from_core = np.flatnonzero(tree & (flows.source >= 0))
-    flow_of_target = np.repeat(np.arange(tree.size), np.diff(flows.target_offset))
+    flow, link = flow_of_link[kept], flows.link[links][kept].astype(np.int64)
+    from_core = np.flatnonzero(tree & (source >= 0))
+    flow_of_target = np.repeat(np.arange(tree.size), n_targets)
     delivered = tree[flow_of_target]
     # Every end of a link, source and target as (tree, router); a router may turn up several times.
     out, into, side = _link_ends(chip, link)
-    starts = from_core * n + terminal[flows.source[from_core]]
-    stops = flow_of_target[delivered] * n + terminal[flows.target[delivered]]
+    starts = from_core * n + terminal[source[from_core]]
+    stops = flow_of_target[delivered] * n + terminal[flows.target[targets][delivered]]
     outgoing, incoming = flow[out] * n + link[out] // N_DIRECTIONS, flow * n + into
     visits = np.unique(np.concatenate([starts, stops, outgoing, incoming]))
     straight = _counts(visits, outgoing) == 1

@@ -12,6 +12,7 @@ from support.chips import make_chip, random_chip
 from support.networks import random_layer, random_network
 
 from neurosim.errors import DoesNotFitError
+from neurosim.program import router_tables
 from neurosim.program.check import check_program
 from neurosim.program.router_tables import router_entries
 from neurosim.program.routing_check import routing_entries, routing_facts, routing_sentence
@@ -93,7 +94,8 @@ def counted_by_router(program):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_routers_hold_the_trees_that_do_not_pass_straight(seed):
+def test_routers_hold_the_trees_that_do_not_pass_straight(seed, monkeypatch):
+    monkeypatch.setattr(router_tables, "_LINKS_AT_ONCE", 1 << 2 * seed)  # a few flows at a time
     rng = np.random.default_rng(seed)
     chip = random_chip(rng, noc__multicast="tree")
     program = map_network(random_network(rng, chip), chip, placer="row-major")
