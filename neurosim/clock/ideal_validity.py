@@ -88,7 +88,11 @@ def most_cycles(program: Program, counters: Counters) -> npt.NDArray[np.float64]
     computing = bounds[..., : BOUNDS.index("traffic")].max(axis=-1)
     noc = program.chip.noc
     loaded = traffic / _capacity(program.chip) + noc.source_cycles + noc.grant_cycles
-    alone = np.maximum(loaded, longest_way_cycles(program)) + receive_cycles(program.chip)
+    # A packet that is handed on from core to core may wait for the others at every one of them.
+    chains = program.chip.noc_section.multicast == "relay"
+    longest = longest_way_cycles(program)
+    queue = loaded + longest if chains else np.maximum(loaded, longest)
+    alone = queue + receive_cycles(program.chip)
     drain = DRAIN_OVER_BOUND * alone
     phases = 2 if (program.flows.kind == FLOW_KINDS["psum"]).any() else 1
     result: npt.NDArray[np.float64] = np.where(

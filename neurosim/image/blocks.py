@@ -29,7 +29,7 @@ class Blocks(NamedTuple):
     word: I64  # (n_cores + 1,) words of places, of all cores before
     axon: I64  # (n_cores,) the core's first axon
     size: I64  # (n_cores,) its axons
-    alike: I64  # (n_cores,) first axon of the first core with this block: as many synapses each
+    alike: I64  # (n_cores,) first axon of the first core with this block and as many synapses each
     order: I64  # cores with a block; those that share one follow each other
     psum: I64  # (n_cores,) see `summing_groups`
     is_small: bool  # all weights are in -127..127
@@ -61,7 +61,7 @@ def make_blocks(program: Program, weights: npt.NDArray[Any], ring_cores: I32) ->
         word=word,
         axon=cores.axon_offset[:-1].astype(np.int64),
         size=n_axons.astype(np.int64),
-        alike=cores.axon_offset[:-1][_first_alike(first)].astype(np.int64),
+        alike=_first_alike(program, first),
         order=order[words[order] > 0],
         psum=summing_groups(program, ring_cores),
         is_small=weights.dtype == np.int8 and int(weights.min(initial=0)) > np.iinfo(np.int8).min,
@@ -85,10 +85,20 @@ def summing_groups(program: Program, ring_cores: I32) -> I64:
     return result
 
 
-def _first_alike(first: I64) -> I64:
-    """(n_cores,) the first core whose block begins at the same place; without one, the core."""
+def _first_alike(program: Program, first: I64) -> I64:
+    """(n_cores,) first axon of the first core with the same block, if its counts are the same, too.
+
+    A weight of 0 may be connected, so equal blocks do not mean as many synapses.
+    """
+    start, synapses = program.cores.axon_offset.astype(np.int64), program.axons.synapses
     _, where, which = np.unique(first, return_index=True, return_inverse=True)
-    return np.where(first >= 0, where[which], np.arange(first.size))
+    result = start[:-1].copy()
+    for core in np.flatnonzero(first >= 0):
+        model = where[which[core]]
+        mine = synapses[start[core] : start[core + 1]]
+        if np.array_equal(mine, synapses[start[model] : start[model + 1]]):
+            result[core] = start[model]
+    return result
 
 
 def places_of(program: Program, blocks: Blocks, axon_core: I32, axon: I32) -> I32:

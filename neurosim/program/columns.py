@@ -258,12 +258,16 @@ class Program:
 
     @cached_property
     def open_image(self) -> Image:
-        """The same, with potentials that may be changed from outside: none is kept in 16 bits."""
+        """The same, with potentials and sums that may be changed from outside.
+
+        No potential is kept in 16 bits, and no core hands sums on before all of them are known.
+        """
         from neurosim.image.build import make_image
 
         crossbar = self.image.crossbar
         is_open = crossbar is None or not crossbar.n_narrow
-        return self.image if is_open else make_image(self, narrow=False)
+        image = self.image if is_open else make_image(self, narrow=False)
+        return image._replace(blocks=image.blocks._replace(psum=np.full(self.n_cores, -1)))
 
     @cached_property
     def depth_ticks(self) -> int:
