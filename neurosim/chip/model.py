@@ -19,8 +19,6 @@ from neurosim.chip.rules import (
     Problems,
     address_problems,
     core_problems,
-    cut_off_cores,
-    dead_directions,
     fault_problems,
     kernel_problems,
     payload_problems,
@@ -28,6 +26,7 @@ from neurosim.chip.rules import (
     reload_problems,
     source_problems,
     table_problems,
+    torus_problems,
 )
 
 if TYPE_CHECKING:
@@ -375,6 +374,7 @@ class Chip(_Section):
             *relay_problems(self),
             *reload_problems(self),
             *table_problems(self),
+            *torus_problems(self),
             *source_problems(self, known),
         ]
 
@@ -451,37 +451,11 @@ class Chip(_Section):
     def noc(self) -> Noc:
         """The network of routers and links, for `neurosim.simulate_noc` and the cycle model.
 
-        Packets are the unit of buffers; they occupy a link for ``ceil(bits / width)`` cycles.
-        The router of a dead core still forwards packets, unless all its links are dead. Partial
-        sums get a virtual channel of their own where the chip has two or more.
+        Raises UsageError if there is no such network: `neurosim.chip.network`.
         """
-        from neurosim.noc.model import Noc
+        from neurosim.chip.network import network_of
 
-        section, several = self.noc_section, self.n_chips > 1
-        torus = section.topology == "torus"
-        own_vcs = (2 if section.n_vcs >= 4 else 0) if torus else (1 if section.n_vcs >= 2 else 0)
-        return Noc(
-            width=self.wide,
-            height=self.high,
-            topology=section.topology,
-            routing=section.routing,
-            pipeline="general",
-            router_cycles=section.router_cycles,
-            link_cycles=section.link_cycles,
-            n_vcs=section.n_vcs,
-            psum_vcs=own_vcs,
-            buffer_flits=section.buffer_flits,
-            switching="packet",
-            link_bits=section.link_bits_per_cycle,
-            multicast=section.multicast,
-            host_io=not torus,
-            chip_width=self.grid.wide if several else 0,
-            chip_height=self.grid.high if several else 0,
-            chip_link_cycles=self.inter_chip.latency_cycles if several else None,
-            chip_link_bits=self.inter_chip.link_bits_per_cycle if several else None,
-            dead_links=dead_directions(self),
-            dead_routers=cut_off_cores(self),
-        )
+        return network_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The chip as plain data; ``Chip.model_validate`` of it gives an equal chip."""

@@ -29,11 +29,12 @@ import numpy.typing as npt
 from neurosim.chip.model import PACKET_KINDS
 from neurosim.clock.model import Clock, CoreTimes, Player
 from neurosim.cost.counters import Counters
+from neurosim.image.build import CYCLE_FRACTION_BITS
 from neurosim.links.flow_ends import flow_terminals
 from neurosim.links.flow_links import link_cycles_per_packet, receive_cycles
 from neurosim.program.check import synapse_memory_bytes
 from neurosim.program.columns import FLOW_KINDS, N_DIRECTIONS, Program
-from neurosim.run.state import CYCLE_FRACTION_BITS, PacketLog, TickCosts, allocate_log
+from neurosim.run.state import PacketLog, TickCosts, allocate_log
 
 I64 = npt.NDArray[np.int64]
 

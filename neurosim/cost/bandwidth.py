@@ -23,8 +23,8 @@ import numpy as np
 
 from neurosim.chip.model import PACKET_KINDS, Chip
 from neurosim.cost.counters import Counters, link_bits, totals
+from neurosim.links.flow_links import crossing_links
 from neurosim.program.columns import DIRECTION_STEPS, N_DIRECTIONS, Program
-from neurosim.run.state import crossing_links
 
 
 @dataclass(frozen=True)

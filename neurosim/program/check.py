@@ -20,7 +20,7 @@ from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, P
 from neurosim.program.input_bounds import crossbar_words, input_bounds
 from neurosim.program.kernel_check import check_kernels, kernel_columns
 from neurosim.program.kernels import kernel_memory_bytes, stored_weights
-from neurosim.program.mode_check import check_modes
+from neurosim.program.mode_check import check_modes, outside
 from neurosim.program.place_check import check_phases, check_places, phase_columns
 from neurosim.program.routing_check import check_routing
 from neurosim.program.violation import Violation as Violation
@@ -83,6 +83,14 @@ def _check_structure(program: Program) -> Iterator[Violation]:
         yield from _ids(f"{name}.flow", table.flow, 0, n_flows)
         yield from _ids(f"{name}.axon", table.axon, 0, a)
         yield from _ids(f"{name}.delay", table.delay, 0 if table is not packets else 1, 1 << 20)
+    for name, codes, known in (
+        ("cores.synapse_format", cores.synapse_format, SYNAPSE_FORMATS),
+        ("groups.model", program.groups.model, MODEL_CODES),
+        ("axons.kind", program.axons.kind, FLOW_KINDS),
+        ("flows.kind", flows.kind, FLOW_KINDS),
+    ):
+        yield from _ids(name, codes, 0, len(known))
+    yield from _ids("groups.layer", program.groups.layer, -1, len(program.layer_names))
     yield from _ids("flows.link", flows.link, 0, program.n_links)
     yield from _ids("flows.source", flows.source, -1, c)
     yield from _ids("flows.target", flows.target, 0, c)
@@ -257,30 +265,16 @@ def _soma(program: Program) -> Iterator[Violation]:
     columns = program.neurons
     for name in ("bias", "v_reset", "beta", "v_start", "floor", "rho", "rho_post"):
         values = getattr(columns, name)
-        if values.size and (values.min() < low or values.max() > high):
-            yield Violation(
-                "core.membrane_bits",
-                f"neurons.{name}",
-                f"{values.min()}..{values.max()}",
-                f"{low}..{high}",
-            )
-    if columns.theta.size and (columns.theta.min() < low or columns.theta.max() > high + 1):
-        yield Violation(
-            "core.membrane_bits",
-            "neurons.theta",
-            f"{columns.theta.min()}..{columns.theta.max()}",
-            f"{low}..{high + 1}",
-        )
+        yield from outside("core.membrane_bits", f"neurons.{name}", values, low, high)
+    for name in ("theta", "act_subtract"):  # "U > the largest potential" is a theta, too
+        values = getattr(columns, name)
+        yield from outside("core.membrane_bits", f"neurons.{name}", values, low, high + 1)
     limit = 1 << core.decay_bits
     for name, decay in (
         ("neurons.alpha_num", columns.alpha_num),
         ("cuba.alpha_syn", program.cuba.alpha_syn),
     ):
-        most = np.abs(decay.astype(np.int64)).max(initial=0)
-        if most > limit:
-            yield Violation("core.decay_bits", name, f"{most}", f"{limit}")
-    yield from _limited("core.max_weight_shift", program.modes.weight_shift, core.max_weight_shift)
-    yield from _limited("core.decay_bits", program.modes.alpha_shift, core.decay_bits)
+        yield from outside("core.decay_bits", name, decay, -limit, limit)
 
 
 def _truenorth_ranges(program: Program) -> Iterator[Violation]:
@@ -296,23 +290,15 @@ def _truenorth_ranges(program: Program) -> Iterator[Violation]:
         "threshold_mask": ("core.membrane_bits", 0, high),
         "reset_value": ("core.membrane_bits", -high, high),
         "reset_mode": ("structure", 0, 2),
+        "synapse_stochastic": ("structure", 0, 1),
+        "leak_stochastic": ("structure", 0, 1),
+        "leak_reversal": ("structure", 0, 1),
+        "saturate": ("structure", 0, 1),
     }
     for name, (rule, least, most) in ranges.items():
-        yield from _range(rule, f"truenorth.{name}", getattr(sets, name), least, most)
+        yield from outside(rule, f"truenorth.{name}", getattr(sets, name), least, most)
     start = program.truenorth_neurons.v_start
-    yield from _range("core.membrane_bits", "truenorth_neurons.v_start", start, *membrane)
-
-
-def _range(
-    rule: str, where: str, values: npt.NDArray[Any], least: int, most: int
-) -> Iterator[Violation]:
-    if values.size and (values.min() < least or values.max() > most):
-        yield Violation(rule, where, f"{values.min()}..{values.max()}", f"{least}..{most}")
-
-
-def _limited(rule: str, values: npt.NDArray[Any], limit: int) -> Iterator[Violation]:
-    if values.size and values.max() > limit:
-        yield Violation(rule, "a group", f"{values.max()}", f"{limit}")
+    yield from outside("core.membrane_bits", "truenorth_neurons.v_start", start, *membrane)
 
 
 def _sums(program: Program) -> Iterator[Violation]:

@@ -24,10 +24,11 @@ import numpy.typing as npt
 
 from neurosim.chip.model import PACKET_KINDS
 from neurosim.clock.model import CoreTimes
+from neurosim.image.build import CYCLE_FRACTION_BITS
 from neurosim.offsets import entries_of
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, Program
 from neurosim.recoding.plan import Plan
-from neurosim.run.state import CORE_COUNTS, CYCLE_FRACTION_BITS, PacketLog, TickCosts, allocate_log
+from neurosim.run.state import CORE_COUNTS, PacketLog, TickCosts, allocate_log
 
 I64 = npt.NDArray[np.int64]
 

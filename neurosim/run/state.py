@@ -12,11 +12,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.image.build import CYCLE_FRACTION_BITS as CYCLE_FRACTION_BITS
 from neurosim.image.build import Image
 from neurosim.kernels.bits import AT_LEAST
 from neurosim.kernels.crossbar import CORES_KEPT
-from neurosim.links.flow_links import crossing_links as crossing_links
 from neurosim.pages import worst_case, zeros
 from neurosim.soma.liaf import SomaState
 

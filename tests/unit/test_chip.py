@@ -8,7 +8,7 @@ import pytest
 
 from neurosim.chip.files import chip_from_dict, load_chip
 from neurosim.chip.model import Chip
-from neurosim.errors import InputFileError
+from neurosim.errors import InputFileError, UsageError
 
 
 @pytest.fixture
@@ -151,3 +151,32 @@ def test_relay_chains_need_a_mesh(tiny: dict[str, Any]) -> None:
 def test_not_a_chip_at_all(data: Any) -> None:
     with pytest.raises(InputFileError, match=r"^chip"):
         chip_from_dict(data)
+
+
+def test_several_chips_need_a_mesh(tiny: dict[str, Any]) -> None:
+    changed(tiny, "array", {"wide": 2, "high": 1})
+    assert chip_from_dict(tiny).n_chips == 2
+    expected = (
+        r"noc\.topology torus needs an array of 1 x 1 chips, has 2 x 1; use mesh, or one larger"
+    )
+    with pytest.raises(InputFileError, match=expected):
+        chip_from_dict(changed(tiny, "noc.topology", "torus"))
+
+
+@pytest.mark.parametrize(
+    ("dead_links", "n_vcs", "topology", "sentence"),
+    [
+        ([[[0, 0], [1, 0]]], 2, "torus", "dead_links is offered on a mesh only, topology is"),
+        ([], 1, "torus", "a torus splits its virtual channels at the dateline: 1 for packets"),
+        ([], 7, "mesh", "n_vcs is 7: input should be less than or equal to 6."),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_one_sentence(
+    tiny: dict[str, Any], dead_links: list[Any], n_vcs: int, topology: str, sentence: str
+) -> None:
+    changed(tiny, "dead_links", dead_links)
+    changed(tiny, "noc.n_vcs", n_vcs)
+    chip = chip_from_dict(changed(tiny, "noc.topology", topology))
+    with pytest.raises(UsageError) as caught:
+        _ = chip.noc
+    assert str(caught.value).startswith(f"chip {chip.name!r}, section noc: {sentence}")
