@@ -84,9 +84,31 @@ def _image_bytes(program: Program) -> int:
     image = 21 * program.n_axons + (12 if by_bit else 40) * deliveries
     image += 6 * int(whole.synapses.target.size) + written + 64 * _resources(program)
     image += 8 * program.n_neurons + 256 * program.n_cores
+    image += 0 if by_bit else _pulls_bytes(program)
     somas = soft_somas(program)
     image += plan_pieces(program.groups, somas, program.chip.core.membrane_bits).nbytes
     return int(image + 32 * program.truenorth.leak.size + 4 * program.cuba.alpha_syn.size)
+
+
+def _pulls_bytes(program: Program) -> int:
+    """Of `image.pulls` if every layer can be pulled.
+
+    A run of axons ends where a neighbour hears another layer, or hears it otherwise; an axon that
+    hears several layers is in none.
+    """
+    packets, axons, groups = program.packets, program.axons, program.groups
+    sizes = groups.neuron_stop - groups.neuron_start
+    layer_of_packet = np.repeat(np.repeat(groups.layer, sizes), np.diff(packets.owner_offset))
+    layer, delay = np.full((2, program.n_axons), -1, np.int32)
+    layer[packets.axon] = np.repeat(layer_of_packet, np.diff(packets.delivery_offset))
+    delay[packets.axon] = packets.delay
+    core = np.repeat(np.arange(program.n_cores), np.diff(program.cores.axon_offset))
+    goes_on = np.ones(max(program.n_axons - 1, 0), np.bool_)
+    for column in (layer, delay, core, axons.first_tick, axons.kind):
+        goes_on &= column[1:] == column[:-1]
+    n_runs = program.n_axons - int(np.count_nonzero(goes_on))
+    senders = 20 * program.n_neurons + 12 * groups.core.size
+    return senders + 30 * n_runs + 4 * packets.axon.size + 8 * program.n_cores + 64
 
 
 def _state_bytes(program: Program, n_workers: int) -> int:
@@ -101,7 +123,7 @@ def _state_bytes(program: Program, n_workers: int) -> int:
     place_words, bit_words = axon_words[~is_sparse & ~by_bit], axon_words[by_bit]
     most_places, most_bits = (64 * int(w.max(initial=0)) for w in (place_words, bit_words))
     width = 64 * -(-int(np.diff(cores.neuron_offset).max(initial=0)) // 64)
-    soft = program.neurons.theta.size
+    soft, n_layers = program.neurons.theta.size, len(program.layer_names)
     each_worker = (
         _SENDER_BYTES * (max(n, n_inputs) + AT_LEAST)
         + slots * (9 * listed + 16 + 8 * int(bit_words.sum()))
@@ -110,16 +132,16 @@ def _state_bytes(program: Program, n_workers: int) -> int:
         + 4 * soft
         + CORES_KEPT * (20 * most_bits + 4 * AT_LEAST + 8)
         + 8 * most_bits
-        + 16 * width
+        + 20 * width
         + 4 * _COUNTERS * program.n_cores
         + 24 * _resources(program)
         + 12 * _signatures(program)
-        + 8 * len(program.layer_names)
+        + 8 * n_layers
         + 256
     )
-    history = 0 if by_bit.all() else slots * (2 * n + len(program.layer_names))
+    history = 0 if by_bit.all() else slots * (2 * n + n_layers) + n_layers
     shared = history + 7 * n + n // 8 + 8 * program.n_cores + 5 * soft
-    shared += 4 * program.cuba.alpha_syn.size + program.groups.core.size
+    shared += 4 * program.cuba.alpha_syn.size + 5 * program.groups.core.size
     return int(n_workers * each_worker + shared + 20 * _resources(program) + 256)
 
 

@@ -21,8 +21,8 @@ SIZE = 256
 KERNELS = Path(__file__).parents[1] / "formats" / "past" / "program_4_kernel.nsp"
 
 
-def ring_program(layout: str, n_cores: int = 4):
-    """Cores of 256 axons and neurons, each heard by the next."""
+def ring_program(layout: str, n_cores: int = 4, most_delay: int = 1):
+    """Cores of 256 axons and neurons, each heard by the next, after 1..most_delay ticks in turn."""
     crossbar = layout == "crossbar"
     chip = make_chip(
         core__soma_models=["truenorth" if crossbar else "liaf"],
@@ -45,7 +45,8 @@ def ring_program(layout: str, n_cores: int = 4):
         core.set_liaf()
     every = np.arange(n_cores * SIZE)
     core, neuron = every // SIZE, every % SIZE
-    builder.connect(core, neuron, (core + 1) % n_cores, neuron)
+    delay = 1 + every % most_delay
+    builder.connect(core, neuron, (core + 1) % n_cores, neuron, delay)
     builder.add_layer("all", [(core, np.arange(SIZE)) for core in builder.cores])
     return builder.build("all")
 
@@ -105,6 +106,16 @@ def test_the_estimate_is_at_most_a_quarter_above_what_samples_change(layout, n_w
     many = estimate_memory(program, 50, 5, n_players=3, n_workers=n_workers)
     assert many.state == 3 * one.state
     assert many.recorded == 50 * one.recorded
+
+
+@pytest.mark.parametrize("layout", ["dense", "sparse", "crossbar"])
+def test_the_estimate_covers_axons_that_hear_their_neighbours_at_other_times(layout):
+    """Every axon is then a run of its own (`neurosim.image.pulls`)."""
+    program = ring_program(layout, most_delay=3)
+    image, state = allocated(program, 5, 1)
+    estimate = estimate_memory(program, 1, 5)
+    assert estimate.image >= image
+    assert state <= estimate.state <= 1.25 * state
 
 
 @pytest.mark.parametrize("n_workers", [1, 3])
