@@ -70,8 +70,8 @@ def _program(path: Path, png: Path | None, as_json: bool) -> None:
         from neurosim.report.figures import floor_plan_figure
 
         remark(f"written: {floor_plan_figure(program, png)}")
+    tables = routing_facts(program)
     if as_json:
-        tables = routing_facts(program)
         show_json({"chip": chip_facts(program.chip), "program": facts, "routing_table": tables})
         return
     show(layer_table(facts))
@@ -86,7 +86,7 @@ def _program(path: Path, png: Path | None, as_json: bool) -> None:
         from neurosim_mapper.place import placement_sentence
 
         click.echo(placement_sentence(dict(program.mapping["placement"])))
-    click.echo(routing_sentence(program))
+    click.echo(routing_sentence(tables))
     if "relay_chains" in program.mapping:
         click.echo(chain_sentence(program.mapping["relay_chains"]))
     for sentence in kernel_sentences(program):

@@ -132,7 +132,7 @@ def _show(program: Program, output: Path, as_json: bool) -> None:
     for sentence in (*kernel_sentences(program), *(f"assumed: {a}" for a in program.assumptions)):
         remark(sentence)
     remark(placement_sentence(facts["mapping"]["placement"]))
-    remark(routing_sentence(program))
+    remark(routing_sentence(facts["mapping"]["routing_table"]))
     if "relay_chains" in facts["mapping"]:
         remark(chain_sentence(facts["mapping"]["relay_chains"]))
     remark(f"written: {output}")

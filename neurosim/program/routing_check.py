@@ -8,7 +8,7 @@ Entries of routers: `neurosim.program.router_tables`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,9 +45,8 @@ def routing_facts(program: Program) -> dict[str, Any]:
     }
 
 
-def routing_sentence(program: Program) -> str:
-    """The facts for the terminal."""
-    facts = routing_facts(program)
+def routing_sentence(facts: Mapping[str, Any]) -> str:
+    """`routing_facts` for the terminal."""
     text = (
         f"routing tables: at most {facts['entries_max']} entries per core, "
         f"mean {facts['entries_mean']:g}; {_limit(facts['limit'])}"

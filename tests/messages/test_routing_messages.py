@@ -109,15 +109,13 @@ def test_routers_hold_the_trees_that_do_not_pass_straight(seed, monkeypatch):
     if used:
         x, y = facts["router"]
         assert expected[y * chip.wide + x] == max(expected)
-        assert f"Routers: at most {max(expected)} entries, at ({x}, {y})" in routing_sentence(
-            program
-        )
+        assert f"Routers: at most {max(expected)} entries, at ({x}, {y})" in routing_sentence(facts)
 
 
 def test_no_router_holds_anything_without_trees():
     program = mapped(make_chip(grid={"wide": 6, "high": 6}))
     assert not router_entries(program).any()
-    assert "Routers" not in routing_sentence(program)
+    assert "Routers" not in routing_sentence(routing_facts(program))
 
 
 def test_a_limit_of_routers_needs_trees():
@@ -134,7 +132,7 @@ def test_entries_are_the_distinct_destinations_of_a_core(multicast):
     assert facts["entries_max"] == max(counted(program))
     assert facts["entries_mean"] == round(float(np.mean(counted(program))), 2)
     assert program.mapping["routing_table"] == facts
-    assert routing_sentence(program).endswith("not limited")
+    assert routing_sentence(facts).endswith("not limited")
 
 
 def refusal(chip, **how):
