@@ -83,6 +83,17 @@ def phases_needed(partition: Partition, chip: Chip) -> int | None:
         return None
 
 
+def spare_phases(partition: Partition, chip: Chip, phases: int) -> list[str]:
+    """A sentence if fewer phases would do: every further one costs a reload in every tick."""
+    needed = 1 if phases == 1 else phases_needed(partition, chip)
+    if needed is None or needed >= phases:
+        return []
+    return [
+        f"the network is loaded in {phases} phases, as asked for; {needed} would do (--fold auto), "
+        "and fewer positions would be shared and reloaded in every tick"
+    ]
+
+
 def _filled(blocks: list[list[int]], n: int, capacity: int) -> I64:
     """Blocks in order into phases of at most `capacity` cores."""
     phase = np.zeros(n, np.int64)

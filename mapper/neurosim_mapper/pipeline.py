@@ -34,7 +34,7 @@ from neurosim_mapper.mapping_report import (
 from neurosim_mapper.network import Network
 from neurosim_mapper.partition import PARTITIONERS, Partitioner
 from neurosim_mapper.partition.kernels import ConvMode, chip_for
-from neurosim_mapper.phases import Fold, assign_phases, check_fold
+from neurosim_mapper.phases import Fold, assign_phases, check_fold, spare_phases
 from neurosim_mapper.place import Pins, Placer, Placing, calibrated_rates, placement_problem
 from neurosim_mapper.quantized import QuantizedNetwork
 from neurosim_mapper.schedule import schedule_layers
@@ -126,6 +126,7 @@ def _map(
     report["changes"] += step.notes
     phase = assign_phases(partition, chip, fold)
     report["phases"] = 1 + int(phase.max(initial=0))
+    report["changes"] += spare_phases(partition, chip, report["phases"])
     rng = np.random.default_rng(seed)
     rates = None if calibration is None else calibrated_rates(legal, chip, calibration)
     problem = placement_problem(legal, partition, wiring, chip, rates, phase)

@@ -135,6 +135,23 @@ def test_folding_says_why_it_cannot_help():
         map_network(network, chip, fold="much")
 
 
+@pytest.mark.parametrize(("fold", "phases"), [("auto", 2), (2, 2), (3, 3), (7, 7), (50, 7)])
+def test_more_phases_than_needed_are_said(fold, phases):
+    """7 cores on 4 positions take two phases."""
+    chip = make_chip(grid={"wide": 2, "high": 2})
+    network = dense_network(chip, (64, 200))
+    program = map_network(network, chip, placer="row-major", fold=fold)
+    assert program.mapping["phases"] == phases
+    said = [s for s in program.mapping["changes"] if "phases" in s]
+    if phases == 2:
+        assert not said
+    else:
+        assert said == [
+            f"the network is loaded in {phases} phases, as asked for; 2 would do (--fold auto), "
+            "and fewer positions would be shared and reloaded in every tick"
+        ]
+
+
 @pytest.mark.parametrize("n_cores", [1, 156, 157, 400, 2500, 5019])
 def test_the_array_is_the_smallest_of_its_kind(n_cores):
     """No array with fewer chips has enough cores; shapes of more than 4 : 1 are left out."""
