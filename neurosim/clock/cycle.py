@@ -34,6 +34,11 @@ I64 = npt.NDArray[np.int64]
 class CycleClock(Clock):
     """Plays every packet; see the module."""
 
+    @property
+    def whole_samples(self) -> bool:
+        """Whose turn it is at a router goes on from tick to tick."""
+        return True
+
     def new_log(self, n_chip_ticks: int) -> PacketLog:
         """Room for a guess; the simulator allocates more when a sample needs it."""
         return allocate_log(n_chip_ticks, 1 << 12)

@@ -45,6 +45,11 @@ class FoldedClock(Clock):
 
     inner: Clock
 
+    @property
+    def whole_samples(self) -> bool:
+        """As the clock of the phases."""
+        return self.inner.whole_samples
+
     def new_log(self, n_chip_ticks: int) -> PacketLog:
         """Room for a guess."""
         return allocate_log(n_chip_ticks, 1 << 12)

@@ -56,10 +56,17 @@ class Clock(ABC):
     Attributes
     ----------
     needs_packets : whether its players read the packets of every tick; one worker plays a sample.
+    whole_samples : whether a player has to be shown all ticks of a sample at once, because what it
+        plays goes on from tick to tick.
     """
 
     program: Program
     needs_packets: ClassVar[bool] = True
+
+    @property
+    def whole_samples(self) -> bool:
+        """See the class."""
+        return False
 
     @abstractmethod
     def new_log(self, n_chip_ticks: int) -> PacketLog:

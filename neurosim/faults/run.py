@@ -44,18 +44,13 @@ def simulate_faulty(
 
     Raises
     ------
-    UsageError : see `inject`; or potentials or packets are to be hit with the cycle-level network.
+    UsageError : see `inject`.
     """
     injected = inject(program, faults)
     faulty, later = injected.program, injected.later
-    if later and noc != "ideal":
-        raise UsageError(
-            f"fault {later[0].text!r}: {later[0].kind} fail with the ideal network only; leave "
-            "--noc out."
-        )
     hits = Hits(injected.hits)
     if later:
-        options = {"probe": probe, "threads": threads, "memory_limit": memory_limit}
+        options = {"noc": noc, "probe": probe, "threads": threads, "memory_limit": memory_limit}
         run = _run_by_tick(faulty, np.asarray(x), later, hits, progress, options)
         run = replace(run, labels=None if labels is None else np.asarray(labels, np.int64))
     else:

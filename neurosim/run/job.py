@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ from neurosim.run.state import (
     allocate_log,
     allocate_state,
     allocate_tally,
+    joined_log,
 )
 from neurosim.run.windows import add_tally, plan_windows
 
@@ -59,6 +60,10 @@ class Part:
     costs: I64  # (n_samples, len(TickCosts), n_chip_ticks)
     busy_cycles: I64
     player: Player
+
+
+_Untimed: TypeAlias = tuple[PacketLog, CoreTimes]
+"""What a clock has to know of some ticks."""
 
 
 @dataclass(frozen=True)
@@ -117,24 +122,30 @@ class Job:
     ) -> Part:
         """Play one sample chunk by chunk, then the rest of its pipeline; what all pieces give.
 
-        With `between`, which is called before every piece, the rest is played tick by tick.
+        With `between`, which is called before every piece, the rest is played tick by tick. A clock
+        of whole samples plays the packets of all pieces when they are known.
         """
         part = self._new_part(1, n_ticks + self.program.depth_ticks)
         state = self._fresh_state(part, number, n_ticks)
-        log = self.clock.new_log(0)
+        log, untimed = self.clock.new_log(0), list[_Untimed]()
         for x, start, ticks in self._cut(chunks, n_ticks, between is not None):
             if between is not None:
                 between(state, start)
-            log = self._play_piece(state, part, number, x, start, ticks, n_ticks, log)
+            log = self._play_piece(state, part, number, x, start, ticks, n_ticks, log, untimed)
+        if untimed:
+            logs, times = zip(*untimed, strict=True)
+            every = CoreTimes(*(np.concatenate(column) for column in zip(*times, strict=True)))
+            costs = TickCosts(*part.costs[0])
+            part.busy_cycles[0] = part.player.play(costs, joined_log(logs), every)
         return part
 
     def parts_of_stream(self, chunks: Iterator[I16], n_ticks: int, number: int) -> Iterator[Part]:
         """Play one sample chunk by chunk; what each chunk gives, the last one with the rest."""
-        log, state = self.clock.new_log(0), None
+        log, state, untimed = self.clock.new_log(0), None, list[_Untimed]()
         for x, start, ticks in self._cut(chunks, n_ticks, False):
             part = self._new_part(1, ticks, start)
             state = state or self._fresh_state(part, number, n_ticks)
-            log = self._play_piece(state, part, number, x, start, ticks, n_ticks, log)
+            log = self._play_piece(state, part, number, x, start, ticks, n_ticks, log, untimed)
             if self.progress is not None:
                 self.progress(len(x))
             yield part
@@ -168,7 +179,9 @@ class Job:
         self._work(state, part.tally, begin, self.clock.new_log(1))
         return state
 
-    def _new_part(self, n_samples: int, n_chip_ticks: int, first: int = 0) -> Part:
+    def _new_part(
+        self, n_samples: int, n_chip_ticks: int, first: int = 0, player: Player | None = None
+    ) -> Part:
         shape = (n_samples, n_chip_ticks)
         watched = watched_neurons(self.program, self.probe).size
         return Part(
@@ -178,7 +191,7 @@ class Job:
             tally=allocate_tally(self.image, plan_windows(self.image, n_chip_ticks).n),
             costs=np.zeros((n_samples, len(TickCosts._fields), n_chip_ticks), np.int64),
             busy_cycles=np.zeros(shape, np.int64),
-            player=self.clock.new_player(),
+            player=player or self.clock.new_player(),
         )
 
     def _piece_of_one(
@@ -245,8 +258,12 @@ class Job:
         ticks: int,
         n_ticks: int,
         log: PacketLog,
+        untimed: list[_Untimed],
     ) -> PacketLog:
-        """Play and time `ticks` of the only sample of `part`; returns the log to go on with."""
+        """Play and time `ticks` of the only sample of `part`; returns the log to go on with.
+
+        For a clock of whole samples, what it has to know of these ticks goes to `untimed`.
+        """
         rows = slice(start - part.first, start - part.first + ticks)
         if not self.clock.needs_packets:
             piece = self._piece_of_one(part, number, x, start, ticks, n_ticks)
@@ -254,14 +271,17 @@ class Job:
             costs = TickCosts(*part.costs[0][:, rows])
             part.busy_cycles[0, rows] = part.player.play(costs, log)
             return log
-        own = self._new_part(1, ticks, start)
+        own = self._new_part(1, ticks, start, part.player)
         tally = allocate_tally(self.image, ticks)
         piece = self._piece_of_one(own, number, x, start, ticks, n_ticks)
         piece.spans[:, 4] = 1
         log = log._replace(tick_offset=np.zeros(ticks + 1, np.int64))
         log = self._play(state, tally, piece, log)
         times = CoreTimes(tally.window_compute, tally.window_memory)
-        part.busy_cycles[0, rows] = part.player.play(TickCosts(*own.costs[0]), log, times)
+        if self.clock.whole_samples:
+            untimed.append((joined_log([log]), times))
+        else:
+            part.busy_cycles[0, rows] = part.player.play(TickCosts(*own.costs[0]), log, times)
         width = plan_windows(self.image, part.busy_cycles.shape[1]).ticks
         add_tally(part.tally, tally, width, rows.start)
         part.costs[:, :, rows] = own.costs

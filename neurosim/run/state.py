@@ -7,6 +7,7 @@ arrays over all cores. The read-only side is `neurosim.image.build`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from neurosim.image.build import Image
 from neurosim.kernels.bits import AT_LEAST
 from neurosim.kernels.crossbar import CORES_KEPT
+from neurosim.offsets import offsets_of
 from neurosim.pages import worst_case, zeros
 from neurosim.soma.liaf import SomaState
 
@@ -368,6 +370,18 @@ def allocate_log(n_ticks: int, room: int) -> PacketLog:
         value=zeros(room, np.int32),
         n_logged=zeros(1, np.int64),
     )
+
+
+def joined_log(logs: Sequence[PacketLog]) -> PacketLog:
+    """The packets of pieces of a sample that follow each other, as one log."""
+    n = [int(log.n_logged[0]) for log in logs]
+    rows = {
+        name: np.concatenate([getattr(log, name)[:k] for log, k in zip(logs, n, strict=True)])
+        for name in PacketLog._fields
+        if name not in ("tick_offset", "n_logged")
+    }
+    per_tick = np.concatenate([np.diff(log.tick_offset) for log in logs])
+    return PacketLog(tick_offset=offsets_of(per_tick), n_logged=np.array([sum(n)]), **rows)
 
 
 def _shares(image: Image, n_workers: int) -> Shares:

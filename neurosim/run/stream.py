@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ def simulate_chunks(
     chunks: Iterable[npt.ArrayLike],
     n_ticks: int,
     *,
+    noc: Literal["ideal", "cycle"] = "ideal",
     probe: Sequence[str] = (),
     threads: int | None = None,
     memory_limit: int | None = None,
@@ -40,6 +42,7 @@ def simulate_chunks(
     ----------
     chunks : arrays (n_ticks of the piece, *program.input_shape), one after the other.
     n_ticks : ticks of all pieces together.
+    noc : as for `simulate`; ``cycle`` keeps the packets of all pieces until the last is played.
     probe, threads, memory_limit : as for `simulate`.
     number : of the sample, which random draws depend on.
     between : called before every piece with the state of the chip and the next chip tick; may
@@ -54,11 +57,11 @@ def simulate_chunks(
     InputFileError : a piece does not fit the program, or the pieces have other than `n_ticks`
         ticks. UsageError : as for `simulate`.
     """
-    job = _job(program, n_ticks, probe, threads, memory_limit)
+    job = _job(program, n_ticks, probe, threads, memory_limit, noc)
     if between is not None:
         job = replace(job, image=program.open_image)
     part = job.run_pieces(_encoded(program, chunks), n_ticks, number, between)
-    return collect(job, [part], n_ticks, "ideal", 1)
+    return collect(job, [part], n_ticks, noc, 1)
 
 
 def simulate_stream(
@@ -99,14 +102,15 @@ def _job(
     probe: Sequence[str],
     threads: int | None,
     memory_limit: int | None = None,
+    noc: str = "ideal",
 ) -> Job:
-    check_call(program, "ideal", probe)
+    check_call(program, noc, probe)
     if program.interleave > 1:
         raise UsageError(
             f"the program carries {program.interleave} samples at once; a single one cannot be "
             "played piece by piece. Use `simulate`."
         )
-    clock = make_clock(program, "ideal")
+    clock = make_clock(program, noc)
     crew = crew_of(program, clock, threads, 1)
     if memory_limit is not None:
         estimate_memory(program, 1, n_ticks, probe, 1, crew.size).refuse_beyond(memory_limit)

@@ -5,6 +5,8 @@ Networks several times as large as the chip, over random nets, chips and placeme
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -117,6 +119,25 @@ def slow_reload_bits(program, counters):
             elif places.count(places[target]) > 1:
                 total += 2 * packets * (axon_bits + chip.payload_bits(kind))
     return total
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32 - 1))
+def test_pieces_change_nothing_in_the_cycle_level_network(seed):
+    """Its routers remember whose turn it is: packets of all pieces are played in one go."""
+    made = folded(seed, "row-major")
+    if made is None:
+        return
+    program, _, x = made
+    pieces = np.split(x[0], np.arange(1, x.shape[1]))
+    whole = neurosim.simulate(program, x[:1], noc="cycle", threads=1)
+    run = neurosim.simulate_chunks(program, iter(pieces), x.shape[1], noc="cycle")
+    np.testing.assert_array_equal(run.outputs, whole.outputs)
+    for name, column in whole.counters.columns().items():
+        np.testing.assert_array_equal(run.counters.columns()[name], column, err_msg=name)
+    for field in fields(whole.network):
+        found, expected = (getattr(r.network, field.name) for r in (run, whole))
+        np.testing.assert_array_equal(found, expected, err_msg=field.name)
 
 
 @settings(max_examples=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from types import SimpleNamespace
 
 import numpy as np
@@ -72,6 +73,36 @@ def test_random_faults_on_random_networks(seed, collision, folds):
             run.counters.core[:, CORE_COUNTS.index(name)], counts[row], err_msg=name
         )
     assert link_packets(program, run.counters).min() >= 0
+
+
+@pytest.mark.parametrize("fold", [None, "auto"])
+@pytest.mark.parametrize("seed", [1, 5])
+def test_the_cycle_level_network_has_the_same_faults(seed, fold):
+    """The same packets are hit, with the same results, counters and loads of links.
+
+    A fault that hits nobody leaves the network's statistics as they are without any.
+    """
+    rng = np.random.default_rng(seed)
+    chip = random_chip(rng, grid={"wide": 3, "high": 3} if fold else {"wide": 9, "high": 9})
+    network = random_network(rng, chip)
+    program = map_network(network, chip, placer="row-major", seed=seed, fold=fold)
+    x = random_input(rng, network, n_samples=2, n_ticks=4)
+    ideal, cycle = (
+        simulate_faulty(program, x, [parse_fault("dropped:0.2,seed=3")], noc=noc, threads=1)
+        for noc in ("ideal", "cycle")
+    )
+    assert cycle.program.provenance["faults"] == ideal.program.provenance["faults"]
+    assert cycle.program.provenance["faults"]["hit"] > 0
+    np.testing.assert_array_equal(cycle.outputs, ideal.outputs)
+    for name in ("core", "flow_packets", "window_bits"):
+        expected = getattr(ideal.counters, name)
+        np.testing.assert_array_equal(getattr(cycle.counters, name), expected, err_msg=name)
+    sound = simulator.simulate(program, x, noc="cycle", threads=1)
+    spared = simulate_faulty(program, x, [parse_fault("dropped:0,seed=3")], noc="cycle")
+    for field in fields(sound.network):
+        found, expected = (getattr(run.network, field.name) for run in (spared, sound))
+        np.testing.assert_array_equal(found, expected, err_msg=field.name)
+    np.testing.assert_array_equal(spared.counters.busy_cycles, sound.counters.busy_cycles)
 
 
 def by_hand(program):
