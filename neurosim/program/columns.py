@@ -274,11 +274,6 @@ class Program:
         """Chip ticks that a sample needs beyond its own length: the deepest pipeline offset."""
         return int(self.groups.first_tick.max(initial=0))
 
-    @property
-    def output_neurons(self) -> I32:
-        """Global neurons of the output layer, in its order."""
-        return self.layer_neurons(self.output_layer)
-
     def layer_neurons(self, layer: int) -> I32:
         """Global neurons of a layer, in the layer's order."""
         return self.layers.neuron[self.layers.offset[layer] : self.layers.offset[layer + 1]]
