@@ -209,8 +209,3 @@ def inlined(function: _F) -> _F:
 def allocating_kernel(function: _F) -> _F:
     """Like `kernel`, for functions that make arrays."""
     return _cached_njit(function)
-
-
-def parallel_kernel(function: _F) -> _F:
-    """Like `kernel`, with ``prange`` loops spread over threads; may make arrays."""
-    return _cached_njit(function, parallel=True)

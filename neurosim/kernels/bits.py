@@ -135,10 +135,3 @@ def list_bits(word: np.uint64, before: int, listed: npt.NDArray[np.int32], n: in
         word = without_lowest(word)
         at += np.uint64(1)
     return np.int64(length)
-
-
-def spread_table() -> np.ndarray[Any, np.dtype[np.uint64]]:
-    """(256,) entry b has bit k of b as its byte k: eight bits as eight byte counters."""
-    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
-    places = np.uint64(1) << np.arange(0, 64, 8, dtype=np.uint64)
-    return (bits.astype(np.uint64) * places).sum(axis=1, dtype=np.uint64)

@@ -17,7 +17,15 @@ from numba import types
 from numba.extending import intrinsic
 
 from neurosim.kernels._jit import inlined, kernel
-from neurosim.kernels.llvm import cgutils, data_of, ir, load_vector, splat, store_vector
+from neurosim.kernels.llvm import (
+    cgutils,
+    data_of,
+    ir,
+    load_vector,
+    splat,
+    store_vector,
+    vector_type,
+)
 
 _numba_config: Any = numba.config
 
@@ -37,7 +45,7 @@ if not _numba_config.DISABLE_JIT:
 
     def _mask(builder: Any, bits: Any, place: Any, part: int) -> Any:
         """16 bits of ``bits[place]`` as 16 lanes of all ones or zeros."""
-        vector = ir.VectorType(ir.IntType(16), _LANES)
+        vector = vector_type(16, _LANES)
         quarters = builder.bitcast(builder.gep(bits, [place]), ir.IntType(16).as_pointer())
         number = part if sys.byteorder == "little" else 3 - part
         mine = builder.load(builder.gep(quarters, [ir.IntType(64)(number)]))
@@ -76,9 +84,9 @@ if not _numba_config.DISABLE_JIT:
                 else args[k]
                 for k in range(7)
             )
-            none = ir.VectorType(ir.IntType(16), _LANES)(None)
+            none = vector_type(16, _LANES)(None)
             sums, total = _add_rows(builder, bits, rows, at, n, weights, word, [none] * 4)
-            wide = ir.VectorType(ir.IntType(32), _LANES)
+            wide = vector_type(32, _LANES)
             for part in range(4):
                 index = _lane(builder, word, part)
                 store_vector(builder, builder.sext(sums[part], wide), drive, index, 32)
@@ -130,7 +138,7 @@ if not _numba_config.DISABLE_JIT:
                 args[k] if k in numbers else data_of(context, builder, signature.args[k], args[k])
                 for k in range(11)
             )
-            whole, vector = ir.IntType(64), ir.VectorType(ir.IntType(16), _LANES)
+            whole, vector = ir.IntType(64), vector_type(16, _LANES)
             lane = [_lane(builder, word, part) for part in range(4)]
             start = [load_vector(builder, sums, index, 16, _LANES) for index in lane]
             drive, total = _add_rows(builder, bits, rows, at, n, pool, word, start)
@@ -176,8 +184,8 @@ if not _numba_config.DISABLE_JIT:
     def _make_add_bits(typing: Any, counters: Any, first: Any, word: Any, step: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             data = data_of(context, builder, signature.args[0], args[0])
-            lanes = ir.VectorType(ir.IntType(8), 64)
-            mask = builder.bitcast(args[2], ir.VectorType(ir.IntType(1), 64))
+            lanes = vector_type(8, 64)
+            mask = builder.bitcast(args[2], vector_type(1, 64))
             steps = builder.and_(builder.sext(mask, lanes), splat(builder, args[3], lanes))
             now = load_vector(builder, data, args[1], 8, 64)
             store_vector(builder, builder.add(now, steps), data, args[1], 8)
