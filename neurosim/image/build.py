@@ -16,6 +16,7 @@ from neurosim.chip.model import Chip
 from neurosim.fixed_point import signed_limits
 from neurosim.image.blocks import Blocks, dense_rows, make_blocks, places_of
 from neurosim.image.crossbar import Crossbar, make_crossbar, mark_straight
+from neurosim.image.products import Products, make_products
 from neurosim.image.pulls import Pulls, make_pulls
 from neurosim.image.soma_pieces import make_pieces
 from neurosim.image.somas import soft_somas
@@ -114,6 +115,7 @@ class Image(NamedTuple):
 
     synapses: Synapses
     blocks: Blocks
+    products: Products
     crossbar: Crossbar | None
     groups: Groups
     modes: I32 | None  # (n_groups, 12) LiafModes, a row per group
@@ -130,7 +132,7 @@ class Image(NamedTuple):
     input_outlet: Outlet
     traffic: Traffic
     op_time: I64  # (5,) spike op, mac, row read, neuron update, packet send; 2**-16 cycles
-    settings: I64  # (6,) membrane low and high, slots of a ring, merge spikes, send zeros, seed
+    settings: I64  # (7,) see `kernels.groups`
 
     @property
     def n_cores(self) -> int:
@@ -172,10 +174,12 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
     traffic, signatures = make_traffic(program)
     if crossbar is not None and outlets[0].bit.shape[0] == program.n_neurons:
         mark_straight(program, outlets[0].bit, signatures.neurons, crossbar.straight)
+    pulls = make_pulls(program, axon_core, *found[0], ~(by_ring | by_bit), signatures.neurons)
     somas = soft_somas(program)
     return Image(
         synapses=_synapses(program, axon_core, blocks, dense, weight),
         blocks=blocks,
+        products=make_products(blocks, pulls, dense, np.diff(cores.neuron_offset)),
         crossbar=crossbar,
         groups=_groups(program, signatures.psums),
         modes=somas.modes,
@@ -186,7 +190,7 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
         truenorth=_contiguous(program.truenorth),
         truenorth_neurons=TrueNorthNeurons(*(_i32(c) for c in program.truenorth_neurons)),
         entries=entries,
-        pulls=make_pulls(program, axon_core, *found[0], ~(by_ring | by_bit), signatures.neurons),
+        pulls=pulls,
         rings=RingAxons(
             _i32(ring),
             _i32(axons.first_tick[ring]),

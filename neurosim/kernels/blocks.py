@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
+from neurosim.kernels.batches import dense_run, hands_on, multiply_blocks
 from neurosim.kernels.bits import lowest_bit, prefetch, without_lowest
 from neurosim.kernels.block_sums import AHEAD, add_rows, ask_for_four
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
@@ -30,6 +31,7 @@ _PER_LINE: Final = 16  # numbers of 32 bits in a cache line
 @kernel
 def integrate_blocks(
     blocks: Any,
+    products: Any,
     synapses: Any,
     groups: Any,
     inbox: Any,
@@ -53,9 +55,16 @@ def integrate_blocks(
     places, bits, pulling = inbox.value[worker], inbox.bits[worker], history.pulled.any()
     low, high = shares.first_core[worker], shares.first_core[worker + 1]
     waiting, n_waiting, side = np.int64(0), np.int64(0), 0
+    if pulling and products.weight.size > 0:
+        multiply_blocks(
+            blocks, products, synapses, groups, inbox, pulls, history, shares, acc, counts, merge,
+            worker, tick, span,
+        )  # fmt: skip
     for k in range(np.uint64(order.size)):
         core = order[k]
         if core < low or core >= high:
+            continue
+        if pulling and dense_run(products, pulls, history, blocks, core, tick, span) >= 0:
             continue
         mine = neuron_offset[core + 1] - neuron_offset[core]
         run = whole_run(pulls, history, blocks, core, tick, span) if pulling else np.int64(-1)
@@ -110,15 +119,12 @@ def _add_core(
         return
     first, group = neuron_offset[core], blocks.psum[core]
     width, into = neuron_offset[core + 1] - first, acc
-    low, high = shares.first_neuron[worker], shares.first_neuron[worker + 1]
-    target, first_tick = groups.psum_target[group], groups.first_tick[group]
-    in_time = first_tick <= tick < first_tick + span
-    hands_on = group >= 0 and in_time and low <= target < high
-    if hands_on:
+    is_handed_on = hands_on(groups, shares, group, worker, tick, span)
+    if is_handed_on:
         first, into = np.int64(0), inbox.sums[worker]
     add_rows(dense, blocks.is_small, inbox, worker, side, n, width, into, first)
-    if hands_on:
-        inbox.passed[group] = 1 + hand_on(into, 0, width, acc, target)
+    if is_handed_on:
+        inbox.passed[group] = 1 + hand_on(into, 0, width, acc, groups.psum_target[group])
 
 
 @kernel

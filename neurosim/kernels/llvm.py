@@ -43,6 +43,14 @@ def pick(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
     return builder.shuffle_vector(a, b, vector_type(32, len(lanes))(lanes))
 
 
+def add_neighbours(builder: Any, vector: Any) -> Any:
+    """Sums of lanes 2 k and 2 k + 1."""
+    even, odd = (
+        pick(builder, vector, vector, list(range(first, vector.type.count, 2))) for first in (0, 1)
+    )
+    return builder.add(even, odd)
+
+
 def splat(builder: Any, value: Any, vector: Any) -> Any:
     """`value` in every lane of a `vector`."""
     none = vector(ir.Undefined)

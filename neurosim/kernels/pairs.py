@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 
 from neurosim.kernels._jit import kernel
 from neurosim.kernels.llvm import (
+    add_neighbours,
     cgutils,
     data_of,
     ir,
@@ -48,11 +49,7 @@ if not _numba_config.DISABLE_JIT:
     def _dot(builder: Any, a: Any, b: Any) -> Any:
         """Sums of neighbouring products, 8 of 32 bits."""
         wide = vector_type(32, _HALF)
-        products = builder.mul(builder.sext(a, wide), builder.sext(b, wide))
-        even, odd = ([k + first for k in range(0, _HALF, 2)] for first in (0, 1))
-        return builder.add(
-            pick(builder, products, products, even), pick(builder, products, products, odd)
-        )
+        return add_neighbours(builder, builder.mul(builder.sext(a, wide), builder.sext(b, wide)))
 
     def _add_one_pair(
         builder: Any, dense: Any, rows: Any, pair: Any, index: Any, column: Any, sums: Any

@@ -25,6 +25,9 @@ U8 = npt.NDArray[np.uint8]
 
 FEW: Final = 8
 """One neuron of so many must send for its layer to be pulled."""
+MANY: Final = 4
+"""And one of so many for it to count as dense: its cores are multiplied by whole blocks."""
+DENSE: Final = 2  # mode of a pulled layer of which many neurons sent
 _SHORT: Final = np.uint64(4)  # synapses that are added sooner than a branch is guessed wrong
 
 
@@ -38,8 +41,10 @@ def choose_pulls(pulls: Any, history: Any, tick: int, span: int, allowed: bool) 
             n += history.fired[w, layer]
             history.fired[w, layer] = 0
         if begin < tick <= begin + span:
-            mode[layer] = allowed and n > 0 and n * FEW >= pulls.layer_size[layer]
-        history.pulled[slot, layer] = mode[layer] != 0 and begin <= tick < begin + span
+            pulled = allowed and n > 0 and n * FEW >= pulls.layer_size[layer]
+            dense = n * MANY >= pulls.layer_size[layer]
+            mode[layer] = (DENSE if dense else 1) if pulled else 0
+        history.pulled[slot, layer] = mode[layer] if begin <= tick < begin + span else 0
 
 
 @kernel

@@ -18,6 +18,7 @@ from numba.extending import intrinsic
 
 from neurosim.kernels._jit import kernel
 from neurosim.kernels.llvm import (
+    add_neighbours,
     cgutils,
     data_of,
     has_feature,
@@ -52,25 +53,17 @@ if not _numba_config.DISABLE_JIT:
         first = [part * half + high * (half // 2) + k for part in (0, 1) for k in range(half // 2)]
         return pick(builder, a, b, [k + of for k in first for of in (0, n)])
 
-    def _neighbours(builder: Any, products: Any) -> Any:
-        """Sums of lanes 2 k and 2 k + 1."""
-        n = products.type.count
-        even, odd = (
-            pick(builder, products, products, list(range(first, n, 2))) for first in (0, 1)
-        )
-        return builder.add(even, odd)
-
     def _dot(builder: Any, values: Any, rows: Any) -> Any:
         """8 sums of four products each: 32 unsigned bytes times 32 signed ones."""
         if not _HAS_AVX2:
             wide = vector_type(32, 32)
             products = builder.mul(builder.zext(values, wide), builder.sext(rows, wide))
-            return _neighbours(builder, _neighbours(builder, products))
+            return add_neighbours(builder, add_neighbours(builder, products))
         kind = ir.FunctionType(vector_type(16, 16), [values.type, rows.type])
         name = "llvm.x86.avx2.pmadd.ub.sw"
         function = cgutils.get_or_insert_function(builder.module, kind, name)
         products = builder.call(function, [values, rows])
-        return _neighbours(builder, builder.sext(products, vector_type(32, 16)))
+        return add_neighbours(builder, builder.sext(products, vector_type(32, 16)))
 
     def _signed(builder: Any, rows: Any, signs: Any) -> Any:
         """Bytes of `rows` with the signs of `signs`."""

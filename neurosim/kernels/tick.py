@@ -73,6 +73,7 @@ def run_samples(
     # the fields of Image
     synapses: Any,
     blocks: Any,
+    products: Any,
     crossbar: Any,
     groups: Any,
     modes: Any,
@@ -157,8 +158,8 @@ def run_samples(
             barrier(gate, n_workers)
             if modes is not None:
                 _arrive(
-                    synapses, blocks, groups, entries, pulls, history, waiting, inbox, shares, acc,
-                    counters, gate, settings, worker, tick, slot, n_ticks,
+                    synapses, blocks, products, groups, entries, pulls, history, waiting, inbox,
+                    shares, acc, counters, gate, settings, worker, tick, slot, n_ticks,
                 )  # fmt: skip
             fired.n[worker, 0] = 0
             if groups.psums.size > 0:
@@ -231,6 +232,7 @@ def _send_inputs(
 def _arrive(
     synapses: Any,
     blocks: Any,
+    products: Any,
     groups: Any,
     entries: Any,
     pulls: Any,
@@ -259,8 +261,8 @@ def _arrive(
     if blocks.order.size > 0:
         zeros = settings[SEND_ZERO] != 0 or settings[SEND_ZERO_INPUT] != 0
         integrate_blocks(
-            blocks, synapses, groups, inbox, pulls, history, shares, acc[worker], counters[worker],
-            merge, zeros, worker, tick, n_ticks,
+            blocks, products, synapses, groups, inbox, pulls, history, shares, acc[worker],
+            counters[worker], merge, zeros, worker, tick, n_ticks,
         )  # fmt: skip
         barrier(gate, acc.shape[0])
 

@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.image.build import Image
+from neurosim.kernels.batches import BATCH
 from neurosim.kernels.bits import AT_LEAST
 from neurosim.kernels.crossbar import CORES_KEPT
+from neurosim.kernels.products import COLUMNS
 from neurosim.offsets import offsets_of
 from neurosim.pages import worst_case, zeros
 from neurosim.soma.liaf import SomaState
@@ -81,6 +83,9 @@ class Inbox(NamedTuple):
     pair: I32  # (n_workers, most pairs) two values of 16 bits
     total: npt.NDArray[Any]  # (n_workers, most neurons) sums twice as wide as a weight, 0 between
     sums: I32  # (n_workers, most neurons) of a core that sums for another, 0 between
+    batch: I64  # (n_workers, BATCH) cores whose block is multiplied together
+    heard: I16  # (n_workers, BATCH, most axons of such a core) what they hear
+    product: I32  # (n_workers, BATCH, most neurons, whole vectors of them) their sums
     passed: I32  # (n_groups,) 1 + partial sums that a group has handed on at once; 0: it has not
 
 
@@ -88,8 +93,8 @@ class History(NamedTuple):
     """What layers that are pulled (`kernels.pulls`) gave in the last ticks; no rows without any."""
 
     value: I16  # (n_slots, n_neurons)
-    pulled: I8  # (n_slots, n_layers) 1: the layer's neurons left what they gave in `value`
-    mode: I8  # (n_layers,) 1: pulled when it works next
+    pulled: I8  # (n_slots, n_layers) its mode if the layer's neurons left what they gave in `value`
+    mode: I8  # (n_layers,) 1: pulled when it works next; `pulls.DENSE`: and multiplied whole
     fired: I64  # (n_workers, n_layers) neurons that sent something in this tick
 
 
@@ -278,6 +283,7 @@ def _new_inbox(image: Image, n_workers: int) -> Inbox:
     most = 128 * int(np.diff(image.blocks.word).max(initial=0)) + 4
     width = int(np.diff(image.synapses.neuron_offset).max(initial=0)) if words else 0
     wide = np.int16 if image.synapses.dense.itemsize == 1 else np.int32
+    batch, n_axons, n_neurons = _batch_shape(image)
     return Inbox(
         value=worst_case((n_workers, 64 * words), np.int32),
         bits=zeros((n_workers, words), np.uint64),
@@ -288,8 +294,20 @@ def _new_inbox(image: Image, n_workers: int) -> Inbox:
         pair=zeros((n_workers, most // 2), np.int32),
         total=zeros((n_workers, width), wide),
         sums=zeros((n_workers, width), np.int32),
+        batch=zeros((n_workers, batch), np.int64),
+        heard=zeros((n_workers, batch, n_axons), np.int16),
+        product=zeros((n_workers, batch, n_neurons), np.int32),
         passed=zeros(image.groups.core.size, np.int32),
     )
+
+
+def _batch_shape(image: Image) -> tuple[int, int, int]:
+    """Cores of a batch of `kernels.batches`, axons and neurons of each; zeros without batches."""
+    cores = np.flatnonzero(image.products.first >= 0)
+    if cores.size == 0:
+        return 0, 0, 0
+    width = int(np.diff(image.synapses.neuron_offset)[cores].max())
+    return BATCH, 2 * int(image.products.n_pairs[cores].max()), -(-width // COLUMNS) * COLUMNS
 
 
 def _new_history(image: Image, n_workers: int) -> History:

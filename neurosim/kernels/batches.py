@@ -1,0 +1,165 @@
+"""Cores that share a dense block and hear much of a pulled layer: some of them at a time.
+
+They are multiplied as a matrix: (cores, axons) values times (axons, neurons) weights. So a part of
+the block stays in the innermost cache while all of a batch read it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosim.kernels._jit import kernel
+from neurosim.kernels.fanout import EVENTS, MACS, OPS
+from neurosim.kernels.products import COLUMNS, CORES, multiply_four
+from neurosim.kernels.pulls import DENSE, whole_run
+from neurosim.kernels.rows import hand_on
+
+I16 = npt.NDArray[np.int16]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+BATCH: Final = 16
+"""Cores of a batch: 8 KB of values of 256 axons each, half of the innermost cache with a part of
+the weights."""
+
+
+@kernel
+def multiply_blocks(
+    blocks: Any,
+    products: Any,
+    synapses: Any,
+    groups: Any,
+    inbox: Any,
+    pulls: Any,
+    history: Any,
+    shares: Any,
+    acc: I32,
+    counts: I32,
+    merge: bool,
+    worker: int,
+    tick: int,
+    span: int,
+) -> None:
+    """Add what this worker's cores of `products` hear from dense layers, and count it."""
+    order, listed = blocks.order, inbox.batch[worker]
+    low, high = shares.first_core[worker], shares.first_core[worker + 1]
+    n = 0
+    for k in range(np.uint64(order.size)):
+        core = order[k]
+        if core < low or core >= high:
+            continue
+        run = dense_run(products, pulls, history, blocks, core, tick, span)
+        if run < 0:
+            continue
+        if n == BATCH or (n > 0 and products.first[core] != products.first[listed[0]]):
+            _multiply_batch(
+                products, synapses, groups, inbox, blocks, shares, acc, worker, n, tick, span
+            )
+            n = 0
+        once = merge and pulls.is_analog[run] == 0
+        _hear(pulls, history, blocks, synapses, inbox, counts, worker, run, core, n, once, tick)
+        listed[n] = core
+        n += 1
+    if n > 0:
+        _multiply_batch(
+            products, synapses, groups, inbox, blocks, shares, acc, worker, n, tick, span
+        )
+
+
+@kernel
+def dense_run(
+    products: Any, pulls: Any, history: Any, blocks: Any, core: int, tick: int, span: int
+) -> int:
+    """The run of a core that `multiply_blocks` has done in this tick; else -1."""
+    if products.first[core] < 0:
+        return np.int64(-1)
+    run = whole_run(pulls, history, blocks, core, tick, span)
+    if run < 0:
+        return np.int64(-1)
+    slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
+    return run if history.pulled[slot, pulls.layer[run]] == DENSE else np.int64(-1)
+
+
+@kernel
+def hands_on(groups: Any, shares: Any, group: int, worker: int, tick: int, span: int) -> bool:
+    """Whether the sums of a core whose only group is this one go to another core of the worker."""
+    if group < 0:
+        return False
+    target, first_tick = groups.psum_target[group], groups.first_tick[group]
+    mine = shares.first_neuron[worker] <= target < shares.first_neuron[worker + 1]
+    return mine and first_tick <= tick < first_tick + span
+
+
+@kernel
+def _hear(
+    pulls: Any,
+    history: Any,
+    blocks: Any,
+    synapses: Any,
+    inbox: Any,
+    counts: I32,
+    worker: int,
+    run: int,
+    core: int,
+    at: int,
+    once: bool,
+    tick: int,
+) -> None:
+    """Fetch what the axons of a core hear, the one at `at` of its batch, and count it."""
+    slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
+    source, values, heard = pulls.source, history.value[slot], inbox.heard[worker, at]
+    first, n = np.uint64(pulls.source_offset[run]), np.uint64(blocks.size[core])
+    for k in range(n):
+        heard[k] = values[np.uint64(source[first + np.uint64(k)])]
+    if n & np.uint64(1):
+        heard[n] = 0
+    if once:
+        for k in range(n):
+            heard[k] = np.int16(heard[k] != 0)
+    connected, axon = synapses.axon_synapses, np.uint64(blocks.alike[core])
+    events, n_synapses = np.int32(0), np.int32(0)
+    for k in range(n):
+        some = np.int32(heard[k] != 0)
+        events += some
+        n_synapses += connected[axon + np.uint64(k)] & -some
+    counts[EVENTS, core] += events
+    counts[MACS if pulls.is_analog[run] else OPS, core] += n_synapses
+
+
+@kernel
+def _multiply_batch(
+    products: Any,
+    synapses: Any,
+    groups: Any,
+    inbox: Any,
+    blocks: Any,
+    shares: Any,
+    acc: I32,
+    worker: int,
+    n: int,
+    tick: int,
+    span: int,
+) -> None:
+    """Multiply what the first `n` cores of the batch hear, and add it to sums, or hand it on."""
+    listed, heard, sums = inbox.batch[worker], inbox.heard[worker], inbox.product[worker]
+    core, offset = listed[0], synapses.neuron_offset
+    width, n_pairs, at = (
+        offset[core + 1] - offset[core],
+        products.n_pairs[core],
+        products.first[core],
+    )
+    for column in range(0, width, COLUMNS):
+        for row in range(0, n, CORES):
+            multiply_four(products.weight, at, n_pairs, heard, row, sums, column)
+        at += 2 * COLUMNS * n_pairs
+    for row in range(n):
+        core = listed[row]
+        group = blocks.psum[core]
+        if hands_on(groups, shares, group, worker, tick, span):
+            target = groups.psum_target[group]
+            inbox.passed[group] = 1 + hand_on(sums[row], 0, width, acc, target)
+        else:
+            hand_on(sums[row], 0, width, acc, offset[core])
