@@ -8,7 +8,7 @@ from support.chips import make_chip
 
 import neurosim
 from neurosim import ProgramBuilder
-from neurosim.kernels.pulls import FEW, choose_pulls
+from neurosim.kernels.pulls import DENSE, FEW, choose_pulls
 from neurosim.run import job
 from neurosim.run.encoding import InputCode
 from neurosim.run.state import allocate_state
@@ -101,7 +101,7 @@ def test_a_layer_is_pulled_by_what_it_sent_when_it_last_worked():
     enough = N // FEW
     assert choose(0, [[0, 0, 0], [0, 0, 0]]) == [0, 0, 0]
     assert choose(1, [[enough - 1, 1, 0], [0, enough - 1, 0]]) == [0, 1, 0]
-    assert choose(2, [[enough, 0, N], [0, enough - 1, 0]]) == [1, 0, 1]
+    assert choose(2, [[enough, 0, N], [0, enough - 1, 0]]) == [1, 0, DENSE]
     assert choose(5, [[N, 0, 0], [0, 0, 0]]) == [0, 0, 0]  # all have done their last tick
     assert history.mode.tolist() == [1, 0, 0]
     assert choose(0, [[0, 0, 0], [0, 0, 0]]) == [1, 0, 0]  # of the next sample
