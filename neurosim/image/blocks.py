@@ -45,12 +45,7 @@ def make_blocks(program: Program, weights: npt.NDArray[Any], ring_cores: I32) ->
     n_axons, width = np.diff(cores.axon_offset), np.diff(cores.neuron_offset)
     first = np.where(is_dense, cores.dense_offset, -1).astype(np.int64)
     sizes = n_axons * width
-    seen: dict[tuple[int, bytes], list[int]] = {}
-    for core in np.flatnonzero(is_dense & (sizes > 0)):
-        middle = int(first[core]) + int(sizes[core]) // 2
-        sample = program.synapses.dense[middle : middle + _SAMPLE].tobytes()
-        seen.setdefault((int(width[core]), sample), []).append(int(core))
-    for alike in seen.values():
+    for alike in likely_equal(program):
         if len(alike) > 1:
             _share(program, alike, sizes, first)
     words = np.where(is_dense, -(-n_axons // 64), 0)
@@ -66,6 +61,18 @@ def make_blocks(program: Program, weights: npt.NDArray[Any], ring_cores: I32) ->
         psum=summing_groups(program, ring_cores),
         is_small=weights.dtype == np.int8 and int(weights.min(initial=0)) > np.iinfo(np.int8).min,
     )
+
+
+def likely_equal(program: Program) -> list[list[int]]:
+    """Cores with dense blocks of the same size and the same weights in the middle."""
+    cores, seen = program.cores, dict[tuple[int, int, bytes], list[int]]()
+    n_axons, width = np.diff(cores.axon_offset), np.diff(cores.neuron_offset)
+    sizes = n_axons * width
+    for core in np.flatnonzero((cores.synapse_format == SYNAPSE_FORMATS["dense"]) & (sizes > 0)):
+        middle = int(cores.dense_offset[core]) + int(sizes[core]) // 2
+        sample = program.synapses.dense[middle : middle + _SAMPLE].tobytes()
+        seen.setdefault((int(n_axons[core]), int(width[core]), sample), []).append(int(core))
+    return list(seen.values())
 
 
 def summing_groups(program: Program, ring_cores: I32) -> I64:

@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from neurosim.errors import UsageError
+from neurosim.image.blocks import likely_equal
 from neurosim.image.soma_pieces import plan_pieces
 from neurosim.image.somas import soft_somas
 from neurosim.image.traffic import bare_flows
+from neurosim.kernels.batches import BATCH
 from neurosim.kernels.bits import AT_LEAST
 from neurosim.kernels.crossbar import CORES_KEPT
+from neurosim.kernels.products import COLUMNS, CORES
 from neurosim.program.columns import N_DIRECTIONS, SYNAPSE_FORMATS, Program
 from neurosim.run.windows import MOST_NUMBERS
+
+I64 = npt.NDArray[np.int64]
 
 _COUNTERS = 8  # len(state.CORE_COUNTS)
 _SENDER_BYTES = 32  # of state.Fired, if every neuron fires in one tick
@@ -84,7 +90,7 @@ def _image_bytes(program: Program) -> int:
     image = 21 * program.n_axons + (12 if by_bit else 40) * deliveries
     image += 6 * int(whole.synapses.target.size) + written + 64 * _resources(program)
     image += 8 * program.n_neurons + 256 * program.n_cores
-    image += 0 if by_bit else _pulls_bytes(program)
+    image += 0 if by_bit else _pulls_bytes(program) + _products_bytes(whole)
     somas = soft_somas(program)
     image += plan_pieces(program.groups, somas, program.chip.core.membrane_bits).nbytes
     return int(image + 32 * program.truenorth.leak.size + 4 * program.cuba.alpha_syn.size)
@@ -111,6 +117,27 @@ def _pulls_bytes(program: Program) -> int:
     return senders + 30 * n_runs + 4 * packets.axon.size + 8 * program.n_cores + 64
 
 
+def _products_bytes(program: Program) -> int:
+    """Of `image.products` if blocks that look alike are equal four by four."""
+    axons, neurons = _shared_sizes(program)
+    return int((2 * axons * neurons).sum()) + 16 * program.n_cores
+
+
+def _shared_sizes(program: Program) -> tuple[I64, I64]:
+    """Axons and neurons of blocks that enough cores may share, completed to pairs and vectors."""
+    alike = [cores for cores in likely_equal(program) if len(cores) >= CORES]
+    first = np.array([cores[0] for cores in alike], np.int64)
+    repeats = [len(cores) // CORES for cores in alike]
+    axons, neurons = (
+        np.repeat(-(-np.diff(offset)[first].astype(np.int64) // multiple) * multiple, repeats)
+        for offset, multiple in (
+            (program.cores.axon_offset, 2),
+            (program.cores.neuron_offset, COLUMNS),
+        )
+    )
+    return axons, neurons
+
+
 def _state_bytes(program: Program, n_workers: int) -> int:
     """Of one sample: what each of its workers has, and what they share."""
     cores, n, n_inputs = program.cores, program.n_neurons, program.input_packets.owner_offset.size
@@ -124,6 +151,7 @@ def _state_bytes(program: Program, n_workers: int) -> int:
     most_places, most_bits = (64 * int(w.max(initial=0)) for w in (place_words, bit_words))
     width = 64 * -(-int(np.diff(cores.neuron_offset).max(initial=0)) // 64)
     soft, n_layers = program.neurons.theta.size, len(program.layer_names)
+    heard, sums = (int(sizes.max(initial=0)) for sizes in _shared_sizes(program.unrolled))
     each_worker = (
         _SENDER_BYTES * (max(n, n_inputs) + AT_LEAST)
         + slots * (9 * listed + 16 + 8 * int(bit_words.sum()))
@@ -137,6 +165,7 @@ def _state_bytes(program: Program, n_workers: int) -> int:
         + 24 * _resources(program)
         + 12 * _signatures(program)
         + 8 * n_layers
+        + (BATCH * (2 * heard + 4 * sums + 8) if heard else 0)
         + 256
     )
     history = 0 if by_bit.all() else slots * (2 * n + n_layers) + n_layers

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from neurosim.program.columns import SYNAPSE_FORMATS, Program
 from neurosim.run.state import allocate_state
 
-DERIVED_FORMATS: Final = ("written_out", "joined")
-"""Synapses once more, for speed: shared kernels as rows, short sparse rows by sender."""
+DERIVED_FORMATS: Final = ("written_out", "joined", "interleaved")
+"""Synapses once more, for speed: shared kernels as rows, short sparse rows by sender, dense blocks
+with the rows of two axons interleaved."""
 
 
 def memory_facts(program: Program, n_workers: int = 1) -> dict[str, Any]:
@@ -79,6 +80,7 @@ def _synapse_tables(program: Program) -> dict[str, Any]:
         "crossbar": (own.crossbar, program.axons.type, bits),
         "kernel": program.kernels if program.kernels.n_tiles else (),
         "written_out": () if is_own else (whole.synapses, whole.axons.row_offset, read),
+        "interleaved": image.products.weight,
         "joined": joined and (joined.target, joined.weight, joined.synapse_offset),
     }
 

@@ -103,6 +103,6 @@ def test_a_layer_is_pulled_by_what_it_sent_when_it_last_worked():
     assert choose(1, [[enough - 1, 1, 0], [0, enough - 1, 0]]) == [0, 1, 0]
     assert choose(2, [[enough, 0, N], [0, enough - 1, 0]]) == [1, 0, DENSE]
     assert choose(5, [[N, 0, 0], [0, 0, 0]]) == [0, 0, 0]  # all have done their last tick
-    assert history.mode.tolist() == [1, 0, 0]
-    assert choose(0, [[0, 0, 0], [0, 0, 0]]) == [1, 0, 0]  # of the next sample
+    assert history.mode.tolist() == [DENSE, 0, 0]
+    assert choose(0, [[0, 0, 0], [0, 0, 0]]) == [DENSE, 0, 0]  # of the next sample
     assert not history.fired.any()
