@@ -26,7 +26,6 @@ from neurosim.chip.rules import (
     reload_problems,
     source_problems,
     table_problems,
-    torus_problems,
 )
 
 if TYPE_CHECKING:
@@ -374,7 +373,6 @@ class Chip(_Section):
             *relay_problems(self),
             *reload_problems(self),
             *table_problems(self),
-            *torus_problems(self),
             *source_problems(self, known),
         ]
 

@@ -93,15 +93,6 @@ def relay_problems(chip: Chip) -> Problems:
     return []
 
 
-def torus_problems(chip: Chip) -> Problems:
-    """Several chips on a torus: its rings would have to leave the array and come back."""
-    if chip.noc_section.topology == "torus" and chip.n_chips > 1:
-        have = f"{chip.array.wide} x {chip.array.high}"
-        sentence = f"torus needs an array of 1 x 1 chips, has {have}; use mesh, or one larger grid"
-        return [("noc.topology", sentence)]
-    return []
-
-
 def kernel_problems(chip: Chip) -> Problems:
     """Shared kernels where weights belong to neurons, or a price of kernels without any."""
     problems: Problems = []

@@ -153,14 +153,12 @@ def test_not_a_chip_at_all(data: Any) -> None:
         chip_from_dict(data)
 
 
-def test_several_chips_need_a_mesh(tiny: dict[str, Any]) -> None:
+def test_the_network_of_several_chips_needs_a_mesh(tiny: dict[str, Any]) -> None:
+    """The chip itself may be used with the ideal model, which needs no network of routers."""
     changed(tiny, "array", {"wide": 2, "high": 1})
-    assert chip_from_dict(tiny).n_chips == 2
-    expected = (
-        r"noc\.topology torus needs an array of 1 x 1 chips, has 2 x 1; use mesh, or one larger"
-    )
-    with pytest.raises(InputFileError, match=expected):
-        chip_from_dict(changed(tiny, "noc.topology", "torus"))
+    chip = chip_from_dict(changed(tiny, "noc.topology", "torus"))
+    with pytest.raises(UsageError, match=r"section noc: .*mesh only, topology is 'torus'"):
+        assert chip.noc
 
 
 @pytest.mark.parametrize(
