@@ -5,23 +5,34 @@ BIN := $(VENV)/bin
 # A fixed number of workers, so that a run on a large machine does what the run on CI did.
 WORKERS ?= 2
 
-.PHONY: demo test lint types unit exactness pythons bench clean
+.PHONY: demo test lint types unit exactness without-jit index-checks pythons bench clean
 
-demo: $(VENV)/.package
+demo: $(VENV)/.kernels
 	$(BIN)/neurosim demo
 
-test: lint types unit exactness
+# What takes one processor runs beside something else; each prints when it is done.
+TOGETHER = $(MAKE) --no-print-directory --jobs $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-$(VENV)/.package: pyproject.toml
+test: $(VENV)/.dev
+	@$(TOGETHER) lint types $(VENV)/.kernels
+	@$(MAKE) --no-print-directory unit
+	@$(TOGETHER) without-jit index-checks
+
+$(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable .
-	@echo "compiling the kernels; they are kept on disk"
-	$(BIN)/neurosim demo --samples 2 -o $(VENV)/first_run > /dev/null
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.package
+$(VENV)/.package: pyproject.toml | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(VENV)/.package $@
+
+$(VENV)/.kernels: $(VENV)/.package
+	@echo "compiling the kernels; they are kept on disk"
+	$(BIN)/neurosim demo --samples 2 -o $(VENV)/first_run > /dev/null
 	touch $@
 
 lint: $(VENV)/.dev
@@ -31,14 +42,18 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-unit: $(VENV)/.dev
+unit: $(VENV)/.dev $(VENV)/.kernels
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # The kernels once more, as plain Python (every line visible to the interpreter) and with index
 # checks compiled in; fewer random examples, same assertions.
-exactness: $(VENV)/.dev
-	NUMBA_DISABLE_JIT=1 NEUROSIM_TEST_PROFILE=small $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_simulator_equals_reference.py tests/properties/test_noc_twin.py tests/properties/test_engine.py tests/reference/test_truenorth.py tests/unit/test_vectors.py
-	NUMBA_BOUNDSCHECK=1 NEUROSIM_TEST_PROFILE=small $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_simulator_equals_reference.py
+exactness: without-jit index-checks
+
+without-jit: $(VENV)/.dev
+	NUMBA_DISABLE_JIT=1 NEUROSIM_TEST_PROFILE=small $(BIN)/python -m pytest tests/properties/test_simulator_equals_reference.py tests/properties/test_noc_twin.py tests/properties/test_engine.py tests/properties/test_shared_blocks.py tests/reference/test_truenorth.py tests/unit/test_products.py tests/unit/test_vectors.py
+
+index-checks: $(VENV)/.dev
+	NUMBA_BOUNDSCHECK=1 NEUROSIM_TEST_PROFILE=small $(BIN)/python -m pytest tests/properties/test_simulator_equals_reference.py
 
 # The tests on every Python that is supported and installed here, each with an environment of its own;
 # PyTorch, and the tests that need it, come with `make pythons EXTRAS=dev,train`.
