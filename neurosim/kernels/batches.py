@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
+from neurosim.kernels.bits import prefetch
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
 from neurosim.kernels.products import COLUMNS, CORES, multiply_four
 from neurosim.kernels.pulls import DENSE, whole_run
@@ -24,6 +25,7 @@ I64 = npt.NDArray[np.int64]
 BATCH: Final = 16
 """Cores of a batch: 8 KB of values of 256 axons each, half of the innermost cache with a part of
 the weights."""
+_PER_LINE: Final = 16  # sources in a cache line
 
 
 @kernel
@@ -59,6 +61,8 @@ def multiply_blocks(
                 products, synapses, groups, inbox, blocks, shares, acc, worker, n, tick, span
             )
             n = 0
+        if k + np.uint64(1) < np.uint64(order.size):
+            _ask_for_sources(pulls, order[k + np.uint64(1)])
         once = merge and pulls.is_analog[run] == 0
         _hear(pulls, history, blocks, synapses, inbox, counts, worker, run, core, n, once, tick)
         listed[n] = core
@@ -91,6 +95,15 @@ def hands_on(groups: Any, shares: Any, group: int, worker: int, tick: int, span:
     target, first_tick = groups.psum_target[group], groups.first_tick[group]
     mine = shares.first_neuron[worker] <= target < shares.first_neuron[worker + 1]
     return mine and first_tick <= tick < first_tick + span
+
+
+@kernel
+def _ask_for_sources(pulls: Any, core: int) -> None:
+    """Ask for the list of what the first run of a core hears: together they exceed the caches."""
+    run = pulls.run_offset[core]
+    if run + 1 < pulls.source_offset.size:
+        for k in range(pulls.source_offset[run], pulls.source_offset[run + 1], _PER_LINE):
+            prefetch(pulls.source, k)
 
 
 @kernel
