@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from neurosim.offsets import offsets_of
 from neurosim_mapper.connections import Index, SparseConnection
 from neurosim_mapper.mapping import Schedule
 from neurosim_mapper.partition._cluster_kernel import grow_blocks, swap_neurons
@@ -64,11 +65,11 @@ def cluster(
     n_sources = int(source.max(initial=-1)) + 1
     order = np.argsort(source, kind="stable")
     back = target[order]
-    back_offset = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=n_sources))])
+    back_offset = offsets_of(np.bincount(source, minlength=n_sources))
     block = np.full(n, -1, np.int32)
     n_blocks = grow_blocks(offset, source, back_offset, back, size, most_axons, block)
     member = np.argsort(block, kind="stable").astype(np.int32)
-    member_offset = np.concatenate([[0], np.cumsum(np.bincount(block, minlength=n_blocks))])
+    member_offset = offsets_of(np.bincount(block, minlength=n_blocks))
     if n_blocks > 1 and n_blocks * n_sources <= _MOST_COUNTS and most_axons > n_sources:
         count = np.zeros((n_blocks, n_sources), np.int16)
         np.add.at(count, (block[target], source), np.int16(1))
@@ -92,7 +93,7 @@ def _sources(layer: QuantizedLayer, schedule: Schedule) -> tuple[Index, npt.NDAr
         else:
             lists = [p.connection.sources_of(np.array([t])) for t in range(layer.n_neurons)]
             found = np.concatenate([np.empty(0, np.int64), *lists])
-            row = np.cumsum([0, *(part.size for part in lists)], dtype=np.int64)
+            row = offsets_of([part.size for part in lists])
         targets.append(np.repeat(np.arange(layer.n_neurons), np.diff(row)))
         keys.append(found + base)
     _, key = np.unique(np.concatenate(keys), return_inverse=True)

@@ -154,8 +154,8 @@ def make_board(problem: PlacementProblem, router: I64, rng: np.random.Generator)
 def _start_temperature(run: Run) -> float:
     """Temperature at which START_ACCEPTANCE of the moves are accepted; leaves the run shuffled."""
     pairs, unit = run.moves.pairs, run.moves.unit
-    largest = pairs.weight.mean() if pairs.weight.size else pairs.host.max()
-    temperature = unit * max(float(largest), 1.0)
+    typical = pairs.weight.mean() if pairs.weight.size else pairs.host.max()
+    temperature = unit * max(float(typical), 1.0)
     for _ in range(100):
         if run.stage(temperature, 1, 2048) >= START_ACCEPTANCE:
             break

@@ -113,7 +113,7 @@ def _pairs(n: int, one: I64, two: I64, weight: F64, host: F64) -> _Flows:
     found, which = np.unique(key, return_inverse=True)
     total = np.zeros(found.size)
     np.add.at(total, which, np.concatenate([weight, weight]))
-    start = np.concatenate([[0], np.cumsum(np.bincount(found // n, minlength=n))])
+    start = offsets_of(np.bincount(found // n, minlength=n))
     return _Flows(start.astype(np.int64), found % n, total, host)
 
 
@@ -197,7 +197,7 @@ def _without_pinned(problem: PlacementProblem, flows: _Flows) -> _Flows:
     n = problem.n_cores
     core = np.repeat(np.arange(n), np.diff(flows.start))
     keep = (problem.pins[core] < 0) & (problem.pins[flows.neighbour] < 0)
-    start = np.concatenate([[0], np.cumsum(np.bincount(core[keep], minlength=n))])
+    start = offsets_of(np.bincount(core[keep], minlength=n))
     return _Flows(start, flows.neighbour[keep], flows.weight[keep], flows.host)
 
 

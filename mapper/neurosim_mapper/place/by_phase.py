@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from neurosim.offsets import offsets_of
 from neurosim_mapper.mapping import Placement
 from neurosim_mapper.place.problem import HOST, I32, I64, Nets, PlacementProblem
 
@@ -90,7 +91,7 @@ def _renumbered(nets: Nets, local: I64, n_own: int) -> Nets:
     chosen = keep[net]
     return Nets(
         source[keep],
-        np.concatenate([[0], np.cumsum(counts[keep])]).astype(np.int64),
+        offsets_of(counts[keep]),
         target[chosen],
         nets.weight[keep],
     )

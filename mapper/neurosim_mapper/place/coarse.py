@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from neurosim.offsets import offsets_of
 from neurosim_mapper.place._annealing_kernel import Board
 from neurosim_mapper.place._matching_kernel import join_pairs
 from neurosim_mapper.place.pairs import Moves, begin, make_moves
@@ -142,7 +143,7 @@ def _graph_of_groups(graph: Graph, group: I64) -> Graph:
     weight, host = np.zeros(key.size, np.int64), np.zeros(n, np.int64)
     np.add.at(weight, which, graph.weight[away])
     np.add.at(host, group, graph.host)
-    start = np.concatenate([[0], np.cumsum(np.bincount(key // n, minlength=n))]).astype(np.int64)
+    start = offsets_of(np.bincount(key // n, minlength=n))
     return Graph(start, (key % n).astype(np.int32), weight, host)
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from neurosim.chip.model import Chip
 from neurosim.errors import UsageError
+from neurosim.offsets import offsets_of
 from neurosim_mapper.mapping import Partition, Wiring
 from neurosim_mapper.place.problem import (
     HOST,
@@ -193,7 +194,7 @@ def _shared_nets(n_cores: int, rows: _Rows, weight: I64) -> Nets:
     total = np.add.reduceat(w[first][rank], np.flatnonzero(new))
     chosen = rank[new]
     count = sizes[chosen]
-    offset = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+    offset = offsets_of(count)
     at = np.repeat(first[chosen] - offset[:-1], count) + np.arange(offset[-1])
     return Nets(
         np.concatenate([source[first][chosen], out.source]),

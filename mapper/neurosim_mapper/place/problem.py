@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from neurosim.chip.model import Chip
 from neurosim.errors import DoesNotFitError, UsageError
+from neurosim.offsets import offsets_of
 from neurosim_mapper.mapping import Placement
 from neurosim_mapper.place.regions import settled
 from neurosim_mapper.route.dimension_order import dead_link_numbers
@@ -239,7 +240,7 @@ def pair_nets(n_cores: int, source: I64, target: I64, weight: I64) -> Nets:
     total = np.zeros(found.size, np.int64)
     np.add.at(total, which, weight[away])
     source, target = found // (n_cores + 1) - 1, found % (n_cores + 1) - 1
-    offset = np.concatenate([[0], np.cumsum(target != HOST)]).astype(np.int64)
+    offset = offsets_of(target != HOST)
     return Nets(source, offset, target[target != HOST], total)
 
 
@@ -312,7 +313,7 @@ def _graph(problem: PlacementProblem) -> Graph:
     found, which = np.unique(key, return_inverse=True)
     total = np.zeros(found.size, np.int64)
     np.add.at(total, which, np.concatenate([w, w]))
-    start = np.concatenate([[0], np.cumsum(np.bincount(found // max(n, 1), minlength=n))])
+    start = offsets_of(np.bincount(found // max(n, 1), minlength=n))
     return Graph(start.astype(np.int64), (found % max(n, 1)).astype(np.int32), total, host)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from neurosim.offsets import offsets_of
 from neurosim_mapper.place._annealing_kernel import LOGS, Board
 from neurosim_mapper.place._route_kernel import Traffic, anneal_routes
 from neurosim_mapper.place.cost import (
@@ -84,8 +85,8 @@ def nets_of_cores(nets: Nets, n_cores: int) -> tuple[I64, I64]:
     core = np.concatenate([nets.source[inner], nets.target])
     net = np.concatenate([numbers[inner], np.repeat(numbers, np.diff(nets.offset))])
     order = np.lexsort((net, core))
-    start = np.concatenate([[0], np.cumsum(np.bincount(core, minlength=n_cores))])
-    return start.astype(np.int64), net[order]
+    start = offsets_of(np.bincount(core, minlength=n_cores))
+    return start, net[order]
 
 
 def _log_capacity(problem: PlacementProblem, start: I64, net: I64) -> int:
@@ -98,6 +99,6 @@ def _log_capacity(problem: PlacementProblem, start: I64, net: I64) -> int:
     longest = chip.wide + chip.high
     branches = np.maximum(np.diff(problem.nets.offset), 1)
     most = np.minimum(branches * longest, 4 * chip.n_cores) + branches
-    total = np.concatenate([[0], np.cumsum(most[net])])
+    total = offsets_of(most[net])
     per_core = total[start[1:]] - total[start[:-1]]
     return 4 * int(per_core.max(initial=0)) + 1

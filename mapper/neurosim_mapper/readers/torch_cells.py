@@ -49,7 +49,8 @@ def check_start(name: str, states: Sequence[Any], known: Sequence[Any]) -> None:
     made = any(value is not None and not isinstance(value, str) for value in known)
     if made or any(bool(state.any()) for state in states):
         raise UnsupportedError(
-            f"Layer {name!r} starts from a state that is not 0. A network on a chip starts from 0."
+            f"Layer {name!r} starts from a state that is not 0, a network on a chip starts from 0. "
+            "Leave the state of the first call out, or pass zeros."
         )
 
 

@@ -204,7 +204,7 @@ def _bundle(rows: _Rows, together: bool) -> _Packets:
 
 def _offsets(rows: Index, n: int) -> Index:
     """Offsets of sorted row owners: how many rows belong to items 0..i-1."""
-    return np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int64)
+    return offsets_of(np.bincount(rows, minlength=n))
 
 
 def _one_each(bundle: _Packets, alone: Mask, wiring: Wiring) -> _Packets:
