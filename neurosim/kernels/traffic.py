@@ -94,8 +94,8 @@ def load_signatures(traffic: Any, loads: Any, worker: int) -> None:
             base = traffic.kind[signature] * n_resources
             add_block(flat, signature * n_resources, copies, direct, base, n_resources)
         else:
-            for e in range(offset[signature], offset[signature + 1]):
-                change[index[e]] += copies * delta[e]
+            for e in range(np.uint64(offset[signature]), np.uint64(offset[signature + 1])):
+                change[np.uint64(index[np.uint64(e)])] += np.int32(copies * delta[np.uint64(e)])
     loads.n[worker, 0] = 0
 
 
