@@ -114,14 +114,14 @@ def _parts(
 ) -> list[QuantizedLayer] | None:
     """Partial-sum layers and, last, the owner that adds them up; None if the layer fits."""
     limits = CoreLimits.of(chip)
-    if _most_axons(layer) <= limits.axons:
+    if layer_geometry(layer).axons_per_neuron <= limits.axons:
         return None
     at_once: list[Projection] = []
     early: list[Projection] = []
     for projection in layer.projections:
         loop = projection.source == layer.name and projection.delay_ticks < 2
         (at_once if loop else early).append(projection)
-    kept = _most_axons(replace(layer, projections=tuple(at_once)))
+    kept = layer_geometry(replace(layer, projections=tuple(at_once))).axons_per_neuron
     if limits.axons < 2 or kept >= limits.axons:
         raise _no_time(layer, chip, kept)
     taken = set(network.by_name) | {INPUT}
@@ -136,13 +136,6 @@ def _parts(
         hop = DiagonalConnection(np.ones(layer.n_neurons, np.int64))
         sums.append(Projection(name, hop, lag))
     return [*parts, replace(layer, projections=tuple(sums))]
-
-
-def _most_axons(layer: QuantizedLayer) -> int:
-    """Most axons that a single neuron of the layer needs."""
-    geometry = layer_geometry(layer)
-    c, y, x = (tuple(range(n + 1)) for n in geometry.shape)
-    return geometry.axons((c, y, x))[0]
 
 
 def _groups(

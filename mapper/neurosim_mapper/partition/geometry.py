@@ -300,6 +300,12 @@ class Geometry:
         found = [reach.axons(edges) for reach in self.reaches]
         return sum(f[0] for f in found), sum(f[1] for f in found)
 
+    @property
+    def axons_per_neuron(self) -> int:
+        """Most axons that a single neuron of the layer needs."""
+        channels, rows, columns = (tuple(range(n + 1)) for n in self.shape)
+        return self.axons((channels, rows, columns))[0]
+
 
 def layer_geometry(layer: QuantizedLayer) -> Geometry:
     """Geometry of an integer layer."""

@@ -15,7 +15,7 @@ def no_tile(layers: Sequence[tuple[Geometry, Candidates]], limits: CoreLimits) -
 
     So the change that it names is enough for the others, too.
     """
-    needs = [max(1, _axons_per_neuron(geometry)) for geometry, _ in layers]
+    needs = [max(1, geometry.axons_per_neuron) for geometry, _ in layers]
     worst = max(range(len(layers)), key=lambda i: needs[i])
     search, others = layers[worst][1], len(layers) - 1
     counts = ", ".join(f"{name} {n}" for name, n in search.rejected.items())
@@ -24,11 +24,6 @@ def no_tile(layers: Sequence[tuple[Geometry, Candidates]], limits: CoreLimits) -
     if others:
         tried += f" So were those of {others} other layer{'s' if others > 1 else ''}."
     return too_large_neuron(search.name, needs[worst], limits, tried)
-
-
-def _axons_per_neuron(geometry: Geometry) -> int:
-    channels, rows, columns = (tuple(range(n + 1)) for n in geometry.shape)
-    return geometry.axons((channels, rows, columns))[0]
 
 
 def too_large_neuron(

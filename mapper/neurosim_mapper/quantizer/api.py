@@ -109,9 +109,8 @@ def quantize(
     if calibration is None:
         refuse_layer_norms(network)
     network = freeze_layer_norms(network, calibration)
-    given_network, network = network, lower(network, calibration)
-    fine = network is not given_network
-    network = expand_maxima(network, calibration)
+    lowered = lower(network, calibration)
+    fine, network = lowered is not network, expand_maxima(lowered, calibration)
     folded = fold(network)
     statistics = {} if calibration is None else collect(network, folded, calibration)
     folded, limited = _with_spike_limits(folded, statistics)
