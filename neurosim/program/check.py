@@ -303,8 +303,8 @@ def _truenorth_ranges(program: Program) -> Iterator[Violation]:
 
 def _sums(program: Program) -> Iterator[Violation]:
     """Sums of one core fit the accumulator; an owner may add one bit per doubling of fragments."""
-    synapses = program.unrolled.synapses
-    if not synapses.dense.size and not synapses.target.size:
+    synapses = program.synapses
+    if not (synapses.dense.size or synapses.target.size or program.kernels.n_tiles):
         return
     low, high = input_bounds(program)
     bits = program.chip.core.accumulator_bits

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.program.columns import FLOW_KINDS, SYNAPSE_FORMATS, PacketTable, Program
+from neurosim.program.kernel_places import alike_kernels, core_cells
 from neurosim.soma.liaf import OUTPUT_CODES
 
 
@@ -21,13 +22,20 @@ def input_bounds(program: Program) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
 
     Those of crossbar cores, which no accumulator has to hold, stay 0.
     """
-    program = program.unrolled
     low = np.zeros(program.n_neurons, dtype=np.int64)
     high = np.zeros(program.n_neurons, dtype=np.int64)
     value_low, value_high = _axon_value_bounds(program)
+    axons, neurons = program.cores.axon_offset, program.cores.neuron_offset
+    alike = alike_kernels(program).core
     for core in range(program.n_cores):
-        a0, a1 = program.cores.axon_offset[core : core + 2]
-        n0, n1 = program.cores.neuron_offset[core : core + 2]
+        (a0, a1), (n0, n1) = axons[core : core + 2], neurons[core : core + 2]
+        model = int(alike[core])
+        if 0 <= model < core:
+            same = slice(axons[model], axons[model + 1])
+            if all(np.array_equal(v[a0:a1], v[same]) for v in (value_low, value_high)):
+                known = slice(neurons[model], neurons[model + 1])
+                low[n0:n1], high[n0:n1] = low[known], high[known]
+                continue
         if program.cores.synapse_format[core] == SYNAPSE_FORMATS["dense"]:
             low[n0:n1], high[n0:n1] = _dense_bounds(
                 _dense_block(program, core), value_low[a0:a1], value_high[a0:a1]
@@ -71,6 +79,9 @@ def core_synapses(
         block = _dense_block(program, core)
         rows, targets = np.nonzero(block)
         return rows, targets, block[rows, targets].astype(np.int64)
+    if program.cores.synapse_format[core] == SYNAPSE_FORMATS["kernel"]:
+        cells = core_cells(program, core)
+        return cells.axon, cells.neuron, cells.weight
     offset = program.axons.row_offset
     rows = np.repeat(np.arange(a1 - a0), np.diff(offset[a0 : a1 + 1]))
     span = slice(offset[a0], offset[a1])

@@ -1,7 +1,7 @@
 """Shared convolution kernels: a core keeps one kernel per tile and where it meets its neurons.
 
-Enters: the kernel columns of a Program. Leaves: its synapses written out as blocks, an equal
-Program without kernels, memory and figures. Promised: the same synapses, whatever the format.
+Enters: the kernel columns of a Program. Leaves: an equal Program with kernels written out as
+synapses, memory and figures. Promised: the same synapses, whatever the format.
 
 A *tile* is what a core holds of one convolution: some source channels and output channels, the
 kernel between them, and for every axon and neuron its place in the image. The source at (row,
@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from neurosim.offsets import entries_of, offsets_of
+from neurosim.program.kernel_places import alike_kernels, core_cells
 
 if TYPE_CHECKING:
     from neurosim.program.columns import Program
@@ -72,83 +75,45 @@ class KernelTable(NamedTuple):
         return int(self.core.size)
 
 
-def tile_block(kernels: KernelTable, tile: int) -> Weights:
-    """Weights (axons of the tile, neurons of the tile); 0 where a window misses a source."""
-    a = slice(*kernels.axon_offset[tile : tile + 2])
-    n = slice(*kernels.neuron_offset[tile : tile + 2])
-    shape = [int(k[tile]) for k in (kernels.channels_in, kernels.high, kernels.wide)]
-    shape.append(int(kernels.channels_out[tile]))
-    kernel = kernels.weight[slice(*kernels.weight_offset[tile : tile + 2])].reshape(shape)
-    rows = _position(
-        kernels.axon_row[a], kernels.neuron_row[n], int(kernels.dilation_high[tile]), shape[1]
-    )
-    columns = _position(
-        kernels.axon_column[a], kernels.neuron_column[n], int(kernels.dilation_wide[tile]), shape[2]
-    )
-    meets = (rows >= 0) & (columns >= 0)
-    meets &= kernels.axon_group[a][:, None] == kernels.neuron_group[n][None, :]
-    axon, neuron = np.nonzero(meets)
-    block = np.zeros(meets.shape, kernel.dtype)
-    block[axon, neuron] = kernel[
-        kernels.axon_channel[a][axon],
-        rows[axon, neuron],
-        columns[axon, neuron],
-        kernels.neuron_channel[n][neuron],
-    ]
-    return block
-
-
-def _position(source: I32, window: I32, dilation: int, size: int) -> npt.NDArray[np.int64]:
-    """Kernel index by which each window meets each source; -1 where it does not."""
-    index, rest = np.divmod(source.astype(np.int64)[:, None] - window[None, :], dilation)
-    return np.where((rest == 0) & (index >= 0) & (index < size), index, -1)
-
-
-def core_block(program: Program, core: int) -> I32:
-    """Weights (axons, neurons) of a kernel core: its tiles added up."""
-    kernels, cores = program.kernels, program.cores
-    a0, a1 = (int(a) for a in cores.axon_offset[core : core + 2])
-    n0, n1 = (int(n) for n in cores.neuron_offset[core : core + 2])
-    block = np.zeros((a1 - a0, n1 - n0), np.int32)
-    for tile in np.flatnonzero(kernels.core == core).tolist():
-        rows = kernels.axon[slice(*kernels.axon_offset[tile : tile + 2])] - a0
-        first = int(kernels.neuron_start[tile]) - n0
-        part = tile_block(kernels, tile)
-        block[rows, first : first + part.shape[1]] += part
-    return block
-
-
 def sparse_is_smaller(n_synapses: int, n_cells: int, itemsize: int) -> bool:
     """Whether rows of (target, weight) take less memory than a block of so many cells."""
     return n_synapses * (_TARGET_BYTES + itemsize) < n_cells * itemsize
 
 
-def write_out(program: Program) -> Program:
-    """The program with every kernel core in the smaller of the formats dense and sparse."""
+def write_out(program: Program, written: npt.NDArray[np.integer] | None = None) -> Program:
+    """The program with these kernel cores (all of them if None) as dense blocks or sparse rows.
+
+    Of the two formats, each core gets the smaller one.
+    """
     cores, synapses = program.cores, program.synapses
-    written = np.flatnonzero(cores.synapse_format == KERNEL).tolist()
-    if not written:
+    if written is None:
+        written = np.flatnonzero(cores.synapse_format == KERNEL)
+    if not written.size:
         return program
-    blocks = {core: _narrow(core_block(program, core)) for core in written}
     formats, dense_offset = cores.synapse_format.copy(), cores.dense_offset.copy()
     dense: list[Weights] = [synapses.dense]
     n_dense = synapses.dense.size
     row_offset, sizes = program.axons.row_offset, np.diff(program.axons.row_offset)
     target, weight, done = [], [], 0
-    for core, block in blocks.items():
+    for core in written.tolist():
         first, stop = cores.axon_offset[core : core + 2]
+        shape = (int(stop - first), int(np.diff(cores.neuron_offset[core : core + 2])[0]))
+        cells = core_cells(program, core)
+        dtype = _narrowest(cells.weight)
         target.append(synapses.target[done : row_offset[first]])
         weight.append(synapses.weight[done : row_offset[first]])
         done, sizes[first:stop] = int(row_offset[stop]), 0
-        if sparse_is_smaller(int(np.count_nonzero(block)), block.size, block.itemsize):
+        if sparse_is_smaller(cells.weight.size, shape[0] * shape[1], dtype.itemsize):
             formats[core] = _SPARSE
-            row, column = np.nonzero(block)
-            target.append(column.astype(np.uint16))
-            weight.append(block[row, column])
-            sizes[first:stop] = np.count_nonzero(block, axis=1)
+            order = np.argsort(cells.axon * shape[1] + cells.neuron)
+            target.append(cells.neuron[order].astype(np.uint16))
+            weight.append(cells.weight[order].astype(dtype))
+            sizes[first:stop] = np.bincount(cells.axon, minlength=shape[0])
         else:
             formats[core] = _DENSE
             dense_offset[core] = n_dense
+            block = np.zeros(shape, dtype)
+            block[cells.axon, cells.neuron] = cells.weight
             n_dense += block.size
             dense.append(block.ravel())
     target.append(synapses.target[done:])
@@ -162,28 +127,42 @@ def write_out(program: Program) -> Program:
             target=np.concatenate(target),
             weight=np.concatenate(weight),
         ),
-        kernels=KernelTable.empty(),
+        kernels=_without(program.kernels, written),
     )
+
+
+def _without(kernels: KernelTable, cores: npt.NDArray[np.integer]) -> KernelTable:
+    """The tiles of all other cores."""
+    tiles = np.flatnonzero(~np.isin(kernels.core, cores))
+    columns: dict[str, Any] = {}
+    for rows_of in ("neuron", "axon", "weight"):
+        offset = getattr(kernels, f"{rows_of}_offset")
+        rows = entries_of(offset, tiles)[1]
+        columns[f"{rows_of}_offset"] = offsets_of(np.diff(offset)[tiles])
+        for name in KernelTable._fields:
+            if name.startswith(rows_of) and name not in (*columns, "neuron_start"):
+                columns[name] = getattr(kernels, name)[rows]
+    per_tile = [name for name in KernelTable._fields if name not in columns]
+    return KernelTable(**columns, **{name: getattr(kernels, name)[tiles] for name in per_tile})
 
 
 def counted_synapses(program: Program) -> I32:
     """(n_axons,) connected synapses of every axon, those of kernel cores counted."""
-    whole, count = program.unrolled, program.axons.synapses.copy()
-    cores = whole.cores
+    count, offset = program.axons.synapses.copy(), program.cores.axon_offset
+    alike = alike_kernels(program).core
     for core in np.flatnonzero(program.cores.synapse_format == KERNEL).tolist():
-        a0, a1 = (int(a) for a in cores.axon_offset[core : core + 2])
-        if cores.synapse_format[core] == _SPARSE:
-            count[a0:a1] = np.diff(whole.axons.row_offset[a0 : a1 + 1])
-            continue
-        first, n = int(cores.dense_offset[core]), int(np.diff(cores.neuron_offset)[core])
-        block = whole.synapses.dense[first : first + (a1 - a0) * n].reshape(a1 - a0, n)
-        count[a0:a1] = np.count_nonzero(block, axis=1)
+        a0, a1 = (int(a) for a in offset[core : core + 2])
+        if alike[core] in (-1, core):
+            count[a0:a1] = np.bincount(core_cells(program, core).axon, minlength=a1 - a0)
+        else:
+            first = int(offset[alike[core]])
+            count[a0:a1] = count[first : first + a1 - a0]
     return count
 
 
-def _narrow(block: I32) -> Weights:
-    small = block.size == 0 or (block.min() >= -128 and block.max() <= 127)
-    return block.astype(np.int8 if small else np.int16)
+def _narrowest(weights: I64) -> np.dtype[Any]:
+    small = weights.size == 0 or (weights.min() >= -128 and weights.max() <= 127)
+    return np.dtype(np.int8 if small else np.int16)
 
 
 def stored_weights(program: Program) -> I64:

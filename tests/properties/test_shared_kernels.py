@@ -21,7 +21,7 @@ from neurosim.cost.counters import totals
 from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim.faults import inject, parse_fault
 from neurosim.program.columns import load_program
-from neurosim.program.kernels import tile_block
+from neurosim.program.kernel_places import tile_cells
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.connections import ConvConnection, pool_connection
 from neurosim_mapper.kernel_tiles import KernelTiles
@@ -154,7 +154,9 @@ def test_tiles_are_the_convolution(seed):
         return
     tiles = KernelTiles(np.dtype(np.int8))
     tiles.add(0, 0, conv, sources, np.arange(sources.size), neurons)
-    block = tile_block(tiles.table(), 0)
+    cells = tile_cells(tiles.table(), 0)
+    block = np.zeros((sources.size, neurons.size), np.int64)
+    np.add.at(block, (cells.axon, cells.neuron), cells.weight)
     np.testing.assert_array_equal(block, conv.block(sources, neurons))
 
 
