@@ -36,6 +36,7 @@ from neurosim.image.crossbar import spike_bits
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
 from neurosim.offsets import entries_of
 from neurosim.program.columns import FLOW_KINDS, MODEL_CODES, SYNAPSE_FORMATS, PacketTable, Program
+from neurosim.program.kernel_places import Cells, core_cells
 from neurosim.run.state import State
 from neurosim.soma.liaf import OUTPUT_CODES
 
@@ -70,7 +71,7 @@ class Wiring:
 
     def __init__(self, program: Program, faults: Sequence[Fault]) -> None:
         self.program = program
-        self.rows = program.unrolled  # with the synapses of shared kernels one by one
+        self.cells: dict[int, Cells] = {}  # synapses of cores with shared kernels, when needed
         self.arriving: Deliveries = deliveries_by_axon(program)
         self.tables = (program.packets, program.input_packets)
         self.owners = tuple(owner_of_row(table) for table in self.tables)
@@ -252,7 +253,7 @@ class PacketFaults:
             return
         if program.chip.core.axon_collision == "or" and not analog:
             value, new = int(n > 0), int(left > 0)
-        targets, weights = _row(wiring.rows, core, axon)
+        targets, weights = _row(wiring, core, axon)
         np.add.at(state.acc[0], targets, ((new - value) * weights).astype(np.int32))
         more = int(left > 0) - int(n > 0)
         state.counts[0, EVENTS, core] += more
@@ -285,14 +286,21 @@ class PacketFaults:
         )
 
 
-def _row(program: Program, core: int, axon: int) -> tuple[I64, I64]:
+def _row(wiring: Wiring, core: int, axon: int) -> tuple[I64, I64]:
     """Global neurons behind an axon, and their weights."""
+    program = wiring.program
     first, stop = (int(i) for i in program.cores.neuron_offset[core : core + 2])
     if program.cores.synapse_format[core] == SYNAPSE_FORMATS["dense"]:
         local = axon - int(program.cores.axon_offset[core])
         begin = int(program.cores.dense_offset[core]) + local * (stop - first)
         weights = program.synapses.dense[begin : begin + stop - first]
         return np.arange(first, stop), weights.astype(np.int64)
+    if program.cores.synapse_format[core] == SYNAPSE_FORMATS["kernel"]:
+        if core not in wiring.cells:
+            wiring.cells[core] = core_cells(program, core)
+        cells = wiring.cells[core]
+        mine = cells.axon == axon - program.cores.axon_offset[core]
+        return first + cells.neuron[mine], cells.weight[mine]
     row = slice(*program.axons.row_offset[axon : axon + 2].tolist())
     targets = first + program.synapses.target[row].astype(np.int64)
     return targets, program.synapses.weight[row].astype(np.int64)

@@ -1,19 +1,21 @@
 """Dense blocks as kernels read them: where each core's block is, and a place for every axon.
 
 The cores of an unrolled convolution have equal blocks. All of them read the first one, so that a
-layer's weights stay in the processor's caches.
+layer's weights stay in the processor's caches. Cores that keep kernels (`image.shared_kernels`)
+have places for their axons, too.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from neurosim.offsets import offsets_of
 from neurosim.program.columns import SYNAPSE_FORMATS, Program
+from neurosim.program.kernel_places import alike_kernels
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -23,43 +25,46 @@ _SAMPLE: Final = 64
 
 
 class Blocks(NamedTuple):
-    """Cores with a dense block; an axon's *place* is its bit in the words of its core."""
+    """Cores with a dense block or kernels; an axon's *place* is its bit in words of its core."""
 
     first: I64  # (n_cores,) of the core's block in `Synapses.dense`, -1 without one
     word: I64  # (n_cores + 1,) words of places, of all cores before
     axon: I64  # (n_cores,) the core's first axon
     size: I64  # (n_cores,) its axons
-    alike: I64  # (n_cores,) first axon of the first core with this block and as many synapses each
-    order: I64  # cores with a block; those that share one follow each other
+    alike: I64  # (n_cores,) first axon of the first core with this block (or these kernels in these
+    # places) and as many synapses each
+    order: I64  # cores with places; those that share a block or kernels follow each other
     psum: I64  # (n_cores,) see `summing_groups`
     is_small: bool  # all weights are in -127..127
 
 
-def make_blocks(program: Program, weights: npt.NDArray[Any], ring_cores: I32) -> Blocks:
+def make_blocks(program: Program, ring_cores: I32, *, is_small: bool) -> Blocks:
     """Blocks of a checked program; equal ones are kept once.
 
     `ring_cores`: cores that have an axon with several senders.
     """
     cores = program.cores
     is_dense = cores.synapse_format == SYNAPSE_FORMATS["dense"]
+    is_kernel = cores.synapse_format == SYNAPSE_FORMATS["kernel"]
     n_axons, width = np.diff(cores.axon_offset), np.diff(cores.neuron_offset)
     first = np.where(is_dense, cores.dense_offset, -1).astype(np.int64)
     sizes = n_axons * width
     for alike in likely_equal(program):
         if len(alike) > 1:
             _share(program, alike, sizes, first)
-    words = np.where(is_dense, -(-n_axons // 64), 0)
+    words = np.where(is_dense | is_kernel, -(-n_axons // 64), 0)
     word = offsets_of(words)
-    order = np.argsort(first, kind="stable")
+    shared = np.where(is_kernel, program.synapses.dense.size + alike_kernels(program).core, first)
+    order = np.argsort(shared, kind="stable")
     return Blocks(
         first=first,
         word=word,
         axon=cores.axon_offset[:-1].astype(np.int64),
         size=n_axons.astype(np.int64),
-        alike=_first_alike(program, first),
+        alike=_first_alike(program, shared),
         order=order[words[order] > 0],
         psum=summing_groups(program, ring_cores),
-        is_small=weights.dtype == np.int8 and int(weights.min(initial=0)) > np.iinfo(np.int8).min,
+        is_small=is_small,
     )
 
 
@@ -93,7 +98,9 @@ def summing_groups(program: Program, ring_cores: I32) -> I64:
 
 
 def _first_alike(program: Program, first: I64) -> I64:
-    """(n_cores,) first axon of the first core with the same block, if its counts are the same, too.
+    """(n_cores,) first axon of the first core with the same number in `first`, -1 for none.
+
+    If its counts are the same, too.
 
     A weight of 0 may be connected, so equal blocks do not mean as many synapses.
     """
@@ -109,7 +116,7 @@ def _first_alike(program: Program, first: I64) -> I64:
 
 
 def places_of(program: Program, blocks: Blocks, axon_core: I32, axon: I32) -> I32:
-    """Place of each of these axons of dense cores."""
+    """Place of each of these axons of cores with places."""
     core = axon_core[axon]
     return np.asarray(64 * blocks.word[core] + axon - blocks.axon[core], np.int32)
 

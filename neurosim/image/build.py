@@ -18,6 +18,7 @@ from neurosim.image.blocks import Blocks, dense_rows, make_blocks, places_of
 from neurosim.image.crossbar import Crossbar, make_crossbar, mark_straight
 from neurosim.image.products import Products, make_products
 from neurosim.image.pulls import Pulls, make_pulls
+from neurosim.image.shared_kernels import SharedKernels
 from neurosim.image.soma_pieces import make_pieces
 from neurosim.image.somas import soft_somas
 from neurosim.image.traffic import Traffic, make_traffic
@@ -45,7 +46,7 @@ class Entries(NamedTuple):
     kind: I8  # FLOW_KINDS: spike or analog
     axon_offset: I64  # axons whose sparse rows are added from where the Program has them
     axon: I32
-    place_offset: I64  # axons of dense cores
+    place_offset: I64  # axons of cores with dense blocks or kernels
     place: I32  # see `blocks.Blocks`
     synapse_offset: I64  # joined short rows
     target: npt.NDArray[Any]  # global neuron, uint16 where that is enough, else uint32
@@ -116,6 +117,7 @@ class Image(NamedTuple):
     synapses: Synapses
     blocks: Blocks
     products: Products
+    shared: SharedKernels
     crossbar: Crossbar | None
     groups: Groups
     modes: I32 | None  # (n_groups, 12) LiafModes, a row per group
@@ -156,17 +158,21 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
     `narrow`: potentials of TrueNorth cores are kept in 16 bits where they provably fit. Nobody may
     then change them from outside.
     """
-    program = program.unrolled
+    shared, program = program.shared_kernels, program.laid_out
     chip, cores, axons = program.chip, program.cores, program.axons
     axon_core = np.repeat(np.arange(program.n_cores, dtype=np.int32), np.diff(cores.axon_offset))
     slots = 1 + max(
         int(program.packets.delay.max(initial=0)), int(program.input_packets.delay.max(initial=0))
     )
-    dense, weight = _same_weights(program)
+    dense, weight = (
+        np.ascontiguousarray(rows, dtype=shared.weight.dtype)
+        for rows in (program.synapses.dense, program.synapses.weight)
+    )
     crossbar = make_crossbar(program, axon_core, narrow=narrow)
     found = [_deliveries(table) for table in (program.packets, program.input_packets)]
     by_ring, by_bit = _ways(program, axon_core, found)
-    blocks = make_blocks(program, dense, axon_core[by_ring])
+    is_small = all(_is_small(weights) for weights in (dense, shared.weight))
+    blocks = make_blocks(program, axon_core[by_ring], is_small=is_small)
     entries, outlets = _outlets(
         program, axon_core, found, by_ring, by_bit, crossbar, blocks, weight
     )
@@ -180,6 +186,7 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
         synapses=_synapses(program, axon_core, blocks, dense, weight),
         blocks=blocks,
         products=make_products(blocks, pulls, dense, np.diff(cores.neuron_offset)),
+        shared=shared,
         crossbar=crossbar,
         groups=_groups(program, signatures.psums),
         modes=somas.modes,
@@ -275,12 +282,9 @@ def _packets_of_each(program: Program) -> I32:
     return result
 
 
-def _same_weights(program: Program) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Dense and sparse weights in one type: kernels are compiled for two cases, not four."""
-    dense, weight = program.synapses.dense, program.synapses.weight
-    narrow = {array.dtype for array in (dense, weight) if array.size} <= {np.dtype(np.int8)}
-    dtype = np.int8 if narrow else np.int16
-    return np.ascontiguousarray(dense, dtype=dtype), np.ascontiguousarray(weight, dtype=dtype)
+def _is_small(weights: npt.NDArray[Any]) -> bool:
+    """Whether all weights are in -127..127."""
+    return weights.dtype == np.int8 and int(weights.min(initial=0)) > np.iinfo(np.int8).min
 
 
 class _Deliveries(NamedTuple):
@@ -411,18 +415,18 @@ def _entries(
     )
     first = np.searchsorted(entry, np.arange(n))
     sizes = np.diff(program.axons.row_offset)
-    dense = blocks.first[axon_core[axon]] >= 0
-    joined = ~dense
+    placed = (np.diff(blocks.word) > 0)[axon_core[axon]]
+    joined = ~placed
     if joined.any() and sizes[axon[joined]].mean() >= SHORT_ROW:
         joined = np.zeros_like(joined)
     return Entries(
         delay=_i32(delay[first]),
         first_tick=_i32(program.axons.first_tick[axon[first]]),
         kind=program.axons.kind[axon[first]].astype(np.int8),
-        axon_offset=_full_offsets(entry[~dense & ~joined], n),
-        axon=_i32(axon[~dense & ~joined]),
-        place_offset=_full_offsets(entry[dense], n),
-        place=places_of(program, blocks, axon_core, axon[dense]),
+        axon_offset=_full_offsets(entry[~placed & ~joined], n),
+        axon=_i32(axon[~placed & ~joined]),
+        place_offset=_full_offsets(entry[placed], n),
+        place=places_of(program, blocks, axon_core, axon[placed]),
         **_joined_rows(program, axon_core, entry[joined], axon[joined], n, weight),
     )
 

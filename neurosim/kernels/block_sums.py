@@ -29,6 +29,8 @@ AHEAD: Final = 16
 _FIT: Final = 256  # rows of 8-bit weights whose sum fits in 16 bits: 256 * -128 = -32768
 _ROWS_KEPT: Final = 64  # rows that all neurons add before the next ones: 16 KB of 256 weights
 _PER_LINE: Final = 64  # weights of 8 bits in a cache line
+ONES, QUADS, SIGNED_QUADS, PAIRS, ROW_BY_ROW = range(5)
+"""How rows are added."""
 
 
 @kernel
@@ -48,33 +50,85 @@ def add_rows(
     `is_small`: all weights are in -127..127.
     """
     rows, factors = inbox.row[worker, side], inbox.factor[worker, side]
+    small, signs, pairs = inbox.small[worker], inbox.sign[worker], inbox.pair[worker]
+    kind, prepared = prepare_rows(is_small, small, signs, pairs, rows, factors, n, width)
+    add_listed(
+        dense, small, signs, pairs, inbox.total[worker], rows, factors, n, kind, prepared,
+        np.int64(0), width, acc, first,
+    )  # fmt: skip
+
+
+@kernel
+def prepare_rows(
+    is_small: bool,
+    small: U8,
+    signs: I8,
+    pairs: I32,
+    rows: I64,
+    factors: I32,
+    n: int,
+    width: int,
+) -> tuple[int, int]:
+    """Choose how `n` rows of `width` weights are added, and list their values for that.
+
+    Returns
+    -------
+    kind, prepared : for `add_listed`; how many quads or pairs.
+    """
     widest, signed, all_ones = _extremes(factors, n)
     if all_ones:
+        return ONES, np.int64(0)
+    if is_small and widest < 2 * MOST and width >= LANES:
+        m = _make_quads(rows, factors, n, widest > MOST, small, signs)
+        return SIGNED_QUADS if signed else QUADS, m
+    if widest < 1 << 15 and width >= LANES:
+        return PAIRS, _make_pairs(rows, factors, n, pairs)
+    return ROW_BY_ROW, np.int64(0)
+
+
+@kernel
+def add_listed(
+    dense: npt.NDArray[Any],
+    small: U8,
+    signs: I8,
+    pairs: I32,
+    total: npt.NDArray[Any],
+    rows: I64,
+    factors: I32,
+    n: int,
+    kind: int,
+    prepared: int,
+    column: int,
+    width: int,
+    acc: I32,
+    first: int,
+) -> None:
+    """Add `n` prepared rows, each from `column` on, to ``acc[first : first + width]``."""
+    if kind == ONES:
         for begin in range(0, n, _FIT):
             stop = min(begin + _FIT, n)
-            _add_spikes(dense, rows, begin, stop, width, inbox.total[worker], acc, first)
+            _add_spikes(dense, rows, begin, stop, column, width, total, acc, first)
         return
     stop = width // LANES * LANES
-    if is_small and widest < 2 * MOST and stop:
-        small, signs = inbox.small[worker], inbox.sign[worker]
-        m = _make_quads(rows, factors, n, widest > MOST, small, signs)
-        _add_quads(dense, rows, small, signs, m, signed, stop, acc, first)
-    elif widest < 1 << 15 and stop:
-        m = _make_pairs(rows, factors, n, inbox.pair[worker])
-        _add_pairs(dense, rows, inbox.pair[worker], m, stop, acc, first)
+    if kind == PAIRS:
+        _add_pairs(dense, rows, pairs, prepared, column, stop, acc, first)
+    elif kind != ROW_BY_ROW:
+        signed = kind == SIGNED_QUADS
+        _add_quads(dense, rows, small, signs, prepared, signed, column, stop, acc, first)
     else:
         stop = np.int64(0)
     if stop < width:
         for k in range(n):
-            add_block(dense, rows[k] + stop, factors[k], acc, first + stop, width - stop)
+            at = rows[k] + column + stop
+            add_block(dense, at, factors[k], acc, first + stop, width - stop)
 
 
 @kernel
-def ask_for_four(dense: npt.NDArray[Any], rows: I64, at: int, width: int) -> None:
-    """Ask for the cache lines of the four rows listed from `at` on."""
+def ask_for_four(dense: npt.NDArray[Any], rows: I64, at: int, column: int, width: int) -> None:
+    """Ask for the cache lines of the four rows listed from `at` on, from `column` on."""
     k = np.uint64(at)
     a, b, c, d = rows[k], rows[k + np.uint64(1)], rows[k + np.uint64(2)], rows[k + np.uint64(3)]
-    for j in range(0, width, _PER_LINE // dense.itemsize):
+    for j in range(column, column + width, _PER_LINE // dense.itemsize):
         prefetch(dense, a + j)
         prefetch(dense, b + j)
         prefetch(dense, c + j)
@@ -99,27 +153,28 @@ def _add_spikes(
     rows: I64,
     begin: int,
     stop: int,
+    column: int,
     width: int,
     total: npt.NDArray[Any],
     acc: I32,
     first: int,
 ) -> None:
     """Rows `begin`..`stop` - 1, at most `_FIT`, four by four; `total` is 0 before and after."""
-    at = np.uint64(begin)
+    at, skip = np.uint64(begin), np.int64(column)
     while at + np.uint64(4) <= np.uint64(stop):
         a, b, c, d = (
-            rows[at],
-            rows[at + np.uint64(1)],
-            rows[at + np.uint64(2)],
-            rows[at + np.uint64(3)],
+            rows[at] + skip,
+            rows[at + np.uint64(1)] + skip,
+            rows[at + np.uint64(2)] + skip,
+            rows[at + np.uint64(3)] + skip,
         )
         ahead = at + np.uint64(AHEAD)
         if ahead + np.uint64(4) <= np.uint64(stop):
-            ask_for_four(dense, rows, ahead, width)
+            ask_for_four(dense, rows, ahead, skip, width)
         add_four(dense, a, b, c, d, total, width)
         at += np.uint64(4)
     while at < np.uint64(stop):
-        add_one(dense, rows[at], total, width)
+        add_one(dense, rows[at] + skip, total, width)
         at += np.uint64(1)
     for j in range(np.uint64(width)):
         acc[np.uint64(first) + np.uint64(j)] += np.int32(total[j])
@@ -141,6 +196,7 @@ def _add_quads(
     signs: I8,
     n: int,
     signed: bool,
+    column: int,
     stop: int,
     acc: I32,
     first: int,
@@ -151,21 +207,28 @@ def _add_quads(
         end = min(begin + size, n)
         for j in range(0, stop, LANES):
             if signed:
-                add_signed_quads(dense, rows, small, signs, begin, end, j, acc, first + j)
+                add_signed_quads(dense, rows, small, signs, begin, end, column + j, acc, first + j)
             else:
-                add_quads(dense, rows, small, begin, end, j, acc, first + j)
+                add_quads(dense, rows, small, begin, end, column + j, acc, first + j)
 
 
 @kernel
 def _add_pairs(
-    dense: npt.NDArray[Any], rows: I64, pairs: I32, n: int, stop: int, acc: I32, first: int
+    dense: npt.NDArray[Any],
+    rows: I64,
+    pairs: I32,
+    n: int,
+    column: int,
+    stop: int,
+    acc: I32,
+    first: int,
 ) -> None:
     """Pairs of rows onto the first `stop` neurons, in pieces of about equal length."""
     size = _piece(n, _ROWS_KEPT // 2)
     for begin in range(0, n, size):
         end = min(begin + size, n)
         for j in range(0, stop, LANES):
-            add_pairs(dense, rows, pairs, begin, end, j, acc, first + j)
+            add_pairs(dense, rows, pairs, begin, end, column + j, acc, first + j)
 
 
 @kernel

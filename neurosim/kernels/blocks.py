@@ -18,7 +18,8 @@ from neurosim.kernels.bits import lowest_bit, prefetch, without_lowest
 from neurosim.kernels.block_sums import AHEAD, add_rows, ask_for_four
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
 from neurosim.kernels.pulls import list_run, pull_places, whole_run
-from neurosim.kernels.rows import hand_on
+from neurosim.kernels.rows import add_runs, hand_on
+from neurosim.kernels.shared_kernels import add_kernels, hand_on_sums
 
 I8 = npt.NDArray[np.int8]
 I16 = npt.NDArray[np.int16]
@@ -26,12 +27,14 @@ I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
 _PER_LINE: Final = 16  # numbers of 32 bits in a cache line
+_FEW: Final = 16  # neurons per event from which on events of kernels go straight to them
 
 
 @kernel
 def integrate_blocks(
     blocks: Any,
     products: Any,
+    shared: Any,
     synapses: Any,
     groups: Any,
     inbox: Any,
@@ -66,7 +69,10 @@ def integrate_blocks(
             continue
         if pulling and dense_run(products, pulls, history, blocks, core, tick, span) >= 0:
             continue
-        mine = neuron_offset[core + 1] - neuron_offset[core]
+        mine, plan = neuron_offset[core + 1] - neuron_offset[core], shared.plan[core]
+        row, step = blocks.first[core], mine
+        if plan >= 0:
+            row, step = shared.axon_offset[plan], np.int64(1)
         run = whole_run(pulls, history, blocks, core, tick, span) if pulling else np.int64(-1)
         if run >= 0:
             slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
@@ -75,22 +81,24 @@ def integrate_blocks(
             _ask_for_next(pulls, history.value[slot], acc, first, mine, order, np.int64(k))
             once = merge and pulls.is_analog[run] == 0
             n = _list_pulled(
-                pulls, history, blocks, synapses, inbox, worker, run, core, mine, side, once,
+                pulls, history, blocks, synapses, inbox, worker, run, core, row, step, side, once,
                 counts, tick,
             )  # fmt: skip
         else:
             if pulling:
                 pull_places(pulls, history, blocks, places, bits, core, merge, tick, span)
-            n = _list_rows(blocks, synapses, inbox, worker, core, mine, side, counts, zeros)
+            n = _list_rows(blocks, synapses, inbox, worker, core, row, step, side, counts, zeros)
         if n > 0:
+            if plan < 0:
+                _ask_for_first(dense, inbox.row[worker, side], n, mine)
             _add_core(
-                dense, neuron_offset, blocks, groups, inbox, shares, worker, 1 - side, waiting,
-                n_waiting, acc, tick, span,
+                dense, neuron_offset, blocks, shared, groups, inbox, shares, worker, 1 - side,
+                waiting, n_waiting, acc, tick, span,
             )  # fmt: skip
             waiting, n_waiting, side = np.int64(core), n, 1 - side
     _add_core(
-        dense, neuron_offset, blocks, groups, inbox, shares, worker, 1 - side, waiting, n_waiting,
-        acc, tick, span,
+        dense, neuron_offset, blocks, shared, groups, inbox, shares, worker, 1 - side, waiting,
+        n_waiting, acc, tick, span,
     )  # fmt: skip
 
 
@@ -99,6 +107,7 @@ def _add_core(
     dense: npt.NDArray[Any],
     neuron_offset: I64,
     blocks: Any,
+    shared: Any,
     groups: Any,
     inbox: Any,
     shares: Any,
@@ -110,7 +119,7 @@ def _add_core(
     tick: int,
     span: int,
 ) -> None:
-    """Add the `n` rows listed on this side, if any, to the sums of a core.
+    """Add the `n` rows (or axons of kernels) listed on this side, if any, to the sums of a core.
 
     Those of a core that only sums for another one of this worker are handed on while they are in
     the caches.
@@ -120,6 +129,20 @@ def _add_core(
     first, group = neuron_offset[core], blocks.psum[core]
     width, into = neuron_offset[core + 1] - first, acc
     is_handed_on = hands_on(groups, shares, group, worker, tick, span)
+    if shared.plan[core] >= 0:
+        if not is_handed_on and n * _FEW <= width:
+            for k in range(n):
+                add_runs(
+                    shared, core, inbox.row[worker, side, k], inbox.factor[worker, side, k], acc,
+                    first,
+                )  # fmt: skip
+            return
+        target = groups.psum_target[group] if is_handed_on else first
+        add_kernels(shared, blocks.is_small, inbox, worker, side, n, core)
+        sent = hand_on_sums(shared, inbox.sums[worker], core, acc, target)
+        if is_handed_on:
+            inbox.passed[group] = 1 + sent
+        return
     if is_handed_on:
         first, into = np.int64(0), inbox.sums[worker]
     add_rows(dense, blocks.is_small, inbox, worker, side, n, width, into, first)
@@ -134,15 +157,19 @@ def _list_rows(
     inbox: Any,
     worker: int,
     core: int,
-    width: int,
+    row: int,
+    step: int,
     side: int,
     counts: I32,
     zeros: bool,
 ) -> int:
-    """List rows and values of the active axons of a core, clear their bits, count what they do."""
+    """List rows and values of the active axons of a core, clear their bits, count what they do.
+
+    The row of the first axon is `row`, that of the next one `step` further.
+    """
     rows, factors = inbox.row[worker, side], inbox.factor[worker, side]
     connected, analog = synapses.axon_synapses, synapses.axon_is_analog
-    begin, base, n = np.uint64(blocks.word[core]), blocks.first[core], np.uint64(0)
+    begin, n = np.uint64(blocks.word[core]), np.uint64(0)
     first_axon, n_axons = np.uint64(blocks.axon[core]), np.uint64(blocks.size[core])
     n_synapses, macs = np.int64(0), np.int64(0)
     for w in range(np.uint64(inbox.bits.shape[0])):
@@ -154,8 +181,8 @@ def _list_rows(
             local, place = np.uint64(64) * (at - begin), np.uint64(64) * at
             size, axon = min(np.uint64(64), n_axons - local), first_axon + local
             if bits == ~np.uint64(0) >> (np.uint64(64) - size) and not zeros:
-                row = base + np.int64(local) * width
-                n = _list_word(values, place, size, row, width, rows, factors, n)
+                at_row = row + np.int64(local) * step
+                n = _list_word(values, place, size, at_row, step, rows, factors, n)
                 here, of_values = _count_word(values, place, size, axon, connected, analog)
                 n_synapses += here
                 macs += of_values
@@ -163,14 +190,13 @@ def _list_rows(
             while bits:
                 j = np.uint64(lowest_bit(bits))
                 bits = without_lowest(bits)
-                rows[n] = base + np.int64(local + j) * width
+                rows[n] = row + np.int64(local + j) * step
                 factors[n] = values[place + j]
                 some = zeros or values[place + j] != 0
                 n += np.uint64(some)
                 here = np.int64(connected[axon + j]) & -np.int64(some)
                 n_synapses += here
                 macs += here & -np.int64(analog[axon + j])
-    _ask_for_first(synapses.dense, rows, np.int64(n), width)
     counts[EVENTS, core] += np.int64(n)
     counts[MACS, core] += macs
     counts[OPS, core] += n_synapses - macs
@@ -187,7 +213,8 @@ def _list_pulled(
     worker: int,
     run: int,
     core: int,
-    width: int,
+    row: int,
+    step: int,
     side: int,
     once: bool,
     counts: I32,
@@ -198,10 +225,8 @@ def _list_pulled(
     slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
     n, n_synapses = list_run(
         pulls.source, history.value[slot], synapses.axon_synapses, pulls.source_offset[run],
-        pulls.source_offset[run + 1], blocks.alike[core], blocks.first[core], width, once, rows,
-        factors,
+        pulls.source_offset[run + 1], blocks.alike[core], row, step, once, rows, factors,
     )  # fmt: skip
-    _ask_for_first(synapses.dense, rows, n, width)
     counts[EVENTS, core] += n
     counts[MACS if pulls.is_analog[run] else OPS, core] += n_synapses
     return n
@@ -229,7 +254,7 @@ def _ask_for_next(
 @kernel
 def _ask_for_first(dense: npt.NDArray[Any], rows: I64, n: int, width: int) -> None:
     for k in range(0, min(n, AHEAD), 4):
-        ask_for_four(dense, rows, k, width)
+        ask_for_four(dense, rows, k, np.int64(0), width)
 
 
 @kernel

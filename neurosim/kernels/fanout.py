@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
 from neurosim.kernels.bits import prefetch
-from neurosim.kernels.rows import add_block, add_row
+from neurosim.kernels.rows import add_block, add_row, add_runs
 
 I32 = npt.NDArray[np.int32]
 
@@ -247,11 +247,16 @@ def _fill_places(entries: Any, inbox: Any, listed: I32, value: I32, worker: int)
 
 
 @kernel
-def add_axon(synapses: Any, axon: int, value: int, acc: I32, counts: I32) -> None:
+def add_axon(
+    synapses: Any, blocks: Any, shared: Any, axon: int, value: int, acc: I32, counts: I32
+) -> None:
     """Integrate one axon event into its core: the row, and what it counts."""
     core, row = synapses.axon_core[axon], synapses.dense_row[axon]
     first, stop = synapses.neuron_offset[core], synapses.neuron_offset[core + 1]
-    if row >= 0:
+    if shared.plan[core] >= 0:
+        hit = shared.axon_offset[shared.plan[core]] + axon - blocks.axon[core]
+        add_runs(shared, core, hit, value, acc, first)
+    elif row >= 0:
         add_block(synapses.dense, row, value, acc, first, stop - first)
     else:
         begin, end = synapses.row_offset[axon], synapses.row_offset[axon + 1]
@@ -262,7 +267,15 @@ def add_axon(synapses: Any, axon: int, value: int, acc: I32, counts: I32) -> Non
 
 @kernel
 def arrive_rings(
-    ring_axon: Any, synapses: Any, rings: Any, acc: I32, counts: I32, slot: int, merge: bool
+    ring_axon: Any,
+    synapses: Any,
+    blocks: Any,
+    shared: Any,
+    rings: Any,
+    acc: I32,
+    counts: I32,
+    slot: int,
+    merge: bool,
 ) -> None:
     """Integrate the axons with several senders: one event per axon, all workers' values summed."""
     n_workers = rings.n.shape[0]
@@ -276,7 +289,8 @@ def arrive_rings(
             if not counted:
                 if merge and not ring_axon.is_analog[ring]:
                     value = np.int64(1)
-                add_axon(synapses, ring_axon.axon[ring], value, acc, counts)
+                axon = ring_axon.axon[ring]
+                add_axon(synapses, blocks, shared, axon, value, acc, counts)
     for w in range(n_workers):
         for k in range(rings.n[w, slot]):
             ring = rings.listed[w, slot, k]

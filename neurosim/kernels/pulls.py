@@ -115,7 +115,7 @@ def pull_rows(
     if offset.size == 1 or not pulled.any():
         return
     for core in range(shares.first_core[worker], shares.first_core[worker + 1]):
-        if blocks.first[core] >= 0:
+        if blocks.word[core + 1] > blocks.word[core]:
             continue
         for run in range(offset[core], offset[core + 1]):
             slot = (tick - delay[run]) % n_slots

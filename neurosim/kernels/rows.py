@@ -1,4 +1,4 @@
-"""Rows of synapses added to accumulators: dense blocks and sparse rows.
+"""Rows of synapses added to accumulators: dense blocks, sparse rows and runs of kernels.
 
 Indices are unsigned: one that might be negative would cost a comparison per synapse, and the
 vector unit. No slices are taken: their reference counts cost more than a short row.
@@ -54,6 +54,28 @@ def add_row(
         factor = np.int32(value)
         for e in range(np.uint64(start), np.uint64(stop)):
             acc[base + np.uint64(target[e])] += np.int32(factor * np.int32(weight[e]))
+
+
+@kernel
+def add_runs(
+    shared: Any, core: int, row: int, value: int, acc: npt.NDArray[np.int32], first: int
+) -> None:
+    """One event of a core that keeps kernels, straight to its neurons from ``acc[first]`` on.
+
+    `row` of its axon in ``shared.hit_offset``.
+    """
+    weight, factor = shared.weight, np.int32(value)
+    neuron, base = shared.neuron, np.uint64(first)
+    skip = shared.neuron_offset[shared.plan[core]]
+    for h in range(shared.hit_offset[row], shared.hit_offset[row + 1]):
+        position = shared.hit_position[h]
+        tile = shared.tile_offset[core] + shared.position_tile[position]
+        start = shared.kernel[tile] + shared.hit_weight[h]
+        for run in range(shared.run_offset[position], shared.run_offset[position + 1]):
+            a, b = np.uint64(start + shared.run_weight[run]), np.uint64(skip + shared.run_sum[run])
+            for k in range(np.uint64(shared.run_size[run])):
+                product = np.int32(factor * np.int32(weight[a + np.uint64(k)]))
+                acc[base + np.uint64(neuron[b + np.uint64(k)])] += product
 
 
 @kernel

@@ -74,6 +74,7 @@ def run_samples(
     synapses: Any,
     blocks: Any,
     products: Any,
+    shared: Any,
     crossbar: Any,
     groups: Any,
     modes: Any,
@@ -154,12 +155,15 @@ def run_samples(
                         n_ticks,
                     )  # fmt: skip
                 if modes is not None:
-                    arrive_rings(ring_axons, synapses, rings, acc[0], counters[0], slot, merge)
+                    arrive_rings(
+                        ring_axons, synapses, blocks, shared, rings, acc[0], counters[0], slot,
+                        merge,
+                    )  # fmt: skip
             barrier(gate, n_workers)
             if modes is not None:
                 _arrive(
-                    synapses, blocks, products, groups, entries, pulls, history, waiting, inbox,
-                    shares, acc, counters, gate, settings, worker, tick, slot, n_ticks,
+                    synapses, blocks, products, shared, groups, entries, pulls, history, waiting,
+                    inbox, shares, acc, counters, gate, settings, worker, tick, slot, n_ticks,
                 )  # fmt: skip
             fired.n[worker, 0] = 0
             if groups.psums.size > 0:
@@ -233,6 +237,7 @@ def _arrive(
     synapses: Any,
     blocks: Any,
     products: Any,
+    shared: Any,
     groups: Any,
     entries: Any,
     pulls: Any,
@@ -261,8 +266,8 @@ def _arrive(
     if blocks.order.size > 0:
         zeros = settings[SEND_ZERO] != 0 or settings[SEND_ZERO_INPUT] != 0
         integrate_blocks(
-            blocks, products, synapses, groups, inbox, pulls, history, shares, acc[worker],
-            counters[worker], merge, zeros, worker, tick, n_ticks,
+            blocks, products, shared, synapses, groups, inbox, pulls, history, shares,
+            acc[worker], counters[worker], merge, zeros, worker, tick, n_ticks,
         )  # fmt: skip
         barrier(gate, acc.shape[0])
 

@@ -34,6 +34,7 @@ from neurosim.soma.truenorth import TrueNorthColumns, TrueNorthNeurons
 
 if TYPE_CHECKING:
     from neurosim.image.build import Image
+    from neurosim.image.shared_kernels import SharedKernels
     from neurosim.program.check import Violation
 
 PROGRAM_SCHEMA: Final = "neurosim-program/4"
@@ -243,9 +244,21 @@ class Program:
         return tuple(check_program(self))
 
     @cached_property
-    def unrolled(self) -> Program:
-        """The same program with shared kernels written out, a weight per synapse; made once."""
-        return write_out(self)
+    def laid_out(self) -> Program:
+        """The same program as the simulator keeps it, made once.
+
+        Kernels are written out, a weight per synapse, on cores where rows are quicker than runs.
+        """
+        from neurosim.image.shared_kernels import cores_to_write_out
+
+        return write_out(self, cores_to_write_out(self))
+
+    @cached_property
+    def shared_kernels(self) -> SharedKernels:
+        """Kernels of `laid_out` as the simulator reads them, made once."""
+        from neurosim.image.shared_kernels import make_shared
+
+        return make_shared(self.laid_out)
 
     @cached_property
     def image(self) -> Image:

@@ -33,7 +33,8 @@ class MemoryEstimate:
     Attributes
     ----------
     program : columns of the Program.
-    image : what the simulator derives from them, shared kernels written out as rows included.
+    image : what the simulator derives from them, shared kernels and rows they are written out as
+        included.
     state : potentials, lists and counters of all players. Lists count at their worst case; what is
         never used is never touched.
     recorded : outputs, probes and costs of all samples.
@@ -83,8 +84,9 @@ def estimate_memory(
 
 
 def _image_bytes(program: Program) -> int:
-    whole = program.unrolled
+    whole = program.laid_out
     written = 0 if whole is program else sum(column.nbytes for column in whole.synapses)
+    written += program.shared_kernels.nbytes
     by_bit = bool((program.cores.synapse_format == SYNAPSE_FORMATS["crossbar"]).all())
     deliveries = program.packets.axon.size + program.input_packets.axon.size
     image = 21 * program.n_axons + (12 if by_bit else 40) * deliveries
@@ -140,7 +142,8 @@ def _shared_sizes(program: Program) -> tuple[I64, I64]:
 
 def _state_bytes(program: Program, n_workers: int) -> int:
     """Of one sample: what each of its workers has, and what they share."""
-    cores, n, n_inputs = program.cores, program.n_neurons, program.input_packets.owner_offset.size
+    cores, n = program.laid_out.cores, program.n_neurons
+    n_inputs, room = program.input_packets.owner_offset.size, program.shared_kernels.room
     by_bit = cores.synapse_format == SYNAPSE_FORMATS["crossbar"]
     is_sparse = cores.synapse_format == SYNAPSE_FORMATS["sparse"]
     tables = (program.packets, program.input_packets)
@@ -151,7 +154,7 @@ def _state_bytes(program: Program, n_workers: int) -> int:
     most_places, most_bits = (64 * int(w.max(initial=0)) for w in (place_words, bit_words))
     width = 64 * -(-int(np.diff(cores.neuron_offset).max(initial=0)) // 64)
     soft, n_layers = program.neurons.theta.size, len(program.layer_names)
-    heard, sums = (int(sizes.max(initial=0)) for sizes in _shared_sizes(program.unrolled))
+    heard, sums = (int(sizes.max(initial=0)) for sizes in _shared_sizes(program.laid_out))
     each_worker = (
         _SENDER_BYTES * (max(n, n_inputs) + AT_LEAST)
         + slots * (9 * listed + 16 + 8 * int(bit_words.sum()))
@@ -161,6 +164,8 @@ def _state_bytes(program: Program, n_workers: int) -> int:
         + CORES_KEPT * (20 * most_bits + 4 * AT_LEAST + 8)
         + 8 * most_bits
         + 20 * width
+        + 16 * int(room[0])
+        + 12 * int(room[1])
         + 4 * _COUNTERS * program.n_cores
         + 24 * _resources(program)
         + 12 * _signatures(program)

@@ -16,8 +16,8 @@ from neurosim.program.columns import SYNAPSE_FORMATS, Program
 from neurosim.run.state import allocate_state
 
 DERIVED_FORMATS: Final = ("written_out", "joined", "interleaved")
-"""Synapses once more, for speed: shared kernels as rows, short sparse rows by sender, dense blocks
-with the rows of two axons interleaved."""
+"""Synapses once more, for speed: shared kernels as rows where those are quicker, short sparse rows
+by sender, dense blocks with the rows of two axons interleaved."""
 
 
 def memory_facts(program: Program, n_workers: int = 1) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def memory_sentence(facts: dict[str, Any]) -> str:
 
 def _synapse_tables(program: Program) -> dict[str, Any]:
     """Arrays with synapses; what the image casts belongs to the format that it is cast from."""
-    own, image, whole = program.synapses, program.image, program.unrolled
+    own, image, whole = program.synapses, program.image, program.laid_out
     rows = (program.axons.row_offset,) if own.target.size else ()
     read = (image.synapses.dense, image.synapses.target, image.synapses.weight)
     is_own = whole is program
@@ -78,7 +78,7 @@ def _synapse_tables(program: Program) -> dict[str, Any]:
         "dense": (own.dense, read[:1] if is_own else ()),
         "sparse": (own.target, own.weight, rows, read[1:] if is_own else ()),
         "crossbar": (own.crossbar, program.axons.type, bits),
-        "kernel": program.kernels if program.kernels.n_tiles else (),
+        "kernel": (program.kernels, image.shared) if program.kernels.n_tiles else (),
         "written_out": () if is_own else (whole.synapses, whole.axons.row_offset, read),
         "interleaved": image.products.weight,
         "joined": joined and (joined.target, joined.weight, joined.synapse_offset),

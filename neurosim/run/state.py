@@ -72,7 +72,7 @@ class Waiting(NamedTuple):
 
 
 class Inbox(NamedTuple):
-    """What arrives in this tick at the places of dense cores (`image.blocks`), and scratch."""
+    """What arrives in this tick at the places of cores (`image.blocks`), and scratch."""
 
     value: I32  # (n_workers, 64 * n_words)
     bits: U64  # (n_workers, n_words) places with a value
@@ -82,7 +82,15 @@ class Inbox(NamedTuple):
     sign: I8  # 1 or -1
     pair: I32  # (n_workers, most pairs) two values of 16 bits
     total: npt.NDArray[Any]  # (n_workers, most neurons) sums twice as wide as a weight, 0 between
-    sums: I32  # (n_workers, most neurons) of a core that sums for another, 0 between
+    sums: (
+        I32  # (n_workers, most neurons) of a core with kernels or that sums for another, 0 between
+    )
+    hit: (
+        I64  # (n_workers, most hits) of a core with kernels, by position: where their weights begin
+    )
+    times: I32  # their values
+    begin: I64  # (n_workers, most positions) first hit
+    events: I64  # and how many
     batch: I64  # (n_workers, BATCH) cores whose block is multiplied together
     heard: I16  # (n_workers, BATCH, most axons of such a core) what they hear
     product: I32  # (n_workers, BATCH, most neurons, whole vectors of them) their sums
@@ -284,6 +292,7 @@ def _new_inbox(image: Image, n_workers: int) -> Inbox:
     width = int(np.diff(image.synapses.neuron_offset).max(initial=0)) if words else 0
     wide = np.int16 if image.synapses.dense.itemsize == 1 else np.int32
     batch, n_axons, n_neurons = _batch_shape(image)
+    n_positions, n_hits = (int(n) for n in image.shared.room)
     return Inbox(
         value=worst_case((n_workers, 64 * words), np.int32),
         bits=zeros((n_workers, words), np.uint64),
@@ -294,6 +303,10 @@ def _new_inbox(image: Image, n_workers: int) -> Inbox:
         pair=zeros((n_workers, most // 2), np.int32),
         total=zeros((n_workers, width), wide),
         sums=zeros((n_workers, width), np.int32),
+        hit=zeros((n_workers, n_hits), np.int64),
+        times=zeros((n_workers, n_hits), np.int32),
+        begin=zeros((n_workers, n_positions), np.int64),
+        events=zeros((n_workers, n_positions), np.int64),
         batch=zeros((n_workers, batch), np.int64),
         heard=zeros((n_workers, batch, n_axons), np.int16),
         product=zeros((n_workers, batch, n_neurons), np.int32),

@@ -20,8 +20,10 @@ import neurosim
 from neurosim.cost.counters import totals
 from neurosim.errors import DoesNotFitError, UnsupportedError
 from neurosim.faults import inject, parse_fault
-from neurosim.program.columns import load_program
+from neurosim.image import shared_kernels
+from neurosim.program.columns import SYNAPSE_FORMATS, load_program
 from neurosim.program.kernel_places import tile_cells
+from neurosim.run import simulator
 from neurosim.run.encoding import InputCode
 from neurosim_mapper.connections import ConvConnection, pool_connection
 from neurosim_mapper.kernel_tiles import KernelTiles
@@ -75,14 +77,101 @@ def mapped(rng, seed, **options):
         return None, network
 
 
+def laid_out(program, *, keep):
+    """The same with kernels added run by run on all cores, small ones, too; or with rows on all."""
+    program = replace(program)
+    cores = np.flatnonzero(program.cores.synapse_format == SYNAPSE_FORMATS["kernel"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared_kernels, "cores_to_write_out", lambda _: cores[: 0 if keep else None])
+        assert (program.laid_out.kernels.n_tiles > 0) == (keep and cores.size > 0)
+    return program
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_reference_equals_simulator(seed):
+    """With rows where they are quicker, or kernels on every core."""
     rng = np.random.default_rng(seed)
     program, network = mapped(rng, seed)
     if program is None:
         return
     x = random_input(rng, network, 3, int(rng.integers(1, 6)))
+    if rng.random() < 0.7:
+        program = laid_out(program, keep=True)
     assert_equal_to_reference(program, network, x, threads=int(rng.integers(1, 4)))
+
+
+def wide_network(rng, chip):
+    """Two convolutions whose outputs have more channels than a vector; half of them send much."""
+    shape = (int(rng.integers(3, 9)), int(rng.integers(3, 6)), int(rng.integers(3, 6)))
+    layers, previous, source = [], INPUT, shape
+    for i in range(2):
+        kernel = (int(rng.integers(32, 48)), source[0], *rng.integers(1, 4, 2))
+        stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
+        most = int(rng.choice([3, 127, 128]))
+        weight = rng.integers(-most, most, kernel)
+        conv = ConvConnection(weight, source, stride, padding=((1, 1), (1, 1)))
+        layer = random_layer(rng, chip, f"conv{i}", conv.out_shape, (Projection(previous, conv),))
+        if rng.random() < 0.5:
+            columns = layer.columns._replace(theta=np.ones_like(layer.columns.theta))
+            layer = replace(layer, columns=columns)
+        layers.append(layer)
+        previous, source = layer.name, conv.out_shape
+    code = InputCode("analog", 1.0, -128, 127) if rng.random() < 0.5 else InputCode("spike")
+    return QuantizedNetwork(tuple(layers), previous, shape, code, chip.core.membrane_bits)
+
+
+WIDE = {
+    "grid__wide": 16, "grid__high": 16, "core__axons": 128, "core__neurons": 160,
+    "core__synapses": 128 * 160, "core__synapse_memory_bytes": 6000,
+    "core__fan_in_extension": "psum_hw", "core__accumulator_bits": 31,
+    "packet__psum_payload_bits": 31,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("seed", range(6))
+def test_runs_of_kernels_count_and_give_what_rows_do(seed, threads, monkeypatch):
+    """Every counter, value and potential; one sample is played by all threads together."""
+    monkeypatch.setattr(simulator, "TOGETHER_NEURONS", 1)
+    rng = np.random.default_rng(seed)
+    chip = small_memory_chip(rng, **WIDE)
+    network = wide_network(rng, chip)
+    program = map_network(network, chip, placer="row-major", conv="shared")
+    kept, written = laid_out(program, keep=True), laid_out(program, keep=False)
+    assert kept.image.shared.kernel.size == program.kernels.n_tiles > 0
+    assert kept.image.shared.run_size.max() >= 32
+    x = random_input(rng, network, 1, 6)
+    x[:, :2] = np.where(rng.random(x[:, :2].shape) < 0.03, x[:, :2], 0)
+    runs = [assert_equal_to_reference(p, network, x, threads) for p in (kept, written)]
+    assert_equal_counters(*runs)
+
+
+def assert_equal_counters(first, second):
+    columns = second.counters.columns()
+    for name, column in first.counters.columns().items():
+        np.testing.assert_array_equal(column, columns[name], err_msg=name)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_axons_with_several_senders(threads, monkeypatch):
+    """Every other neuron of a core sends to the axon that its neighbour sends to."""
+    monkeypatch.setattr(simulator, "TOGETHER_NEURONS", 1)
+    rng = np.random.default_rng(0)
+    chip = small_memory_chip(rng, **WIDE)
+    network = wide_network(rng, chip)
+    program = map_network(network, chip, placer="row-major", conv="shared")
+    axon = program.packets.axon.copy()
+    core = np.searchsorted(program.cores.axon_offset, axon, side="right")
+    same = np.flatnonzero(core[1:] == core[:-1])[::2]
+    axon[same] = axon[same + 1]
+    program = replace(program, packets=program.packets._replace(axon=axon))
+    programs = [laid_out(program, keep=keep) for keep in (True, False)]
+    assert programs[0].image.rings.axon.size > 100
+    x = random_input(rng, network, 1, 6)
+    runs = [neurosim.simulate(p, x, probe=["conv1"], threads=threads) for p in programs]
+    np.testing.assert_array_equal(*(run.membrane["conv1"] for run in runs))
+    assert np.count_nonzero(runs[0].membrane["conv1"]) > 0
+    assert_equal_counters(*runs)
 
 
 def test_most_networks_do_share_kernels():

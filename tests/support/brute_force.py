@@ -15,6 +15,7 @@ import numpy as np
 
 from neurosim.chip.model import PACKET_KINDS
 from neurosim.program.columns import SYNAPSE_FORMATS, Program
+from neurosim.program.kernel_places import core_cells
 from neurosim_mapper.reference import ReferenceTrace
 
 STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
@@ -150,16 +151,20 @@ def _partial_sums(program, axons, tick, n_ticks, sample, counted):
 
 def fragment_sums(program, group, axons):
     """Sums of one group of neurons for the values on some axons."""
-    program = program.unrolled
     cores, groups, synapses = program.cores, program.groups, program.synapses
     core = int(groups.core[group])
     base, width = int(cores.neuron_offset[core]), int(np.diff(cores.neuron_offset)[core])
     sums = np.zeros(width, np.int64)
+    is_kernel = cores.synapse_format[core] == SYNAPSE_FORMATS["kernel"]
+    cells = core_cells(program, core) if is_kernel else None
     for axon, value in axons.items():
         local = axon - int(cores.axon_offset[core])
         if not 0 <= axon < int(cores.axon_offset[core + 1]) or local < 0:
             continue
-        if cores.synapse_format[core] == SYNAPSE_FORMATS["dense"]:
+        if is_kernel:
+            mine = cells.axon == local
+            np.add.at(sums, cells.neuron[mine], value * cells.weight[mine])
+        elif cores.synapse_format[core] == SYNAPSE_FORMATS["dense"]:
             start = int(cores.dense_offset[core]) + local * width
             sums += value * synapses.dense[start : start + width].astype(np.int64)
         else:

@@ -12,9 +12,10 @@ from support.networks import random_layer
 from neurosim.chip.files import load_chip
 from neurosim.errors import UsageError
 from neurosim.program.check import check_program, synapse_memory_bytes
-from neurosim.program.kernels import kernel_facts, kernel_sentences
+from neurosim.program.kernels import kernel_facts, kernel_sentences, write_out
 from neurosim.run.encoding import InputCode
 from neurosim.run.memory import estimate_memory
+from neurosim.run.memory_facts import memory_facts
 from neurosim_mapper.connections import ConvConnection, pool_connection
 from neurosim_mapper.pipeline import map_network
 from neurosim_mapper.quantized import INPUT, Projection, QuantizedNetwork
@@ -135,11 +136,65 @@ def test_wide_sums_are_found_in_kernels():
     assert "core.accumulator_bits" in [violation.rule for violation in found]
 
 
-def test_the_memory_estimate_knows_the_rows_that_kernels_are_written_out_as():
-    program = mapped()
-    rows = program.unrolled
+def pool():
+    chip = chip_with_kernels()
+    conv = pool_connection((4, 8, 8), (2, 2), (2, 2))
+    return map_network(one_conv(chip, conv), chip, placer="row-major")
+
+
+def convolution(n_out):
+    """8 channels of 16 x 16 to `n_out` of the same size, padded, on cores of 1,024 neurons."""
+    chip = load_chip("loihi")
+    weight = np.random.default_rng(0).integers(1, 100, (n_out, 8, 3, 3))
+    conv = ConvConnection(weight, (8, 16, 16), padding=((1, 1), (1, 1)))
+    return map_network(one_conv(chip, conv), chip, placer="row-major")
+
+
+def test_wide_runs_are_added_from_the_kernel_and_pools_are_written_out():
+    """By what an event takes: 3 runs of up to 3 x 32 neighbours, or a single synapse."""
+    program = convolution(32)
+    assert program.laid_out is program
+    assert program.shared_kernels.run_size.max() == 3 * 32
+    written = pool()
+    assert written.laid_out.kernels.n_tiles == 0
+    assert written.shared_kernels.kernel.size == 0
+
+
+def test_memory_of_shared_kernels():
+    """The weights once, the tables of one core of each kind, some numbers per core.
+
+    In bytes: 12 per axon (where its hit is, position, weight), 8 per place in the image of 8
+    channels and 12 for each of its runs, at most 3, 4 per neuron.
+    """
+    program = convolution(32)
+    shared, cores = program.shared_kernels, program.cores
+    kinds = np.unique(shared.plan, return_index=True)[1]
+    n_axons, n_neurons = (
+        int(np.diff(offset)[kinds].sum()) for offset in (cores.axon_offset, cores.neuron_offset)
+    )
+    assert kinds.size < program.n_cores
+    tables = 12 * n_axons + (8 + 3 * 12) * n_axons // 8 + 4 * n_neurons
+    others = 8 * (3 * program.n_cores + 1) + 8 * (3 * kinds.size + 7)
+    assert 8 * 9 * 32 + 0.8 * tables < shared.nbytes <= 8 * 9 * 32 + tables + others
+    held = memory_facts(program)["synapse_bytes"]
+    columns = sum(column.nbytes for column in program.kernels)
+    assert held["kernel"] == columns + shared.nbytes
+    assert held["written_out"] == held["interleaved"] == held["joined"] == 0
+    n_synapses = 32 * 8 * (3 * 16 - 2) ** 2  # per axis, the windows of 16 positions hold 46
+    assert int(program.axons.synapses.sum()) == n_synapses
+    assert shared.nbytes / n_synapses < 1 / 8
+
+
+def test_the_memory_estimate_knows_what_kernels_become():
+    """Rows where they are written out; else no more than their tables."""
+    program = pool()
+    rows = write_out(program)
     more = estimate_memory(program, 1, 1).image - estimate_memory(rows, 1, 1).image
     assert more == sum(column.nbytes for column in rows.synapses)
+    program = convolution(32)
+    rows = write_out(program)
+    less = estimate_memory(rows, 1, 1).image - estimate_memory(program, 1, 1).image
+    assert less >= 6 * rows.synapses.target.size - program.shared_kernels.nbytes
 
 
 def test_refusals():
