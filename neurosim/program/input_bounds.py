@@ -73,7 +73,7 @@ def _dense_block(program: Program, core: int) -> npt.NDArray[Any]:
 def core_synapses(
     program: Program, core: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Connected synapses of a core: axon (from its first), neuron (from its first), weight."""
+    """Synapses of a core, at times some of weight 0: axon and neuron from its first, weight."""
     a0, a1 = (int(a) for a in program.cores.axon_offset[core : core + 2])
     if program.cores.synapse_format[core] == SYNAPSE_FORMATS["dense"]:
         block = _dense_block(program, core)

@@ -84,17 +84,17 @@ def tile_cells(kernels: KernelTable, tile: int) -> Cells:
     offset = offsets_of(np.bincount(found.position, minlength=found.n_positions))
     which, place = entries_of(offset, found.place)
     axon = np.argsort(found.position, kind="stable")[place]
-    channel = kernels.axon_channel[kernels.axon_offset[tile] :][axon].astype(np.int64)
+    wide, n_out = int(kernels.wide[tile]), int(kernels.channels_out[tile])
     out = kernels.neuron_channel[kernels.neuron_offset[tile] :][found.neuron]
-    at_row = channel * int(kernels.high[tile]) + found.row[which]
-    at_column = at_row * int(kernels.wide[tile]) + found.column[which]
-    at = at_column * int(kernels.channels_out[tile]) + out[which]
-    weight = kernels.weight[int(kernels.weight_offset[tile]) + at]
+    cell = (found.row * wide + found.column) * n_out + out
+    channel = kernels.axon_channel[slice(*kernels.axon_offset[tile : tile + 2])].astype(np.int64)
+    channel = channel * (int(kernels.high[tile]) * wide * n_out) + kernels.weight_offset[tile]
+    weight = kernels.weight[channel[axon] + cell[which]]
     return Cells(axon, found.neuron[which], weight.astype(np.int64))
 
 
 def core_cells(program: Program, core: int) -> Cells:
-    """The connected synapses of a kernel core: its tiles added up, no weight of 0."""
+    """The synapses of a kernel core: its tiles added up, those with a weight of 0 included."""
     kernels, cores = program.kernels, program.cores
     n_neurons = int(np.diff(cores.neuron_offset[core : core + 2])[0])
     tiles = np.flatnonzero(kernels.core == core).tolist()
@@ -110,8 +110,7 @@ def core_cells(program: Program, core: int) -> Cells:
         key, which = np.unique(axon * n_neurons + neuron, return_inverse=True)
         axon, neuron = key // n_neurons, key % n_neurons
         weight = np.bincount(which, weight, key.size).astype(np.int64)
-    some = weight != 0
-    return Cells(axon[some], neuron[some], weight[some])
+    return Cells(axon, neuron, weight)
 
 
 class Alike(NamedTuple):

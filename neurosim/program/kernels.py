@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.offsets import entries_of, offsets_of
-from neurosim.program.kernel_places import alike_kernels, core_cells
+from neurosim.program.kernel_places import Cells, alike_kernels, core_cells
 
 if TYPE_CHECKING:
     from neurosim.program.columns import Program
@@ -103,8 +103,10 @@ def write_out(program: Program, written: npt.NDArray[np.integer] | None = None) 
         target.append(synapses.target[done : row_offset[first]])
         weight.append(synapses.weight[done : row_offset[first]])
         done, sizes[first:stop] = int(row_offset[stop]), 0
-        if sparse_is_smaller(cells.weight.size, shape[0] * shape[1], dtype.itemsize):
+        some = cells.weight != 0
+        if sparse_is_smaller(int(np.count_nonzero(some)), shape[0] * shape[1], dtype.itemsize):
             formats[core] = _SPARSE
+            cells = Cells(*(column[some] for column in cells))
             order = np.argsort(cells.axon * shape[1] + cells.neuron)
             target.append(cells.neuron[order].astype(np.uint16))
             weight.append(cells.weight[order].astype(dtype))
@@ -153,7 +155,8 @@ def counted_synapses(program: Program) -> I32:
     for core in np.flatnonzero(program.cores.synapse_format == KERNEL).tolist():
         a0, a1 = (int(a) for a in offset[core : core + 2])
         if alike[core] in (-1, core):
-            count[a0:a1] = np.bincount(core_cells(program, core).axon, minlength=a1 - a0)
+            cells = core_cells(program, core)
+            count[a0:a1] = np.bincount(cells.axon[cells.weight != 0], minlength=a1 - a0)
         else:
             first = int(offset[alike[core]])
             count[a0:a1] = count[first : first + a1 - a0]

@@ -5,19 +5,30 @@ is set; the same random weights on both sides, one sample, the same number of th
 zeros, which are never sent; SELU leaves none. Both sides run in turn, so that they share what else
 the machine does. PyTorch's threads wait in loops for each other: on a machine that others use, its
 wall time is no measure, and the ratio of processor times is to be read with one thread.
+
+A second table has its convolutions on an array of Loihi chips, whose cores keep kernels: as the
+simulator lays them out, and with all synapses written out as rows, which it would do without.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from neurosim.chip.files import load_chip
 from neurosim.chip.model import Chip
+from neurosim.image import shared_kernels
+from neurosim.program.columns import SYNAPSE_FORMATS, Program, load_program
+from neurosim.run.memory_facts import memory_facts
 from neurosim.run.simulator import simulate
 from neurosim_mapper import map_network
 from neurosim_mapper.network import Network
@@ -86,6 +97,50 @@ def torch_forward(
     return forward
 
 
+def kernel_chip() -> Chip:
+    """32 Loihi chips with 8-bit weights and room for the fan-in and the sums of 128 channels."""
+    data = load_chip("loihi").to_dict()
+    data["array"] = {"wide": 4, "high": 8}
+    data["core"] |= {"weight_bits": 8, "accumulator_bits": 31, "membrane_bits": 31}
+    for field, bits in zip(data["packet"]["fields"], (9, 9), strict=False):
+        field["bits"] = bits
+    return Chip.model_validate(data)
+
+
+def written_out(program: Program) -> Program:
+    """The same with every kernel as rows, which takes longer and more memory."""
+    program = replace(program)
+    cores = np.flatnonzero(program.cores.synapse_format == SYNAPSE_FORMATS["kernel"])
+    with mock.patch.object(shared_kernels, "cores_to_write_out", return_value=cores):
+        assert program.laid_out.kernels.n_tiles == 0
+    return program
+
+
+def convolutions(layers: list[np.ndarray], x: np.ndarray, threads: int) -> None:
+    """Start-up, memory and seconds per sample of shared kernels, and of rows."""
+    mapped = map_network(
+        network(layers[:3], "relu"), kernel_chip(), calibration=x[:, :8], placer="row-major"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        mapped.save(Path(folder) / "kernels.nsp")
+        start = time.process_time()
+        program = load_program(Path(folder) / "kernels.nsp")
+        load = time.process_time() - start
+    programs, rows = [], []
+    for name, lay_out in (("kernels", replace), ("rows", written_out)):
+        start = time.process_time()
+        programs.append(lay_out(program))
+        cores = programs[-1].image.n_cores
+        seconds = load + time.process_time() - start
+        facts = memory_facts(programs[-1])
+        n_bytes, n = sum(facts["synapse_bytes"].values()), sum(facts["synapses"].values())
+        rows.append([name, n, seconds, facts["total_bytes"] / 1e6, n_bytes / n])
+    times = in_turn(*(partial(simulate, p, x, threads=threads) for p in programs))
+    rows = [[*row, wall, cpu] for row, (wall, cpu) in zip(rows, times, strict=True)]
+    head = ["layout", "synapses", "start-up, s", "MB", "B/synapse", "s per sample", "CPU s"]
+    print_table(f"3b. Its convolutions on {cores} Loihi cores", head, rows)
+
+
 def main(threads: int = 2) -> None:
     """Seconds per sample of both sides, in one run."""
     data = load_chip("tianjic").to_dict()
@@ -118,6 +173,7 @@ def main(threads: int = 2) -> None:
         "ratio of CPU time",
     ]
     print_table(f"3. Gesture, one sample of {TICKS} ticks, {threads} threads", head, rows)
+    convolutions(layers, x, threads)
 
 
 if __name__ == "__main__":
