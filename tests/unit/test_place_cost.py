@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +13,16 @@ from support.chips import make_chip
 from support.placements import grid_chip, random_nets, random_traffic
 from support.relay_twin import slow_links
 
-from neurosim_mapper.place import PLACERS, problem_of_pairs
+from neurosim_mapper.place import PLACERS, annealing, problem_of_pairs
 from neurosim_mapper.place._annealing_kernel import LARGEST_LINE, LOGS
 from neurosim_mapper.place._route_kernel import anneal_routes
-from neurosim_mapper.place.annealing import make_board, place_annealing
+from neurosim_mapper.place.annealing import (
+    FEW_CORES,
+    FEW_MOVES_PER_CORE,
+    N_SEARCHES,
+    make_board,
+    place_annealing,
+)
 from neurosim_mapper.place.coarse import coarse_starts
 from neurosim_mapper.place.cost import (
     CROSSING_COST,
@@ -244,6 +251,20 @@ def test_annealing_is_never_worse_than_row_major(seed):
     costs = [placement_cost(problem, problem.routers(p)) for p in (found, row_major)]
     assert costs[0].distance <= costs[1].distance
     assert costs[0].total <= costs[1].total
+
+
+def test_searches_on_one_thread_or_two(monkeypatch):
+    """The same placement, with a pin and a dead core, and one router for each core."""
+    chip = grid_chip(10, 7, dead_cores=[[4, 4]])
+    problem = random_nets(np.random.default_rng(8), chip, FEW_CORES + 4).with_pins({3: (2, 2)})
+    effort = N_SEARCHES * FEW_MOVES_PER_CORE * problem.n_cores
+    two = place_annealing(problem, np.random.default_rng(5), effort)
+    with monkeypatch.context() as patch:
+        patch.setattr(annealing, "ThreadPoolExecutor", lambda _: ThreadPoolExecutor(1))
+        one = place_annealing(problem, np.random.default_rng(5), effort)
+    np.testing.assert_array_equal(problem.routers(one), problem.routers(two))
+    assert_consistent(problem, make_board(problem, problem.routers(two), np.random.default_rng(0)))
+    assert (two.x[3], two.y[3]) == (2, 2)
 
 
 def test_annealing_avoids_dead_links():

@@ -89,6 +89,7 @@ def anneal_routes(
             grid.column[target],
             grid.row[target],
             other,
+            -1,
             grid.column[old],
             grid.row[old],
         ):

@@ -1,4 +1,4 @@
-"""Annealing placement: a field of starts, the best one cooled on, the routes last.
+"""Annealing placement: two searches, each a field of starts; the best result; the routes last.
 
 Simulated annealing (S. Kirkpatrick et al., Science 220, 1983) in three phases:
 
@@ -11,12 +11,17 @@ Simulated annealing (S. Kirkpatrick et al., Science 220, 1983) in three phases:
 3. Routes: the real objective (tree links, load of the busiest links, dead links), which costs more
    per move, at low temperature.
 
-The effort is a number of moves, never seconds: the result does not depend on the machine's speed.
-The result is never worse than row-major order, nor than the best spectral arrangement.
+Phases 1 and 2 run twice, side by side on two threads, each with random numbers of its own; the
+cheaper result counts. Even a long search may end in a bad arrangement, but seldom two of them.
+
+The effort is a number of moves, never seconds: the result depends neither on the machine's speed
+nor on the number of its processors. It is never worse than row-major order, nor than the best
+spectral arrangement.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
@@ -31,6 +36,7 @@ from neurosim_mapper.place.routes import MOVE_NS, refine_routes, route_moves
 from neurosim_mapper.place.row_major import place_row_major
 from neurosim_mapper.place.spectral import spectral_starts
 
+N_SEARCHES: Final = 2
 N_RANDOM_OF_FEW: Final = 16
 FEW_CORES: Final = 64  # up to here, every start is cooled to the end
 GIVE_UP_AT: Final = (0.2, 0.4, 0.6, 0.8)  # of the way through the field: the worse half is left
@@ -42,23 +48,27 @@ ROUTE_SHARE: Final = 0.3  # time of the last phase as a share of the others
 COARSE_SHARE: Final = 0.12  # of the moves: coarse starts
 FIELD_SHARE: Final = 0.53  # phase 1
 SPECTRAL_SHARE: Final = 0.03  # a look at the spectral arrangements, if there are few moves
-FEW_MOVES_PER_CORE: Final = 3_000  # below, no coarse start gets anywhere
+FEW_MOVES_PER_CORE: Final = 3_000  # of a search; below, no coarse start gets anywhere
 _FIELD_STAGES: Final = 16
-# The default effort, in ns of a machine of 2024; from counts alone, so the result never depends
-# on how fast a machine really is.
+# The default effort of a search, in ns of a machine of 2024; from counts alone, so the result never
+# depends on how fast a machine really is.
 FULL_PHASES: Final = 10  # of a folded program, as many get the full effort; more share it
 _NS_PER_CORE: Final = 6_000_000
-_NS_CAP: Final = 850_000_000
+_NS_CAP: Final = 550_000_000
 _NS_PER_CORE_ABOVE: Final = 500_000
 
 
 def default_effort(problem: PlacementProblem) -> int:
-    """Moves for about a second with 300 cores, far less with a few; from counts alone."""
+    """Moves of all searches: less than a second of two threads with 300 cores, far less with few.
+
+    From counts alone.
+    """
     n_cores = problem.movable.size
     budget_ns = min(_NS_PER_CORE * n_cores, _NS_CAP + _NS_PER_CORE_ABOVE * n_cores)
     budget_ns = budget_ns * FULL_PHASES // max(FULL_PHASES, problem.n_siblings)
     degree = problem.graph.neighbour.size / max(problem.n_cores, 1)
-    return int(budget_ns / (MOVE_NS[0] + MOVE_NS[1] * degree))
+    n_searches = N_SEARCHES if n_cores > FEW_CORES else 1
+    return int(n_searches * budget_ns / (MOVE_NS[0] + MOVE_NS[1] * degree))
 
 
 def place_annealing(
@@ -114,25 +124,42 @@ def _anneal(
 
     hot = _start_temperature(start_at(problem.fill(rng.permutation(problem.compact))))
     cold = hot * COLD
-    spectral = [start_at(router) for router in starts]
     if problem.movable.size <= FEW_CORES:
         random = [problem.fill(rng.permutation(problem.compact)) for _ in range(N_RANDOM_OF_FEW)]
-        runs = [start_at(router) for router in random] + spectral
+        runs = [start_at(router) for router in random + starts]
         for run in runs:
             run.cool(hot, cold, n_moves // len(runs))
-        return min(runs, key=lambda run: run.cost).board.router, cold
-    if n_moves < FEW_MOVES_PER_CORE * problem.movable.size:
-        n_field = int(n_moves * SPECTRAL_SHARE)
-        for run in spectral:
-            run.stage(hot * FIELD[1], 1, n_field // len(spectral))
-        best = min(spectral, key=lambda run: run.mean)
+    elif n_moves < N_SEARCHES * FEW_MOVES_PER_CORE * problem.movable.size:
+        runs = [start_at(router) for router in starts]
+        n_look = int(n_moves * SPECTRAL_SHARE)
+        for run in runs:
+            run.stage(hot * FIELD[1], 1, n_look // len(runs))
+        runs = [min(runs, key=lambda run: run.mean)]
+        runs[0].cool(hot * FIELD[1], cold, n_moves - n_look)
     else:
-        n_coarse, n_field = int(n_moves * COARSE_SHARE), int(n_moves * FIELD_SHARE)
-        field = [start_at(router) for router in coarse_starts(problem, hot, n_coarse, rng)]
-        best = _best_of_field(field + spectral, hot, n_field)
-        n_field += n_coarse
-    best.cool(hot * FIELD[1], cold, n_moves - n_field)
-    return best.board.router, cold
+        own = rng.spawn(N_SEARCHES)
+        with ThreadPoolExecutor(N_SEARCHES) as pool:
+            runs = list(
+                pool.map(lambda g: _search(problem, starts, hot, n_moves // N_SEARCHES, g), own)
+            )
+    return min(runs, key=lambda run: run.cost).board.router, cold
+
+
+def _search(
+    problem: PlacementProblem,
+    starts: list[I64],
+    hot: float,
+    n_moves: int,
+    rng: np.random.Generator,
+) -> Run:
+    """Phases 1 and 2 from coarse arrangements and `starts`."""
+    moves = make_moves(problem.graph, problem.grid, problem.movable, rng)
+    n_coarse, n_field = int(n_moves * COARSE_SHARE), int(n_moves * FIELD_SHARE)
+    routers = coarse_starts(problem, hot, n_coarse, rng) + starts
+    field = [begin(moves, make_board(problem, router, rng)) for router in routers]
+    best = _best_of_field(field, hot, n_field)
+    best.cool(hot * FIELD[1], hot * COLD, n_moves - n_coarse - n_field)
+    return best
 
 
 def make_board(problem: PlacementProblem, router: I64, rng: np.random.Generator) -> Board:

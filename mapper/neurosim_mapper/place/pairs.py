@@ -13,15 +13,21 @@ from typing import Final
 import numpy as np
 
 from neurosim_mapper.place._annealing_kernel import (
+    BATCH,
+    FARTHEST,
     LARGEST_LINE,
     LOGS,
+    N_LOGS,
     N_LOOKS,
+    U32,
     Board,
+    Lines,
     Pairs,
     Scratch,
     anneal_pairs,
 )
-from neurosim_mapper.place.problem import F64, I32, I64, Graph, Grid
+from neurosim_mapper.place._lines_kernel import LANES
+from neurosim_mapper.place.problem import F64, I64, Graph, Grid
 
 NEAR_LOOKS: Final = 24  # of N_LOOKS proposals, how many look next to a neighbour
 _STAGES: Final = 30
@@ -37,6 +43,8 @@ class Moves:
     pairs: Pairs
     unit: float
     grid: Grid
+    columns: Lines
+    rows: Lines
     scratch: Scratch
 
 
@@ -55,6 +63,8 @@ class Run:
         change, mean, accepted = anneal_pairs(
             moves.pairs,
             moves.grid,
+            moves.columns,
+            moves.rows,
             self.board,
             moves.scratch,
             temperature / moves.unit,
@@ -77,12 +87,12 @@ class Run:
 def make_moves(graph: Graph, grid: Grid, movable: I64, rng: np.random.Generator) -> Moves:
     """A graph on a grid, for `Run`; whom a core looks at is drawn from its neighbours by weight."""
     n_cores = graph.host.size
-    farthest = float(grid.steps_x.max() + grid.steps_y.max())
+    columns, rows = (axis_lines(steps, grid.size[4] > 0) for steps in (grid.steps_x, grid.steps_y))
+    farthest = float(np.abs(columns.along).max() + np.abs(rows.along).max())
     owner = np.repeat(np.arange(n_cores), np.diff(graph.start))
     traffic = np.bincount(owner, weights=graph.weight, minlength=n_cores)
-    lines = traffic * farthest + graph.host * float(grid.host_distance.max())
-    unit = max(float(lines.max(initial=0.0)) / LARGEST_LINE, 1.0)
-    length = int(grid.size[0] + grid.size[1])
+    largest = traffic * farthest + graph.host * float(grid.host_distance.max())
+    unit = max(float(largest.max(initial=0.0)) / LARGEST_LINE, 1.0)
     return Moves(
         Pairs(
             graph.start,
@@ -93,7 +103,37 @@ def make_moves(graph: Graph, grid: Grid, movable: I64, rng: np.random.Generator)
         ),
         unit,
         grid,
-        Scratch(np.zeros((n_cores + 1, length), np.float32), np.zeros(length, np.float32)),
+        columns,
+        rows,
+        _scratch(n_cores, grid),
+    )
+
+
+def axis_lines(steps: F64, is_ring: bool) -> Lines:
+    """Lines of an axis from the distances (n, n) between its columns."""
+    n = len(steps)
+    # What most of a line gains or loses with a step is made good along the whole line.
+    gain = np.sort(np.diff(steps, axis=0), axis=1)[:, n // 2]
+    along = np.zeros((n + 1, n + LANES), np.float32)
+    along[:n, :n] = steps - np.concatenate([[0.0], np.cumsum(gain)])[:, None]
+    differ = along[:n, None, :n] != along[None, :n, :n]
+    first, behind = differ.argmax(axis=2), n - differ[:, :, ::-1].argmax(axis=2)
+    changed = np.stack([first, np.where(differ.any(axis=2), behind, first)], axis=2)
+    near = np.arange(-FARTHEST, n + FARTHEST)
+    place = near % n if is_ring else near.clip(0, n - 1)
+    return Lines(along, changed.astype(np.int16), place.astype(np.uint64))
+
+
+def _scratch(n_cores: int, grid: Grid) -> Scratch:
+    wide, high = len(grid.steps_x), len(grid.steps_y)
+    return Scratch(
+        cost_x=np.zeros((n_cores + 2, wide + LANES), np.float32),
+        cost_y=np.zeros((n_cores + 2, high + LANES), np.float32),
+        x=np.zeros(n_cores, np.uint64),
+        y=np.zeros(n_cores, np.uint64),
+        occupant=np.zeros(wide * high, np.uint32),
+        pending=np.zeros((3, BATCH + 1), np.uint64),
+        limit=np.zeros(N_LOGS, np.float32),
     )
 
 
@@ -108,9 +148,9 @@ def begin(moves: Moves, board: Board) -> Run:
     return Run(moves, board, moves.unit * float((pairs.weight * away).sum() / 2 + to_host))
 
 
-def _looks(graph: Graph, movable: I64, rng: np.random.Generator) -> I32:
+def _looks(graph: Graph, movable: I64, rng: np.random.Generator) -> U32:
     """(n_movable, N_LOOKS) neighbours, often those with much traffic, and the core itself."""
-    look = np.repeat(movable[:, None], N_LOOKS, axis=1).astype(np.int32)
+    look = np.repeat(movable[:, None], N_LOOKS, axis=1).astype(np.uint32)
     some = np.flatnonzero(np.diff(graph.start)[movable] > 0)
     if some.size:
         first, stop = graph.start[movable[some]], graph.start[movable[some] + 1]

@@ -21,7 +21,7 @@ from neurosim_mapper.route.dimension_order import network_shape
 NEAR_SHARE: Final = 512
 _STAGES: Final = 30
 # Measured cost of a move in ns: constant, and per neighbour or link of a core; only ratios count.
-MOVE_NS: Final = (28.0, 4.5)
+MOVE_NS: Final = (24.0, 0.9)
 _LINK_NS: Final = (800.0, 150.0)
 
 
