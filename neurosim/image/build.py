@@ -181,11 +181,12 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
     if crossbar is not None and outlets[0].bit.shape[0] == program.n_neurons:
         mark_straight(program, outlets[0].bit, signatures.neurons, crossbar.straight)
     pulls = make_pulls(program, axon_core, *found[0], ~(by_ring | by_bit), signatures.neurons)
-    somas = soft_somas(program)
+    somas, width = soft_somas(program), np.diff(cores.neuron_offset)
+    synapses = _synapses(program, axon_core, blocks, dense, weight)
     return Image(
-        synapses=_synapses(program, axon_core, blocks, dense, weight),
+        synapses=synapses,
         blocks=blocks,
-        products=make_products(blocks, pulls, dense, np.diff(cores.neuron_offset)),
+        products=make_products(blocks, pulls, dense, width, synapses.axon_synapses),
         shared=shared,
         crossbar=crossbar,
         groups=_groups(program, signatures.psums),

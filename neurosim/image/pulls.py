@@ -32,13 +32,20 @@ class Pulls(NamedTuple):
     run_offset: I64  # (n_cores + 1,), or a single 0 if no layer can be pulled
     axon: I64  # (n_runs,) first axon
     source_offset: I64  # (n_runs + 1,)
-    source: I32  # neuron that each axon of a run hears
+    source: I32  # place of the neuron that each axon of a run hears
     layer: I32  # (n_runs,)
     delay: I32
     first_tick: I32  # pipeline offset of the groups that listen
     is_analog: I8
     is_single: I8  # (n_runs,) 1: each of its axons has exactly one sparse synapse
     group_layer: I32  # (n_groups,) layer to which the neurons of a group belong, -1: never pulled
+    n_places: int  # neurons that leave a value: those of a layer one after the other as in its
+    # image, channels innermost
+    left_offset: I64  # (n_groups + 1,) runs of neurons of a group with places side by side:
+    left_place: I32  # place of the first
+    left_first: I32  # the first neuron
+    left_step: I32  # from one to the next
+    left_size: I32
     layer_size: I64  # (n_layers,) neurons, 0 for layers that are never pulled
     layer_first_tick: I32  # pipeline offset of the layer
     alike_offset: I64  # (n_groups + 1,) of 64 neighbours of a group, those that send alike:
@@ -81,19 +88,22 @@ def make_pulls(
     sizes = np.diff(np.r_[first, axon.size])
     sizes_of_groups = program.groups.neuron_stop - program.groups.neuron_start
     layer_of_neuron = np.repeat(layer_of_group, sizes_of_groups)
+    place, n_places = _places(program, layer_of_neuron)
     start = np.zeros(n_layers, np.int32)
     start[layer_of_group[layer_of_group >= 0]] = program.groups.first_tick[layer_of_group >= 0]
     return Pulls(
         run_offset=offsets_of(np.bincount(core[first], minlength=program.n_cores)),
         axon=axon[first].astype(np.int64),
         source_offset=offsets_of(sizes),
-        source=owner.astype(np.int32),
+        source=place[owner],
         layer=layer[first].astype(np.int32),
         delay=delay[first].astype(np.int32),
         first_tick=window[first].astype(np.int32),
         is_analog=(kind[first] == FLOW_KINDS["analog"]).astype(np.int8),
         is_single=_are_single(program, axon, first),
         group_layer=layer_of_group,
+        n_places=n_places,
+        **_left(program, place),
         layer_size=np.bincount(layer_of_neuron[layer_of_neuron >= 0], minlength=n_layers),
         layer_first_tick=start,
         **_alike(program, layer_of_neuron, signature),
@@ -113,6 +123,12 @@ def _no_pulls(program: Program) -> Pulls:
         is_analog=np.empty(0, np.int8),
         is_single=np.empty(0, np.int8),
         group_layer=np.full(program.groups.core.size, -1, np.int32),
+        n_places=0,
+        left_offset=start,
+        left_place=none,
+        left_first=none,
+        left_step=none,
+        left_size=none,
         layer_size=np.empty(0, np.int64),
         layer_first_tick=none,
         alike_offset=start,
@@ -121,6 +137,44 @@ def _no_pulls(program: Program) -> Pulls:
         signature=none,
         packets=none,
     )
+
+
+def _places(program: Program, layer_of_neuron: I32) -> tuple[I32, int]:
+    """Where each neuron of a pulled layer leaves its value, and how many do.
+
+    Listeners of a convolution hear all channels, or a run of them, of some positions of an image.
+    """
+    rank = np.full(layer_of_neuron.size, np.iinfo(np.int64).max)
+    for layer, shape in enumerate(program.layer_shapes):
+        neurons = program.layer_neurons(layer)
+        order = np.arange(neurons.size).reshape(shape)
+        rank[neurons[np.moveaxis(order, 0, -1).ravel()]] = np.arange(neurons.size)
+    pulled = np.flatnonzero(layer_of_neuron >= 0)
+    order = np.lexsort((rank[pulled], layer_of_neuron[pulled]))
+    place = np.full(layer_of_neuron.size, -1, np.int32)
+    place[pulled[order]] = np.arange(pulled.size)
+    return place, pulled.size
+
+
+def _left(program: Program, place: I32) -> dict[str, npt.NDArray[Any]]:
+    """Runs of neurons of one group whose places follow each other at a constant step."""
+    neuron = np.flatnonzero(place >= 0)
+    group = program.group_of(neuron)
+    order = np.lexsort((place[neuron], group))
+    neuron, group = neuron[order], group[order]
+    step, joined = np.diff(neuron), (np.diff(place[neuron]) == 1) & (np.diff(group) == 0)
+    # A change of the step begins a run, unless it is the second neuron of one.
+    turns = np.r_[False, joined[1:] & joined[:-1] & (step[1:] != step[:-1])][: step.size]
+    at = np.arange(turns.size)
+    since = at - np.maximum.accumulate(np.where(turns, -1, at))
+    first = np.flatnonzero(np.r_[True, ~joined | (turns & (since % 2 == 1))][: neuron.size])
+    return {
+        "left_offset": offsets_of(np.bincount(group[first], minlength=program.groups.core.size)),
+        "left_place": place[neuron[first]],
+        "left_first": neuron[first].astype(np.int32),
+        "left_step": np.r_[step, 1][first].astype(np.int32),
+        "left_size": np.diff(np.r_[first, neuron.size]).astype(np.int32),
+    }
 
 
 def _are_single(program: Program, axon: I32, first: I64) -> I8:

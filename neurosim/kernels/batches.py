@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from neurosim.kernels._jit import kernel
 from neurosim.kernels.bits import prefetch
+from neurosim.kernels.copies import copy_run
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
 from neurosim.kernels.products import COLUMNS, CORES, multiply_four
 from neurosim.kernels.pulls import DENSE, whole_run
@@ -25,7 +26,6 @@ I64 = npt.NDArray[np.int64]
 BATCH: Final = 16
 """Cores of a batch: 8 KB of values of 256 axons each, half of the innermost cache with a part of
 the weights."""
-_PER_LINE: Final = 16  # sources in a cache line
 
 
 @kernel
@@ -56,15 +56,18 @@ def multiply_blocks(
         run = dense_run(products, pulls, history, blocks, core, tick, span)
         if run < 0:
             continue
-        if n == BATCH or (n > 0 and products.first[core] != products.first[listed[0]]):
+        if n == BATCH or (n > 0 and products.block[core] != products.block[listed[0]]):
             _multiply_batch(
                 products, synapses, groups, inbox, blocks, shares, acc, worker, n, tick, span
             )
             n = 0
+        slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
         if k + np.uint64(1) < np.uint64(order.size):
-            _ask_for_sources(pulls, order[k + np.uint64(1)])
+            _ask_for(products, history.value[slot], order[k + np.uint64(1)])
         once = merge and pulls.is_analog[run] == 0
-        _hear(pulls, history, blocks, synapses, inbox, counts, worker, run, core, n, once, tick)
+        _hear(products, history.value[slot], inbox.heard[worker, n], core, once)
+        kind = MACS if pulls.is_analog[run] else OPS
+        _count(products, inbox.heard[worker, n], counts, core, kind)
         listed[n] = core
         n += 1
     if n > 0:
@@ -78,7 +81,7 @@ def dense_run(
     products: Any, pulls: Any, history: Any, blocks: Any, core: int, tick: int, span: int
 ) -> int:
     """The run of a core that `multiply_blocks` has done in this tick; else -1."""
-    if products.first[core] < 0:
+    if products.block[core] < 0:
         return np.int64(-1)
     run = whole_run(pulls, history, blocks, core, tick, span)
     if run < 0:
@@ -98,48 +101,40 @@ def hands_on(groups: Any, shares: Any, group: int, worker: int, tick: int, span:
 
 
 @kernel
-def _ask_for_sources(pulls: Any, core: int) -> None:
-    """Ask for the list of what the first run of a core hears: together they exceed the caches."""
-    run = pulls.run_offset[core]
-    if run + 1 < pulls.source_offset.size:
-        for k in range(pulls.source_offset[run], pulls.source_offset[run + 1], _PER_LINE):
-            prefetch(pulls.source, k)
+def _ask_for(products: Any, values: I16, core: int) -> None:
+    """Ask for what a core hears: together they exceed the caches."""
+    for run in range(products.run_offset[core], products.run_offset[core + 1]):
+        prefetch(values, np.int64(products.place[run]))
 
 
 @kernel
-def _hear(
-    pulls: Any,
-    history: Any,
-    blocks: Any,
-    synapses: Any,
-    inbox: Any,
-    counts: I32,
-    worker: int,
-    run: int,
-    core: int,
-    at: int,
-    once: bool,
-    tick: int,
-) -> None:
-    """Fetch what the axons of a core hear, the one at `at` of its batch, and count it."""
-    slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
-    source, values, heard = pulls.source, history.value[slot], inbox.heard[worker, at]
-    first, n = np.uint64(pulls.source_offset[run]), np.uint64(blocks.size[core])
-    for k in range(n):
-        heard[k] = values[np.uint64(source[first + np.uint64(k)])]
-    if n & np.uint64(1):
+def _hear(products: Any, values: I16, heard: I16, core: int, once: bool) -> None:
+    """Fetch what the rows of a core hear."""
+    n = np.int64(0)
+    for run in range(products.run_offset[core], products.run_offset[core + 1]):
+        size = np.int64(products.size[run])
+        copy_run(values, np.int64(products.place[run]), size, heard, n)
+        n += size
+    if n & 1:
         heard[n] = 0
     if once:
-        for k in range(n):
+        for k in range(np.uint64(n)):
             heard[k] = np.int16(heard[k] != 0)
-    connected, axon = synapses.axon_synapses, np.uint64(blocks.alike[core])
+
+
+@kernel
+def _count(products: Any, heard: I16, counts: I32, core: int, kind: int) -> None:
+    """Count the rows that hear something, and their synapses."""
+    block = products.block[core]
+    first, stop = products.row_offset[block], products.row_offset[block + 1]
+    connected, row = products.connected, np.uint64(first)
     events, n_synapses = np.int32(0), np.int32(0)
-    for k in range(n):
+    for k in range(np.uint64(stop - first)):
         some = np.int32(heard[k] != 0)
         events += some
-        n_synapses += connected[axon + np.uint64(k)] & -some
+        n_synapses += np.int32(connected[row + np.uint64(k)]) & -some
     counts[EVENTS, core] += events
-    counts[MACS if pulls.is_analog[run] else OPS, core] += n_synapses
+    counts[kind, core] += n_synapses
 
 
 @kernel
@@ -159,15 +154,12 @@ def _multiply_batch(
     """Multiply what the first `n` cores of the batch hear, and add it to sums, or hand it on."""
     listed, heard, sums = inbox.batch[worker], inbox.heard[worker], inbox.product[worker]
     core, offset = listed[0], synapses.neuron_offset
-    width, n_pairs, at = (
-        offset[core + 1] - offset[core],
-        products.n_pairs[core],
-        products.first[core],
-    )
-    for column in range(0, width, COLUMNS):
+    width, block = offset[core + 1] - offset[core], products.block[core]
+    first = products.part_offset[block]
+    for part in range(first, products.part_offset[block + 1]):
+        column = COLUMNS * (part - first)
         for row in range(0, n, CORES):
-            multiply_four(products.weight, at, n_pairs, heard, row, sums, column)
-        at += 2 * COLUMNS * n_pairs
+            multiply_four(products.weight, products.half, part, heard, row, sums, column)
     for row in range(n):
         core = listed[row]
         group = blocks.psum[core]

@@ -241,7 +241,7 @@ def update_groups(
             if layer >= 0:
                 history.fired[worker, layer] += n
         if is_pulled and not sending:
-            leave_nothing(left, start, stop)
+            leave_nothing(pulls, left, group)
         counts[UPDATES, core] += stop - start
 
 

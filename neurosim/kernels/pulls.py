@@ -71,8 +71,8 @@ def leave_outputs(
     """
     offset, words, masks = pulls.alike_offset, pulls.word, pulls.mask
     fired, packets = np.int64(0), np.int64(0)
+    _leave(pulls, values, y, group)
     for i in range(np.uint64(start), np.uint64(stop)):
-        values[i] = y[i]
         fired += y[i] != 0
     for i in range(np.uint64(start), np.uint64(stop)):
         recent[i] = np.uint8(recent[i] + np.uint8(y[i] != 0))
@@ -89,10 +89,29 @@ def leave_outputs(
 
 
 @kernel
-def leave_nothing(values: I16, start: int, stop: int) -> None:
+def _leave(pulls: Any, values: I16, y: I32, group: int) -> None:
+    """Put what the neurons of a group give at their places."""
+    for run in range(pulls.left_offset[group], pulls.left_offset[group + 1]):
+        at, first = np.uint64(pulls.left_place[run]), np.int64(pulls.left_first[run])
+        size, step = np.uint64(pulls.left_size[run]), np.int64(pulls.left_step[run])
+        if step == 1:
+            for k in range(size):
+                values[at + k] = y[np.uint64(first) + k]
+        elif step == 2:
+            for k in range(size):
+                values[at + k] = y[np.uint64(first) + np.uint64(2) * k]
+        else:
+            for k in range(size):
+                values[at + k] = y[np.uint64(first + step * np.int64(k))]
+
+
+@kernel
+def leave_nothing(pulls: Any, values: I16, group: int) -> None:
     """Neurons of a pulled layer that give nothing in this tick."""
-    for i in range(np.uint64(start), np.uint64(stop)):
-        values[i] = 0
+    for run in range(pulls.left_offset[group], pulls.left_offset[group + 1]):
+        at = np.uint64(pulls.left_place[run])
+        for k in range(np.uint64(pulls.left_size[run])):
+            values[at + k] = 0
 
 
 @kernel

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from neurosim.image.build import Image
 from neurosim.kernels.batches import BATCH
+from neurosim.kernels.copies import BEYOND
 from neurosim.kernels.bits import AT_LEAST
 from neurosim.kernels.crossbar import CORES_KEPT
 from neurosim.kernels.products import COLUMNS
@@ -92,7 +93,7 @@ class Inbox(NamedTuple):
     begin: I64  # (n_workers, most positions) first hit
     events: I64  # and how many
     batch: I64  # (n_workers, BATCH) cores whose block is multiplied together
-    heard: I16  # (n_workers, BATCH, most axons of such a core) what they hear
+    heard: I16  # (n_workers, BATCH, most axons of such a core + 16) what they hear
     product: I32  # (n_workers, BATCH, most neurons, whole vectors of them) their sums
     passed: I32  # (n_groups,) 1 + partial sums that a group has handed on at once; 0: it has not
 
@@ -100,7 +101,7 @@ class Inbox(NamedTuple):
 class History(NamedTuple):
     """What layers that are pulled (`kernels.pulls`) gave in the last ticks; no rows without any."""
 
-    value: I16  # (n_slots, n_neurons)
+    value: I16  # (n_slots, n_places + 16), see `image.pulls.Pulls.place`
     pulled: I8  # (n_slots, n_layers) its mode if the layer's neurons left what they gave in `value`
     mode: I8  # (n_layers,) 1: pulled when it works next; `pulls.DENSE`: and multiplied whole
     fired: I64  # (n_workers, n_layers) neurons that sent something in this tick
@@ -316,17 +317,18 @@ def _new_inbox(image: Image, n_workers: int) -> Inbox:
 
 def _batch_shape(image: Image) -> tuple[int, int, int]:
     """Cores of a batch of `kernels.batches`, axons and neurons of each; zeros without batches."""
-    cores = np.flatnonzero(image.products.first >= 0)
+    cores = np.flatnonzero(image.products.block >= 0)
     if cores.size == 0:
         return 0, 0, 0
     width = int(np.diff(image.synapses.neuron_offset)[cores].max())
-    return BATCH, 2 * int(image.products.n_pairs[cores].max()), -(-width // COLUMNS) * COLUMNS
+    n_rows = int(np.diff(image.products.row_offset).max())
+    return BATCH, n_rows + BEYOND, -(-width // COLUMNS) * COLUMNS
 
 
 def _new_history(image: Image, n_workers: int) -> History:
     n_layers = image.pulls.layer_size.size
     return History(
-        value=zeros((image.n_slots, image.n_neurons if n_layers else 0), np.int16),
+        value=zeros((image.n_slots, image.pulls.n_places + BEYOND if n_layers else 0), np.int16),
         pulled=zeros((image.n_slots, n_layers), np.int8),
         mode=zeros(n_layers, np.int8),
         fired=zeros((n_workers, n_layers), np.int64),

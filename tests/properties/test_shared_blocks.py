@@ -65,7 +65,7 @@ def test_dense_layers_on_shared_blocks(output, collision, threads, monkeypatch):
     rng = np.random.default_rng(17)
     network = two_convolutions(rng, chip, output)
     program = map_network(network, chip, placer="row-major")
-    shared = program.image.products.first >= 0
+    shared = program.image.products.block >= 0
     assert shared.sum() >= 8
     assert (program.image.blocks.psum[shared] >= 0).any()
     x = rng.integers(0, 256, (1, 8, *network.input_shape))
