@@ -7,7 +7,7 @@ every number that can occur on the way provably is an exact one, whatever arrive
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from neurosim.offsets import entries_of, offsets_of
 from neurosim.program.columns import MODEL_CODES, GroupTable
 from neurosim.soma import liaf_pieces as rows
 from neurosim.soma.liaf import ACTIVATION_CODES, OUTPUT_CODES, RESET_CODES, LiafColumns, LiafModes
-from neurosim.soma.liaf_pieces import MOST_DRIVE, PIECE, ROWS, ROWS_32, Pieces
+from neurosim.soma.liaf_pieces import MOST_DRIVE, PIECE, ROWS, Pieces
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -27,6 +27,8 @@ Bools = npt.NDArray[np.bool_]
 
 _EXACT: Final = 2.0**52
 """Sums and products of integers up to here are exact in float64, whatever rounds them first."""
+_LOWER_BITS: Final = 12
+"""Of a potential that is multiplied for a value in 32 bits, if it is shifted further than that."""
 
 
 class Places(NamedTuple):
@@ -61,7 +63,7 @@ def make_pieces(groups: GroupTable, somas: SoftSomas, membrane_bits: int) -> Pie
     """Groups that `update_pieces` can do, their parameters as numbers of its types."""
     if somas.modes is None:
         none = np.empty(0, np.int64)
-        return Pieces(none, none, np.empty(0), np.empty(0, np.int32), np.empty((0, 7)))
+        return Pieces(none, none, np.empty(0), np.empty(0, np.int32), np.empty((0, 10)))
     plan, n_groups = plan_pieces(groups, somas, membrane_bits), groups.core.size
     first, in_32 = np.full(n_groups, -1, np.int64), np.zeros(n_groups, np.bool_)
     first[plan.groups] = plan.offset[:-1]
@@ -70,12 +72,12 @@ def make_pieces(groups: GroupTable, somas: SoftSomas, membrane_bits: int) -> Pie
     places = plan.places.of(plan.distinct)
     table = _blocks(modes, somas.columns, signed_limits(membrane_bits)[0], places)
     narrow = places.in_32
-    start = np.where(narrow, (np.cumsum(narrow) - 1) * ROWS_32, (np.cumsum(~narrow) - 1) * ROWS)
+    start = ROWS * (np.where(narrow, np.cumsum(narrow), np.cumsum(~narrow)) - 1)
     return Pieces(
         first,
         start[plan.block] * PIECE,
         table[~narrow].ravel(),
-        table[narrow, :ROWS_32].astype(np.int32).ravel(),
+        table[narrow].astype(np.int32).ravel(),
         _numbers(modes, in_32),
     )
 
@@ -164,7 +166,7 @@ def _fits_float64(modes: LiafModes, most: LiafColumns, top: float) -> Bools:
 
 
 def _fits_32_bits(modes: LiafModes, most: LiafColumns, top: float) -> Bools:
-    """Whether the soma of spiking neurons is exact in 32-bit integers.
+    """Whether the soma is exact in 32-bit integers.
 
     An input is cut at `MOST_DRIVE` less what its shift rounds off: that still drives any potential
     to its end, if the potential, the opposite end and the bias together are no more.
@@ -172,21 +174,36 @@ def _fits_32_bits(modes: LiafModes, most: LiafColumns, top: float) -> Bools:
     held = np.maximum(np.maximum(most.floor, most.v_start), top)
     charge = held + top + most.bias + np.exp2(modes.weight_shift)
     after = top + np.where(modes.reset == RESET_CODES["soft"], most.rho, most.v_reset)
-    decayed = most.alpha_num * after + np.exp2(modes.alpha_shift)
+    decayed = _shifted_product(after, most.alpha_num, modes.alpha_shift)
     left = decayed + most.beta + most.rho_post
+    lower = _lower_shift(modes)
+    value = _shifted_product(top + most.act_subtract, most.act_mult, lower)
+    value += np.exp2(modes.act_shift - lower) + 2.0**8
     spikes = modes.output == OUTPUT_CODES["spike"]
-    fits: Bools = spikes & (charge <= MOST_DRIVE) & (left < 2.0**31)
-    return fits
+    fits: Bools = (charge <= MOST_DRIVE) & (np.maximum(after, left) < 2.0**31)
+    return fits & (spikes | ((value < 2.0**31) & (modes.act_shift - lower < 31)))
+
+
+def _lower_shift(modes: LiafModes) -> I32:
+    """(n_groups,) bits by which the lower product of a value is shifted before it is rounded."""
+    return np.minimum(_LOWER_BITS, np.maximum(modes.act_shift - 1, 0))
+
+
+def _shifted_product(number: F64, factor: F64, shift: npt.NDArray[Any]) -> F64:
+    """No number on the way to ``number * factor >> shift``, upper bits first, is larger."""
+    step = np.exp2(shift)
+    upper, lower = factor * (number / step + 1), (factor + 1) * step
+    return np.maximum(upper + factor + 1, np.maximum(lower, number))
 
 
 def _numbers(modes: LiafModes, in_32: Bools) -> F64:
-    """(n_groups, 7) see `Pieces`."""
+    """(n_groups, 10) see `Pieces`."""
     nearest, toward_zero = (modes.rounding == ROUNDING_CODES[n] for n in ("nearest", "toward_zero"))
     signed, unsigned, relu = (
         modes.activation == ACTIVATION_CODES[n] for n in ("lut", "lut_unsigned", "relu")
     )
     least = np.where(relu, np.maximum(modes.act_low, 0), modes.act_low)
-    numbers = np.empty((modes.output.size, 7))
+    numbers = np.empty((modes.output.size, 10))
     numbers[:, rows.GAIN] = np.exp2(modes.weight_shift)
     numbers[:, rows.KEEP] = modes.reset != RESET_CODES["hard"]
     numbers[:, rows.HALF] = 0.5 * nearest
@@ -196,6 +213,9 @@ def _numbers(modes: LiafModes, in_32: Bools) -> F64:
     numbers[:, rows.LEAST] = np.where(signed | unsigned, 0, least)
     numbers[:, rows.MOST] = np.where(signed | unsigned, 255, modes.act_high)
     numbers[:, rows.IN_32] = in_32
+    numbers[:, rows.LOWER] = _lower_shift(modes)
+    numbers[:, rows.UPPER] = modes.act_shift - _lower_shift(modes)
+    numbers[:, rows.LOWEST] = np.where(signed, -128, 0)
     return numbers
 
 
@@ -204,18 +224,18 @@ def _blocks(modes: LiafModes, columns: LiafColumns, v_low: int, places: Places) 
     neuron = np.minimum(places.start[:, None] + np.arange(PIECE), places.stop[:, None] - 1)
     c = LiafColumns(*(column[neuron].astype(np.float64) for column in columns))
     m = LiafModes(*(mode[places.group][:, None] for mode in modes))
-    scale = c.act_mult * np.exp2(-m.act_shift)
+    scale, in_32 = c.act_mult * np.exp2(-m.act_shift), places.in_32[:, None]
     lowest = np.where(m.activation == ACTIVATION_CODES["lut"], -128, 0)
     hard, soft = m.reset == RESET_CODES["hard"], m.reset == RESET_CODES["soft"]
     by_row = {
         rows.BIAS: c.bias,
         rows.THETA: c.theta,
         rows.JUMP: np.where(hard, c.v_reset, np.where(soft, -c.rho, 0)),
-        rows.DECAY: c.alpha_num * np.where(places.in_32[:, None], 1, np.exp2(-m.alpha_shift)),
+        rows.DECAY: c.alpha_num * np.where(in_32, 1, np.exp2(-m.alpha_shift)),
         rows.BETA: c.beta,
         rows.BETA_FIRED: c.beta - c.rho_post,
         rows.FLOOR: np.maximum(c.floor, v_low),
-        rows.SCALE: scale,
-        rows.ZERO: 0.5 - lowest - c.act_subtract * scale,
+        rows.SCALE: np.where(in_32, c.act_mult, scale),
+        rows.ZERO: np.where(in_32, c.act_subtract, 0.5 - lowest - c.act_subtract * scale),
     }
     return np.stack([by_row[row] for row in sorted(by_row)], axis=1)

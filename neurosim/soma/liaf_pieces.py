@@ -9,6 +9,10 @@ four such numbers in one instruction each, which they lack for 64-bit integers.
 `neurosim.image.soma_pieces` proves the bounds, and turns parameters and modes into numbers that
 need no branch: a reset is ``keep * U + jump``, a rounded shift is a product with a power of two in
 it, plus a half, rounded down.
+
+Most groups fit 32-bit integers, of which there are twice as many in a vector. A product that is
+shifted need not fit: the upper and the lower bits of one factor are multiplied by themselves,
+``(a * 2**s + b) * c >> s = a * c + (b * c >> s)``.
 """
 
 from __future__ import annotations
@@ -31,10 +35,9 @@ PIECE: Final = 128
 # Rows of a block of parameters. What lies at fixed distances is one array to the compiler, which
 # else had to check a dozen of them for overlaps with what is written.
 ROWS: Final = 9
-ROWS_32: Final = 7
 BIAS, THETA, JUMP, DECAY, BETA, BETA_FIRED, FLOOR, SCALE, ZERO = range(0, ROWS * PIECE, PIECE)
 # Columns of `Pieces.numbers`.
-GAIN, KEEP, HALF, HALF_BELOW, LEAST, MOST, IN_32 = range(7)
+GAIN, KEEP, HALF, HALF_BELOW, LEAST, MOST, IN_32, LOWER, UPPER, LOWEST = range(10)
 
 MOST_DRIVE: Final = 1 << 30
 """In 32 bits an input, shifted, is cut here."""
@@ -46,9 +49,11 @@ class Pieces(NamedTuple):
     first: I64  # (n_groups,) first piece of a group, -1: its numbers may not fit
     block: I64  # (n_pieces,) where its parameters begin in `table`
     table: F64  # (n_blocks * 9 * 128,)
-    table_32: I32  # (n_blocks_32 * 7 * 128,) of groups computed in 32 bits; decays not divided
-    numbers: F64  # (n_groups, 7) weight step; share of U that a reset leaves; what rounds a
-    # decayed potential, at and below 0; range of the value; 1: computed in 32 bits
+    table_32: I32  # (n_blocks_32 * 9 * 128,) of groups computed in 32 bits: decays not divided, the
+    # multiplier of a value as its scale, what is subtracted before as its zero
+    numbers: F64  # (n_groups, 10) weight step; share of U that a reset leaves; what rounds a
+    # decayed potential, at and below 0; range of the value; 1: computed in 32 bits. For these: the
+    # two shifts after which a value is rounded, and its least place in a table
 
 
 @kernel
@@ -73,7 +78,7 @@ def update_pieces(
     Parameters
     ----------
     modes : (12,) of the group, in the order of `LiafModes`.
-    numbers : (7,) of the group, see `Pieces`.
+    numbers : (10,) of the group, see `Pieces`.
     acc : (n_neurons,) summed input of this tick; cleared.
     v, y : modified in place.
 
@@ -83,24 +88,24 @@ def update_pieces(
         0. Without both, the same input gives the same result again.
     """
     changed, sending = np.int32(0), np.int32(0)
-    analog, looks_up, in_32 = modes[OUTPUT] == 1, modes[ACTIVATION] >= 2, numbers[IN_32] != 0.0
+    analog, in_32 = modes[OUTPUT] == 1, numbers[IN_32] != 0.0
+    looks_up = analog and modes[ACTIVATION] >= 2
     piece = first
     for begin in range(start, stop, PIECE):
         end = min(begin + PIECE, stop)
-        if analog:
-            moved, some = _values(
-                numbers, table, block[piece], begin, end, v_low, v_high, acc, v, y
+        at = block[piece]
+        if analog and in_32:
+            moved, some = _values_32(
+                modes, numbers, table_32, at, begin, end, v_low, v_high, acc, v, y
             )
-            if looks_up:
-                some = _look_up(luts[modes[LUT]], begin, end, y)
+        elif analog:
+            moved, some = _values(numbers, table, at, begin, end, v_low, v_high, acc, v, y)
         elif in_32:
-            moved, some = _spikes_32(
-                modes, table_32, block[piece], begin, end, v_low, v_high, acc, v, y
-            )
+            moved, some = _spikes_32(modes, table_32, at, begin, end, v_low, v_high, acc, v, y)
         else:
-            moved, some = _spikes(
-                numbers, table, block[piece], begin, end, v_low, v_high, acc, v, y
-            )
+            moved, some = _spikes(numbers, table, at, begin, end, v_low, v_high, acc, v, y)
+        if looks_up:
+            some = _look_up(luts[modes[LUT]], begin, end, y)
         changed, sending = np.int32(changed | moved), np.int32(sending | some)
         piece += 1
     return changed != 0, sending != 0
@@ -194,6 +199,44 @@ def _tick(
 
 
 @kernel
+def _values_32(
+    modes: I32,
+    numbers: F64,
+    table: I32,
+    block: int,
+    start: int,
+    stop: int,
+    v_low: int,
+    v_high: int,
+    acc: I32,
+    v: I32,
+    y: I32,
+) -> tuple[np.int32, np.int32]:
+    """`_values` in 32-bit integers."""
+    low, high, shift = np.int32(v_low), np.int32(v_high), modes[WEIGHT_SHIFT] & 31
+    down, keep, half, below = _decay_32(modes)
+    lower, upper = np.int32(numbers[LOWER]) & 31, np.int32(numbers[UPPER]) & 31
+    mask, zero = np.int32((1 << lower) - 1), np.int32((1 << upper) >> 1)
+    lowest = np.int32(numbers[LOWEST])
+    least, most = np.int32(numbers[LEAST]), np.int32(numbers[MOST])
+    changed, some = np.int32(0), np.int32(0)
+    for k in range(np.uint64(stop - start)):
+        i, j = np.uint64(start) + k, np.uint64(block) + k
+        u, _, left = _tick_32(table, j, v[i], acc[i], shift, down, keep, half, below, low, high)
+        acc[i] = 0
+        changed = np.int32(changed | np.int32(left ^ v[i]))
+        v[i] = left
+        scale, w = table[j + np.uint64(SCALE)], np.int32(u - table[j + np.uint64(ZERO)])
+        z = np.int32(np.int32(np.int32(w & mask) * scale) >> lower)
+        z = np.int32(np.int32(np.int32(w >> lower) * scale) + z)
+        z = np.int32(np.int32(np.int32(z + zero) >> upper) - lowest)
+        value = min(max(z, least), most)
+        some = np.int32(some | value)
+        y[i] = value
+    return changed, some
+
+
+@kernel
 def _spikes_32(
     modes: I32,
     table: I32,
@@ -206,37 +249,64 @@ def _spikes_32(
     v: I32,
     y: I32,
 ) -> tuple[np.int32, np.int32]:
-    """`_spikes` in 32-bit integers.
-
-    Every sum is cast back: the interpreter's types grow, vectors of 64 bits take twice as long.
-    """
+    """`_spikes` in 32-bit integers."""
     low, high, shift = np.int32(v_low), np.int32(v_high), modes[WEIGHT_SHIFT] & 31
-    most = np.int32(MOST_DRIVE >> shift)
-    down, rounding = modes[ALPHA_SHIFT] & 31, modes[ROUNDING]
-    keep = np.int32(0 if modes[RESET] == 0 else -1)
-    half = np.int32((1 << down) >> 1 if rounding == 0 else 0)
-    below = np.int32((1 << down) - 1) if rounding == 2 else half
+    down, keep, half, below = _decay_32(modes)
     changed, some = np.int32(0), np.int32(0)
     for k in range(np.uint64(stop - start)):
         i, j = np.uint64(start) + k, np.uint64(block) + k
-        theta, jump = table[j + np.uint64(THETA)], table[j + np.uint64(JUMP)]
-        beta, beta_fired = table[j + np.uint64(BETA)], table[j + np.uint64(BETA_FIRED)]
-        drive = np.int32(min(max(acc[i], np.int32(-most)), most) << shift)
-        u = np.int32(np.int32(v[i] + drive) + table[j + np.uint64(BIAS)])
+        _, fires, left = _tick_32(table, j, v[i], acc[i], shift, down, keep, half, below, low, high)
         acc[i] = 0
-        u = min(max(u, low), high)
-        fires = u >= theta
-        after = np.int32(np.int32(u & keep) + jump)
-        r = np.int32((after if fires else u) * table[j + np.uint64(DECAY)])
-        r = np.int32(np.int32(r + (below if r < np.int32(0) else half)) >> down)
-        r = np.int32(r + (beta_fired if fires else beta))
-        r = max(min(r, high), table[j + np.uint64(FLOOR)])
-        changed = np.int32(changed | np.int32(r ^ v[i]))
-        v[i] = r
+        changed = np.int32(changed | np.int32(left ^ v[i]))
+        v[i] = left
         spike = np.int32(fires)
         some = np.int32(some | spike)
         y[i] = spike
     return changed, some
+
+
+@kernel
+def _decay_32(modes: I32) -> tuple[int, np.int32, np.int32, np.int32]:
+    """Shift of a decayed potential, bits that a reset leaves, what rounds at and below 0."""
+    down, rounding = modes[ALPHA_SHIFT] & 31, modes[ROUNDING]
+    keep = np.int32(0 if modes[RESET] == 0 else -1)
+    half = np.int32((1 << down) >> 1 if rounding == 0 else 0)
+    below = np.int32((1 << down) - 1) if rounding == 2 else half
+    return down, keep, half, below
+
+
+@kernel
+def _tick_32(
+    table: I32,
+    j: np.uint64,
+    v: np.int32,
+    acc: np.int32,
+    shift: int,
+    down: int,
+    keep: np.int32,
+    half: np.int32,
+    below: np.int32,
+    low: np.int32,
+    high: np.int32,
+) -> tuple[np.int32, bool, np.int32]:
+    """`_tick` in 32-bit integers.
+
+    Every sum is cast back: the interpreter's types grow, vectors of 64 bits take twice as long.
+    """
+    theta, jump = table[j + np.uint64(THETA)], table[j + np.uint64(JUMP)]
+    beta, beta_fired = table[j + np.uint64(BETA)], table[j + np.uint64(BETA_FIRED)]
+    decay, most = table[j + np.uint64(DECAY)], np.int32(MOST_DRIVE >> shift)
+    drive = np.int32(min(max(acc, np.int32(-most)), most) << shift)
+    u = np.int32(np.int32(v + drive) + table[j + np.uint64(BIAS)])
+    u = min(max(u, low), high)
+    fires = u >= theta
+    after = np.int32(np.int32(u & keep) + jump)
+    left = after if fires else u
+    rest = np.int32(np.int32(left & np.int32((1 << down) - 1)) * decay)
+    rest = np.int32(rest + (below if np.int32(left ^ decay) < np.int32(0) else half))
+    r = np.int32(np.int32(np.int32(left >> down) * decay) + np.int32(rest >> down))
+    r = np.int32(r + (beta_fired if fires else beta))
+    return u, fires, max(min(r, high), table[j + np.uint64(FLOOR)])
 
 
 @kernel

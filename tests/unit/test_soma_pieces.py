@@ -220,16 +220,19 @@ def test_numbers_that_may_not_fit_are_left_alone() -> None:
     assert (somas.pieces.first >= 0).tolist() == fits
 
 
-@pytest.mark.parametrize("reset", [HARD, SOFT, KEPT])
-@pytest.mark.parametrize("rounding", [NEAREST, FLOOR, TOWARD_ZERO])
-@pytest.mark.parametrize(("bits", "decay_bits", "shift"), [(16, 14, 0), (16, 13, 5), (28, 0, 16)])
-def test_spikes_in_32_bits(
-    reset: int, rounding: int, bits: int, decay_bits: int, shift: int
-) -> None:
-    """Inputs of 32 bits and potentials at both ends, where all products stay below 2**31."""
+@pytest.mark.parametrize("kind", [SPIKE, IDENTITY, RELU, SIGNED_TABLE, TABLE])
+@pytest.mark.parametrize(("bits", "decay_bits", "shift"), [(16, 14, 0), (24, 12, 5), (28, 0, 16)])
+def test_somas_in_32_bits(kind: int, bits: int, decay_bits: int, shift: int) -> None:
+    """Inputs of 32 bits and potentials at both ends; products of up to 40 bits, in two halves."""
     rng = np.random.default_rng(bits + shift)
-    modes = modes_of(SPIKE, reset, rounding, decay_bits, 0, weight_shift=shift)
-    parts = [(modes, draw(rng, n, bits, decay_bits, 0)) for n in SIZES]
+    mult = {16: 2**16, 24: 2**18, 28: 7}[bits]
+    cases = product((HARD, SOFT, KEPT), (NEAREST, FLOOR, TOWARD_ZERO), SIZES)
+    parts = []
+    for k, (reset, rounding, n) in enumerate(cases):
+        act_shift = {16: (0, 1, 13, 20), 24: (13, 20, 28, 39), 28: (0, 3, 12, 30)}[bits][k // 3 % 4]
+        used = mult if act_shift > 12 or kind == SPIKE else 7
+        modes = modes_of(kind, reset, rounding, decay_bits, act_shift, weight_shift=shift)
+        parts.append((modes, draw(rng, n, bits, decay_bits, used)))
     somas = run(parts, bits, 4, in_pieces=True)
     assert (somas.pieces.numbers[:, IN_32] == 1).all()
     assert somas.pieces.table.size == 0
@@ -239,21 +242,33 @@ def test_what_is_too_wide_for_32_bits() -> None:
     """On either side of each bound, with potentials of 24 bits."""
     zeros: dict[str, Any] = dict.fromkeys(LiafColumns._fields, np.zeros(3, np.int32))
     plain, top = modes_of(SPIKE, SOFT, NEAREST, 6, 0), 2**23
+    value = modes_of(IDENTITY, HARD, NEAREST, 6, 20)
+    most = 2**14 - 1  # most * (2**17 + 1) + most + 1 is 98305 below 2**31
     cases = [
-        (plain, {"alpha_num": 255}, True),  # 255 * 2**23 + 2**6
-        (plain, {"alpha_num": -256}, False),
-        (plain, {"alpha_num": 255, "rho": top}, False),
-        (plain, {"alpha_num": 127, "rho": top}, True),
-        (plain._replace(reset=KEPT), {"alpha_num": 255, "rho": top}, True),
-        (plain._replace(reset=HARD), {"alpha_num": 255, "rho": top}, True),
-        (plain._replace(reset=HARD), {"alpha_num": 255, "v_reset": top}, False),
-        (plain, {"alpha_num": 255, "beta": top}, False),
-        (plain, {"alpha_num": 255, "rho_post": top}, False),
+        (plain, {"alpha_num": most}, True),
+        (plain, {"alpha_num": -most - 1}, False),
+        (plain, {"alpha_num": 2**13, "rho": top - 2**8}, True),
+        (plain, {"alpha_num": 2**13, "rho": top}, False),
+        (plain._replace(reset=KEPT), {"alpha_num": most, "rho": top}, True),
+        (plain._replace(reset=HARD), {"alpha_num": most, "rho": top}, True),
+        (plain._replace(reset=HARD), {"alpha_num": most, "v_reset": top}, False),
+        (plain, {"alpha_num": most, "beta": 98304}, True),
+        (plain, {"alpha_num": most, "beta": 98305}, False),
+        (plain, {"alpha_num": most, "rho_post": 98305}, False),
+        (plain._replace(alpha_shift=20), {"alpha_num": 2**11 - 2}, True),
+        (plain._replace(alpha_shift=20), {"alpha_num": 2**11 - 1}, False),  # 2**11 * 2**20
         (plain, {"bias": 2**30 - 2**24 - 1}, True),  # with 2**0 for the weight shift
         (plain, {"bias": 2**30 - 2**24}, False),
         (plain, {"floor": 2**30 - 2**23}, False),
         (plain, {"v_start": 2**30 - 2**23}, False),
-        (plain._replace(output=1), {}, False),
+        (value, {"act_mult": 2**19 - 2}, True),
+        (value, {"act_mult": 1 - 2**19}, False),  # 2**19 * 2**12 for the lower bits
+        (value, {"act_mult": 2**18, "act_subtract": 2**24}, True),
+        (value, {"act_mult": 2**18, "act_subtract": 2**25}, False),  # for the upper ones
+        (value._replace(act_shift=0), {"act_mult": 255}, True),
+        (value._replace(act_shift=0), {"act_mult": 256}, False),
+        (value._replace(act_shift=42), {}, True),
+        (value._replace(act_shift=43), {}, False),
     ]
     parts = []
     for modes, changes, _ in cases:
@@ -265,7 +280,7 @@ def test_what_is_too_wide_for_32_bits() -> None:
 
 
 def test_equal_pieces_share_their_parameters() -> None:
-    """Nine rows of float64 for each kind of piece: full or not, these modes, these numbers."""
+    """Nine rows for each kind of piece: full or not, these modes, these numbers."""
     rng = np.random.default_rng(0)
     channels = draw(rng, PIECE, 16, 6, 300)
     tiled = LiafColumns(*(np.tile(column, 3)[: 2 * PIECE + 5] for column in channels))
@@ -276,4 +291,4 @@ def test_equal_pieces_share_their_parameters() -> None:
     assert pieces.first.tolist() == [0, 3, 6, 9]
     _, number = np.unique(pieces.block, return_inverse=True)
     assert number.tolist() == [0, 0, 1, 0, 0, 1, 2, 2, 3, 0, 0, 4]
-    assert pieces.table.size == 5 * 9 * PIECE
+    assert pieces.table_32.size == 5 * 9 * PIECE
