@@ -37,7 +37,13 @@ class Pulls(NamedTuple):
     delay: I32
     first_tick: I32  # pipeline offset of the groups that listen
     is_analog: I8
-    is_single: I8  # (n_runs,) 1: each of its axons has exactly one sparse synapse
+    strip_offset: I64  # (n_runs + 1,) of a run whose axons have one sparse synapse each, strips of
+    # equal weights from places side by side to neurons at a constant step; none of other runs
+    strip_place: I32  # place of the first
+    strip_target: I32  # its neuron, counted from the first of the core
+    strip_step: I32  # to the next neuron
+    strip_size: I32
+    strip_weight: I32
     group_layer: I32  # (n_groups,) layer to which the neurons of a group belong, -1: never pulled
     n_places: int  # neurons that leave a value: those of a layer one after the other as in its
     # image, channels innermost
@@ -100,7 +106,7 @@ def make_pulls(
         delay=delay[first].astype(np.int32),
         first_tick=window[first].astype(np.int32),
         is_analog=(kind[first] == FLOW_KINDS["analog"]).astype(np.int8),
-        is_single=_are_single(program, axon, first),
+        **_strips(program, axon, first, place[owner]),
         group_layer=layer_of_group,
         n_places=n_places,
         **_left(program, place),
@@ -121,7 +127,12 @@ def _no_pulls(program: Program) -> Pulls:
         delay=none,
         first_tick=none,
         is_analog=np.empty(0, np.int8),
-        is_single=np.empty(0, np.int8),
+        strip_offset=start,
+        strip_place=none,
+        strip_target=none,
+        strip_step=none,
+        strip_size=none,
+        strip_weight=none,
         group_layer=np.full(program.groups.core.size, -1, np.int32),
         n_places=0,
         left_offset=start,
@@ -162,12 +173,8 @@ def _left(program: Program, place: I32) -> dict[str, npt.NDArray[Any]]:
     group = program.group_of(neuron)
     order = np.lexsort((place[neuron], group))
     neuron, group = neuron[order], group[order]
-    step, joined = np.diff(neuron), (np.diff(place[neuron]) == 1) & (np.diff(group) == 0)
-    # A change of the step begins a run, unless it is the second neuron of one.
-    turns = np.r_[False, joined[1:] & joined[:-1] & (step[1:] != step[:-1])][: step.size]
-    at = np.arange(turns.size)
-    since = at - np.maximum.accumulate(np.where(turns, -1, at))
-    first = np.flatnonzero(np.r_[True, ~joined | (turns & (since % 2 == 1))][: neuron.size])
+    step = np.diff(neuron)
+    first = _at_constant_step((np.diff(place[neuron]) == 1) & (np.diff(group) == 0), step)
     return {
         "left_offset": offsets_of(np.bincount(group[first], minlength=program.groups.core.size)),
         "left_place": place[neuron[first]],
@@ -177,10 +184,42 @@ def _left(program: Program, place: I32) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def _are_single(program: Program, axon: I32, first: I64) -> I8:
-    """(n_runs,) runs of `axon` that begin at `first`."""
-    one = (np.diff(program.axons.row_offset)[axon] == 1) & (program.axons.synapses[axon] == 1)
-    return np.logical_and.reduceat(one, first).astype(np.int8)
+def _at_constant_step(joined: npt.NDArray[np.bool_], step: I64) -> I64:
+    """Where runs begin that are `joined` all along, by steps of the same size.
+
+    Both are given for each two neighbours.
+    """
+    # A change of the step begins a run, unless it is the second of one.
+    turns = np.r_[False, joined[1:] & joined[:-1] & (step[1:] != step[:-1])][: step.size]
+    at = np.arange(turns.size)
+    since = at - np.maximum.accumulate(np.where(turns, -1, at))
+    return np.flatnonzero(np.r_[True, ~joined | (turns & (since % 2 == 1))])
+
+
+def _strips(program: Program, axon: I32, first: I64, place: I32) -> dict[str, npt.NDArray[Any]]:
+    """Strips of the runs of `axon` that begin at `first`; `place` is what each axon hears."""
+    row, run = (
+        program.axons.row_offset,
+        np.repeat(np.arange(first.size), np.diff(np.r_[first, axon.size])),
+    )
+    one = (np.diff(row)[axon] == 1) & (program.axons.synapses[axon] == 1)
+    single = np.flatnonzero(np.logical_and.reduceat(one, first)[run])
+    single = single[np.lexsort((place[single], run[single]))]
+    run, place, row = run[single], place[single], row[axon[single]]
+    target, weight = (
+        c[row].astype(np.int32) for c in (program.synapses.target, program.synapses.weight)
+    )
+    alike = (np.diff(place) == 1) & (np.diff(run) == 0) & (np.diff(weight) == 0)
+    step = np.diff(target)
+    begin = _at_constant_step(alike, step)[: single.size]
+    return {
+        "strip_offset": offsets_of(np.bincount(run[begin], minlength=first.size)),
+        "strip_place": place[begin],
+        "strip_target": target[begin],
+        "strip_step": np.r_[step, np.int32(1)][begin].astype(np.int32),
+        "strip_size": np.diff(np.r_[begin, single.size]).astype(np.int32),
+        "strip_weight": weight[begin],
+    }
 
 
 def _alike(program: Program, layer_of_neuron: I32, signature: I32) -> dict[str, npt.NDArray[Any]]:

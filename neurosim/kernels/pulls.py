@@ -142,11 +142,9 @@ def pull_rows(
                 analog = pulls.is_analog[run] != 0
                 kind, once = MACS if analog else OPS, merge and not analog
                 begin, end = pulls.source_offset[run], pulls.source_offset[run + 1]
-                if pulls.is_single[run] != 0 and not once:
-                    _add_single(
-                        pulls.source, history.value[slot], synapses, begin, end, pulls.axon[run],
-                        core, acc, counts, kind,
-                    )  # fmt: skip
+                if pulls.strip_offset[run] < pulls.strip_offset[run + 1] and not once:
+                    base = synapses.neuron_offset[core]
+                    _add_strips(pulls, history.value[slot], run, base, core, acc, counts, kind)
                 else:
                     _add(
                         pulls.source, history.value[slot], synapses, begin, end, pulls.axon[run],
@@ -283,26 +281,17 @@ def _add(
 
 
 @kernel
-def _add_single(
-    source: I32,
-    values: I16,
-    synapses: Any,
-    begin: int,
-    end: int,
-    axon: int,
-    core: int,
-    acc: I32,
-    counts: I32,
-    kind: int,
+def _add_strips(
+    pulls: Any, values: I16, run: int, base: int, core: int, acc: I32, counts: I32, kind: int
 ) -> None:
     """Add the rows of a run that have one synapse each, as those of an average pool."""
-    target, weight = synapses.target, synapses.weight
-    base, events = np.uint64(synapses.neuron_offset[core]), np.int64(0)
-    first, row = np.uint64(begin), np.uint64(synapses.row_offset[axon])
-    for k in range(np.uint64(end - begin)):
-        value = np.int32(values[np.uint64(source[first + np.uint64(k)])])
-        e = row + np.uint64(k)
-        acc[base + np.uint64(target[e])] += np.int32(value * np.int32(weight[e]))
-        events += value != 0
+    events = np.int64(0)
+    for strip in range(pulls.strip_offset[run], pulls.strip_offset[run + 1]):
+        at, target = np.uint64(pulls.strip_place[strip]), base + np.int64(pulls.strip_target[strip])
+        weight, step = pulls.strip_weight[strip], np.int64(pulls.strip_step[strip])
+        for k in range(np.uint64(pulls.strip_size[strip])):
+            value = np.int32(values[at + np.uint64(k)])
+            acc[np.uint64(target + step * np.int64(k))] += np.int32(value * weight)
+            events += value != 0
     counts[EVENTS, core] += events
     counts[kind, core] += events
