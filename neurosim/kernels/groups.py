@@ -66,10 +66,12 @@ def reset_somas(
     if soft_start.size > 0:
         for i in range(shares.first_neuron[worker], shares.first_neuron[worker + 1]):
             soma.fired[i] = 0
-            soma.y[i] = 0
             soma.v[i] = soft_start[i]
             if soma.current.size > 0:
                 soma.current[i] = 0
+        for group in range(shares.first_group[worker], shares.first_group[worker + 1]):
+            if soma.kept[group] != 0:
+                soma.y[groups.start[group] : groups.stop[group]] = 0
     if crossbar is not None:
         for group in range(shares.first_group[worker], shares.first_group[worker + 1]):
             if groups.model[group] == TRUENORTH:
@@ -176,7 +178,8 @@ def update_groups(
     """
     counts, mine = counters[worker], acc[worker]
     core_of, start_of, stop_of, analog_of = groups.core, groups.start, groups.stop, groups.is_analog
-    first_of, model_of, v, y, flags = groups.first_tick, groups.model, soma.v, soma.y, soma.fired
+    first_of, model_of, v, flags = groups.first_tick, groups.model, soma.v, soma.fired
+    kept, given = soma.kept, soma.given[worker]
     bias, theta, v_reset, alpha_num = (
         columns.bias,
         columns.theta,
@@ -211,25 +214,28 @@ def update_groups(
                 modes[group], drive_shift[group], start, stop, low, high, alpha_syn, drive_bias,
                 mine, current,
             )  # fmt: skip
+            y, into = given, np.int64(0)
+            if kept[group] != 0:
+                y, into = soma.y, np.int64(start)
             if first_piece[group] >= 0:
                 changed, sending = update_pieces(
                     modes[group], numbers[group], block, table, table_32, first_piece[group],
-                    start, stop, low, high, luts, mine, v, y,
+                    start, stop, low, high, luts, mine, v, y, into,
                 )  # fmt: skip
             else:
                 changed, sending = update_liaf(
                     modes[group], start, stop, low, high, bias, theta, v_reset, alpha_num, beta,
-                    rho, rho_post, floor, subtract, mult, luts, mine, v, y, flags,
+                    rho, rho_post, floor, subtract, mult, luts, mine, v, y, into, flags,
                 )  # fmt: skip
             zeros = analog_of[group] != 0 and send_zero
             quiet[group] = not (has_input or changed or moved or sending or zeros)
             if is_pulled and sending:
                 n, sent = leave_outputs(
-                    pulls, traffic, loads, left, y, recent, group, core, start, stop, worker
+                    pulls, traffic, loads, left, y, into, recent, group, core, start, stop, worker
                 )
             elif sending or zeros:
                 n, sent = _list_outputs(
-                    fired, worker, y, start, stop, analog_of[group] != 0, zeros, offset, core
+                    fired, worker, y, into, start, stop, analog_of[group] != 0, zeros, offset, core
                 )
                 if logging:
                     begin = core_time(op_time, counts, core)
@@ -250,6 +256,7 @@ def _list_outputs(
     fired: Any,
     worker: int,
     y: I32,
+    into: int,
     start: int,
     stop: int,
     analog: bool,
@@ -257,7 +264,7 @@ def _list_outputs(
     offset: I64,
     core: int,
 ) -> tuple[int, int]:
-    """List what the neurons of a group give: a spike count as packets, or one value.
+    """List what the neurons of a group give, from ``y[into]`` on: spikes as packets, or one value.
 
     Returns how many senders these are, and how many packets they send.
     """
@@ -266,11 +273,11 @@ def _list_outputs(
     sent, at = np.int64(0), np.uint64(before)
     for first in range(start, stop, 64):
         size = min(64, stop - first)
-        word = _all(size) if zeros else senders_of(y, first, size)
+        word = _all(size) if zeros else senders_of(y, into + first - start, size)
         while word:
             i = np.uint64(first + lowest_bit(word))
             word = without_lowest(word)
-            given = y[i]
+            given = y[i + np.uint64(into) - np.uint64(start)]
             owner[at] = i
             cores[at] = core
             value[at] = given if analog else np.int32(1)

@@ -54,6 +54,7 @@ def leave_outputs(
     loads: Any,
     values: I16,
     y: I32,
+    into: int,
     recent: U8,
     group: int,
     core: int,
@@ -61,7 +62,7 @@ def leave_outputs(
     stop: int,
     worker: int,
 ) -> tuple[int, int]:
-    """Keep what the neurons of a group give in `values`, and send their packets.
+    """Keep what the neurons of a group give, from ``y[into]`` on, in `values`; send their packets.
 
     Senders are counted in `recent`, see `straight.count_recent`.
 
@@ -71,17 +72,18 @@ def leave_outputs(
     """
     offset, words, masks = pulls.alike_offset, pulls.word, pulls.mask
     fired, packets = np.int64(0), np.int64(0)
-    _leave(pulls, values, y, group)
-    for i in range(np.uint64(start), np.uint64(stop)):
-        fired += y[i] != 0
-    for i in range(np.uint64(start), np.uint64(stop)):
-        recent[i] = np.uint8(recent[i] + np.uint8(y[i] != 0))
+    _leave(pulls, values, y, into - start, group)
+    for k in range(np.uint64(stop - start)):
+        fired += y[np.uint64(into) + k] != 0
+    for k in range(np.uint64(stop - start)):
+        i = np.uint64(start) + k
+        recent[i] = np.uint8(recent[i] + np.uint8(y[np.uint64(into) + k] != 0))
     at, senders = np.int64(-1), np.uint64(0)
     for k in range(offset[group], offset[group + 1]):
         if words[k] != at:
             at = np.int64(words[k])
-            first = start + 64 * at
-            senders = senders_of(y, first, min(64, stop - first))
+            first = 64 * at
+            senders = senders_of(y, into + first, min(64, stop - start - first))
         n = count_bits(senders & masks[k])
         packets += n * pulls.packets[k]
         load_alike(traffic, loads, worker, pulls.signature[k], core, n)
@@ -89,10 +91,10 @@ def leave_outputs(
 
 
 @kernel
-def _leave(pulls: Any, values: I16, y: I32, group: int) -> None:
-    """Put what the neurons of a group give at their places."""
+def _leave(pulls: Any, values: I16, y: I32, shift: int, group: int) -> None:
+    """Put what the neurons of a group give at their places; that of neuron i is ``y[i + shift]``."""
     for run in range(pulls.left_offset[group], pulls.left_offset[group + 1]):
-        at, first = np.uint64(pulls.left_place[run]), np.int64(pulls.left_first[run])
+        at, first = np.uint64(pulls.left_place[run]), np.int64(pulls.left_first[run]) + shift
         size, step = np.uint64(pulls.left_size[run]), np.int64(pulls.left_step[run])
         if step == 1:
             for k in range(size):

@@ -92,7 +92,7 @@ class Job:
         n_ticks = x.shape[1]
         n_chip_ticks = n_ticks + self.program.depth_ticks
         part = self._new_part(samples.size, n_chip_ticks)
-        state = allocate_state(self.image, self.n_workers)
+        state = self._new_state()
         log = self.clock.new_log(n_chip_ticks)
         player, done, size = part.player, 0, 1
         one_by_one = self.clock.needs_packets or player.needs_core_times
@@ -126,7 +126,7 @@ class Job:
         of whole samples plays the packets of all pieces when they are known.
         """
         part = self._new_part(1, n_ticks + self.program.depth_ticks)
-        state = self._fresh_state(part, number, n_ticks)
+        state = self._fresh_state(part, number, n_ticks, keep_all=between is not None)
         log, untimed = self.clock.new_log(0), list[_Untimed]()
         for x, start, ticks in self._cut(chunks, n_ticks, between is not None):
             if between is not None:
@@ -171,12 +171,21 @@ class Job:
         for tick in range(n_ticks, n_ticks + depth if by_tick else 0):
             yield nothing, tick, 1
 
-    def _fresh_state(self, part: Part, number: int, n_ticks: int) -> State:
+    def _fresh_state(
+        self, part: Part, number: int, n_ticks: int, *, keep_all: bool = False
+    ) -> State:
         """The chip before the first tick of sample `number`."""
-        state = allocate_state(self.image, self.n_workers)
+        state = self._new_state(keep_all=keep_all)
         nothing = np.zeros((0, int(np.prod(self.program.input_shape))), np.int16)
         begin = self._piece_of_one(part, number, nothing, part.first, 0, n_ticks, reset=True)
         self._work(state, part.tally, begin, self.clock.new_log(1))
+        return state
+
+    def _new_state(self, *, keep_all: bool = False) -> State:
+        """State that keeps the outputs of neurons that are watched, or of all."""
+        state = allocate_state(self.image, self.n_workers)
+        watched = self.program.group_of(watched_neurons(self.program, self.probe))
+        state.soma.kept[slice(None) if keep_all else watched] = 1
         return state
 
     def _new_part(

@@ -231,7 +231,9 @@ def allocate_state(image: Image, n_workers: int = 1) -> State:
     soma = SomaState(
         v=zeros(n_wide, np.int32),
         narrow=zeros(0 if image.crossbar is None else image.crossbar.n_narrow, np.int16),
-        y=zeros(soft, np.int32),
+        y=worst_case(soft, np.int32),
+        kept=zeros(image.groups.core.size, np.int8),
+        given=zeros((n_workers, _widest_group(image)), np.int32),
         fired=zeros(soft, np.int8),
         spikes=zeros(0 if image.crossbar is None else image.crossbar.spike_word[-1], np.uint64),
         current=zeros(image.synaptic.alpha_syn.size, np.int32),
@@ -256,6 +258,12 @@ def allocate_state(image: Image, n_workers: int = 1) -> State:
         loads=_new_loads(image, n_workers),
         bench=_new_bench(image, n_workers),
     )
+
+
+def _widest_group(image: Image) -> int:
+    """Most neurons of a group with LIAF or current-based somas."""
+    sizes = image.groups.stop - image.groups.start
+    return int(sizes.max(initial=0)) if image.columns.theta.size else 0
 
 
 def _axon_words(image: Image) -> I64:

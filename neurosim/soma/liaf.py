@@ -68,7 +68,9 @@ class SomaState(NamedTuple):
 
     v: npt.NDArray[np.int32]  # (n_neurons,) membrane potential; no rows if all are narrow
     narrow: npt.NDArray[np.int16]  # potentials of TrueNorth cores that need 16 bits only
-    y: npt.NDArray[np.int32]  # (n_neurons,) output of this tick: spike count or value
+    y: npt.NDArray[np.int32]  # (n_neurons,) output of this tick: spike count or value; kept ones only
+    kept: npt.NDArray[np.int8]  # (n_groups,) 1: somebody reads `y` after the tick
+    given: npt.NDArray[np.int32]  # (n_workers, most neurons of a group) the same of a group not kept
     fired: npt.NDArray[np.int8]  # (n_neurons,) 1 spiked in its last tick, 2 raised: `update_liaf`
     spikes: npt.NDArray[np.uint64]  # (n_words,) TrueNorth: a bit per neuron, core by core
     current: npt.NDArray[np.int32]  # (n_neurons,) synaptic state; no rows where nobody has one
@@ -112,6 +114,7 @@ def update_liaf(
     acc: I32,
     v: I32,
     y: I32,
+    into: int,
     fired: npt.NDArray[np.int8],
 ) -> tuple[bool, bool]:
     """One tick of the neurons `start`..`stop` - 1 of a group, whatever its modes.
@@ -123,7 +126,8 @@ def update_liaf(
     ----------
     modes : (12,) of the group, in the order of `LiafModes`.
     acc : (n_neurons,) summed input of this tick; cleared.
-    v, y, fired : modified in place.
+    v, fired : modified in place.
+    y : set, from ``y[into]`` on.
 
     Returns
     -------
@@ -162,7 +166,7 @@ def update_liaf(
         if analog:
             n = _activate(modes, (u - np.int64(act_subtract[i])) * np.int64(act_mult[i]), luts)
         sending = sending or n != 0
-        y[i] = n
+        y[np.uint64(into) + i - np.uint64(start)] = n
     return changed, sending
 
 

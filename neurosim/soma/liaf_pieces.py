@@ -72,6 +72,7 @@ def update_pieces(
     acc: I32,
     v: I32,
     y: I32,
+    into: int,
 ) -> tuple[bool, bool]:
     """One tick of the neurons `start`..`stop` - 1 of a group.
 
@@ -80,7 +81,8 @@ def update_pieces(
     modes : (12,) of the group, in the order of `LiafModes`.
     numbers : (10,) of the group, see `Pieces`.
     acc : (n_neurons,) summed input of this tick; cleared.
-    v, y : modified in place.
+    v : modified in place.
+    y : set, from ``y[into]`` on.
 
     Returns
     -------
@@ -93,19 +95,19 @@ def update_pieces(
     piece = first
     for begin in range(start, stop, PIECE):
         end = min(begin + PIECE, stop)
-        at = block[piece]
+        at, to = block[piece], into + begin - start
         if analog and in_32:
             moved, some = _values_32(
-                modes, numbers, table_32, at, begin, end, v_low, v_high, acc, v, y
+                modes, numbers, table_32, at, begin, end, v_low, v_high, acc, v, y, to
             )
         elif analog:
-            moved, some = _values(numbers, table, at, begin, end, v_low, v_high, acc, v, y)
+            moved, some = _values(numbers, table, at, begin, end, v_low, v_high, acc, v, y, to)
         elif in_32:
-            moved, some = _spikes_32(modes, table_32, at, begin, end, v_low, v_high, acc, v, y)
+            moved, some = _spikes_32(modes, table_32, at, begin, end, v_low, v_high, acc, v, y, to)
         else:
-            moved, some = _spikes(numbers, table, at, begin, end, v_low, v_high, acc, v, y)
+            moved, some = _spikes(numbers, table, at, begin, end, v_low, v_high, acc, v, y, to)
         if looks_up:
-            some = _look_up(luts[modes[LUT]], begin, end, y)
+            some = _look_up(luts[modes[LUT]], to, to + end - begin, y)
         changed, sending = np.int32(changed | moved), np.int32(sending | some)
         piece += 1
     return changed != 0, sending != 0
@@ -123,6 +125,7 @@ def _values(
     acc: I32,
     v: I32,
     y: I32,
+    into: int,
 ) -> tuple[np.int32, np.int32]:
     """Analog neurons; bits that changed in any potential, bits that are set in any value."""
     gain, keep, half, below = numbers[GAIN], numbers[KEEP], numbers[HALF], numbers[HALF_BELOW]
@@ -137,7 +140,7 @@ def _values(
         z = np.floor(u * table[j + np.uint64(SCALE)] + table[j + np.uint64(ZERO)])
         value = np.int32(min(max(z, least), most))
         some = np.int32(some | value)
-        y[i] = value
+        y[np.uint64(into) + k] = value
     return changed, some
 
 
@@ -153,6 +156,7 @@ def _spikes(
     acc: I32,
     v: I32,
     y: I32,
+    into: int,
 ) -> tuple[np.int32, np.int32]:
     """Spiking neurons; bits that changed in any potential, 1 if any neuron fires."""
     gain, keep, half, below = numbers[GAIN], numbers[KEEP], numbers[HALF], numbers[HALF_BELOW]
@@ -166,7 +170,7 @@ def _spikes(
         v[i] = left
         spike = np.int32(fires)
         some = np.int32(some | spike)
-        y[i] = spike
+        y[np.uint64(into) + k] = spike
     return changed, some
 
 
@@ -211,6 +215,7 @@ def _values_32(
     acc: I32,
     v: I32,
     y: I32,
+    into: int,
 ) -> tuple[np.int32, np.int32]:
     """`_values` in 32-bit integers."""
     low, high, shift = np.int32(v_low), np.int32(v_high), modes[WEIGHT_SHIFT] & 31
@@ -232,7 +237,7 @@ def _values_32(
         z = np.int32(np.int32(np.int32(z + zero) >> upper) - lowest)
         value = min(max(z, least), most)
         some = np.int32(some | value)
-        y[i] = value
+        y[np.uint64(into) + k] = value
     return changed, some
 
 
@@ -248,6 +253,7 @@ def _spikes_32(
     acc: I32,
     v: I32,
     y: I32,
+    into: int,
 ) -> tuple[np.int32, np.int32]:
     """`_spikes` in 32-bit integers."""
     low, high, shift = np.int32(v_low), np.int32(v_high), modes[WEIGHT_SHIFT] & 31
@@ -261,7 +267,7 @@ def _spikes_32(
         v[i] = left
         spike = np.int32(fires)
         some = np.int32(some | spike)
-        y[i] = spike
+        y[np.uint64(into) + k] = spike
     return changed, some
 
 

@@ -114,17 +114,20 @@ class Somas:
         acc, p, c = acc.copy(), self.pieces, self.columns
         for g, (start, stop) in enumerate(zip(self.start, self.stop, strict=True)):
             before = self.v[start:stop].copy(), self.fired[start:stop].copy()
+            given = np.full(stop - start + 5, 99, np.int32)
             if in_pieces and p.first[g] >= 0:
                 changed, sending = update_pieces(
                     self.modes[g], p.numbers[g], p.block, p.table, p.table_32, p.first[g],
-                    start, stop, *limits, LUTS, acc, self.v, self.y,
+                    start, stop, *limits, LUTS, acc, self.v, given, 3,
                 )  # fmt: skip
             else:
                 changed, sending = update_liaf(
                     self.modes[g], start, stop, *limits, c.bias, c.theta, c.v_reset, c.alpha_num,
                     c.beta, c.rho, c.rho_post, c.floor, c.act_subtract, c.act_mult, LUTS, acc,
-                    self.v, self.y, self.fired,
+                    self.v, given, 3, self.fired,
                 )  # fmt: skip
+            self.y[start:stop] = given[3 : 3 + stop - start]
+            assert (given[:3] == 99).all() and (given[3 + stop - start :] == 99).all()
             now = self.v[start:stop], self.fired[start:stop]
             assert changed == any((a != b).any() for a, b in zip(before, now, strict=True))
             assert sending == self.y[start:stop].any()
