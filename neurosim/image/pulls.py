@@ -228,7 +228,7 @@ def _alike(program: Program, layer_of_neuron: I32, signature: I32) -> dict[str, 
     neuron = np.flatnonzero((layer_of_neuron >= 0) & (signature != -1))
     group = program.group_of(neuron)
     local = neuron - start[group]
-    keys = np.stack([group, local >> 6, signature[neuron]])
+    keys = np.stack([group, signature[neuron], local >> 6])
     order = np.lexsort(keys[::-1])
     keys, neuron, local = keys[:, order], neuron[order], local[order]
     first = np.flatnonzero(np.r_[True, (keys[:, 1:] != keys[:, :-1]).any(axis=0)][: neuron.size])
@@ -236,9 +236,9 @@ def _alike(program: Program, layer_of_neuron: I32, signature: I32) -> dict[str, 
     sizes = np.diff(program.packets.owner_offset)
     return {
         "alike_offset": offsets_of(np.bincount(keys[0, first], minlength=n_groups)),
-        "word": keys[1, first].astype(np.int32),
+        "word": keys[2, first].astype(np.int32),
         "mask": np.bitwise_or.reduceat(bits, first) if first.size else bits,
-        "signature": keys[2, first].astype(np.int32),
+        "signature": keys[1, first].astype(np.int32),
         "packets": sizes[neuron[first]].astype(np.int32),
     }
 

@@ -43,7 +43,7 @@ class Traffic(NamedTuple):
     kinds: I8  # (3,) 1: the program has packets of this kind
     has_changes: bool  # some loads come as differences
     has_direct: bool  # some come resource by resource
-    cycles: I64  # (3, n_resources) per packet
+    cycles: I32  # (3, n_resources) per packet
     bits: I64  # (3,) per packet
     x: I32  # (n_cores,)
     y: I32
@@ -103,7 +103,7 @@ def make_traffic(program: Program) -> tuple[Traffic, Senders]:
         kinds=used,
         has_changes=bool(has_ways or not dense.shape[0]),
         has_direct=bool(has_ways or dense.shape[0]),
-        cycles=resource_cycles(program, link),
+        cycles=resource_cycles(program, link).astype(np.int32),
         bits=np.array([chip.packet_bits(kind) for kind in PACKET_KINDS], np.int64),
         x=program.cores.x.astype(np.int32),
         y=program.cores.y.astype(np.int32),

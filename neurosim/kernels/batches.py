@@ -23,6 +23,7 @@ I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
+_PER_LINE: Final = 16  # sums in a cache line
 BATCH: Final = 16
 """Cores of a batch: 8 KB of values of 256 axons each, half of the innermost cache with a part of
 the weights."""
@@ -68,6 +69,7 @@ def multiply_blocks(
         _hear(products, history.value[slot], inbox.heard[worker, n], core, once)
         kind = MACS if pulls.is_analog[run] else OPS
         _count(products, inbox.heard[worker, n], counts, core, kind)
+        _ask_for_sums(blocks, synapses, groups, acc, core)
         listed[n] = core
         n += 1
     if n > 0:
@@ -98,6 +100,15 @@ def hands_on(groups: Any, shares: Any, group: int, worker: int, tick: int, span:
     target, first_tick = groups.psum_target[group], groups.first_tick[group]
     mine = shares.first_neuron[worker] <= target < shares.first_neuron[worker + 1]
     return mine and first_tick <= tick < first_tick + span
+
+
+@kernel
+def _ask_for_sums(blocks: Any, synapses: Any, groups: Any, acc: I32, core: int) -> None:
+    """Ask for what the sums of a core will be added to, while others are multiplied."""
+    offset, group = synapses.neuron_offset, blocks.psum[core]
+    first = groups.psum_target[group] if group >= 0 else offset[core]
+    for k in range(0, offset[core + 1] - offset[core], _PER_LINE):
+        prefetch(acc, first + k)
 
 
 @kernel

@@ -231,8 +231,9 @@ def update_groups(
             quiet[group] = not (has_input or changed or moved or sending or zeros)
             if is_pulled and sending:
                 n, sent = leave_outputs(
-                    pulls, traffic, loads, left, y, into, recent, group, core, start, stop, worker
-                )
+                    pulls, history, traffic, loads, left, y, into, recent, group, core, start,
+                    stop, worker,
+                )  # fmt: skip
             elif sending or zeros:
                 n, sent = _list_outputs(
                     fired, worker, y, into, start, stop, analog_of[group] != 0, zeros, offset, core

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from neurosim.kernels._jit import kernel
 from neurosim.kernels.bits import count_bits
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
-from neurosim.kernels.traffic import load_alike
+from neurosim.kernels.traffic import load_now
 from neurosim.kernels.vectors import senders_of
 
 I8 = npt.NDArray[np.int8]
@@ -50,6 +50,7 @@ def choose_pulls(pulls: Any, history: Any, tick: int, span: int, allowed: bool) 
 @kernel
 def leave_outputs(
     pulls: Any,
+    history: Any,
     traffic: Any,
     loads: Any,
     values: I16,
@@ -71,23 +72,36 @@ def leave_outputs(
     fired, sent : neurons with an output other than 0, and packets.
     """
     offset, words, masks = pulls.alike_offset, pulls.word, pulls.mask
-    fired, packets = np.int64(0), np.int64(0)
+    signatures, own = pulls.signature, history.senders[worker]
+    change, direct = loads.change[worker], loads.direct[worker]
     _leave(pulls, values, y, into - start, group)
-    for k in range(np.uint64(stop - start)):
-        fired += y[np.uint64(into) + k] != 0
+    fired = _note_senders(y, into, own, recent, start, stop)
+    packets, alike, waiting = np.int64(0), np.int64(-1), np.int64(0)
+    for k in range(offset[group], offset[group + 1]):
+        if signatures[k] != alike:
+            load_now(traffic, change, direct, alike, core, waiting)
+            alike, waiting = np.int64(signatures[k]), np.int64(0)
+        n = count_bits(own[np.uint64(words[k])] & masks[k])
+        waiting += n
+        packets += n * pulls.packets[k]
+    load_now(traffic, change, direct, alike, core, waiting)
+    return fired, packets
+
+
+@kernel
+def _note_senders(
+    y: I32, into: int, senders: npt.NDArray[np.uint64], recent: U8, start: int, stop: int
+) -> int:
+    """Write who of `start`..`stop` - 1 sends into bits, and count it in `recent`; how many do."""
+    fired = np.int64(0)
+    for word in range((stop - start + 63) >> 6):
+        first = 64 * word
+        senders[word] = senders_of(y, into + first, min(64, stop - start - first))
+        fired += count_bits(senders[word])
     for k in range(np.uint64(stop - start)):
         i = np.uint64(start) + k
         recent[i] = np.uint8(recent[i] + np.uint8(y[np.uint64(into) + k] != 0))
-    at, senders = np.int64(-1), np.uint64(0)
-    for k in range(offset[group], offset[group + 1]):
-        if words[k] != at:
-            at = np.int64(words[k])
-            first = 64 * at
-            senders = senders_of(y, into + first, min(64, stop - start - first))
-        n = count_bits(senders & masks[k])
-        packets += n * pulls.packets[k]
-        load_alike(traffic, loads, worker, pulls.signature[k], core, n)
-    return fired, packets
+    return fired
 
 
 @kernel

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import inlined, kernel
 from neurosim.kernels.bits import AHEAD, prefetch
 from neurosim.kernels.rows import add_block
 
@@ -64,9 +64,8 @@ def load_alike(
     if signature >= 0:
         touch(loads, worker, signature, copies)
     elif signature < -1:
-        target, kind = (-2 - signature) >> 2, (-2 - signature) & 3
         change, direct = loads.change[worker], loads.direct[worker]
-        load_packet(traffic, change, direct, kind, core, target, np.int32(copies))
+        _load_own_way(traffic, change, direct, signature, core, copies)
 
 
 @kernel
@@ -82,21 +81,47 @@ def touch(loads: Any, worker: int, signature: int, copies: int) -> None:
 @kernel
 def load_signatures(traffic: Any, loads: Any, worker: int) -> None:
     """Turn the counted signatures of a worker into loads, and forget them."""
-    n_resources, dense = traffic.link.size, traffic.dense
-    flat = dense.reshape(-1)
-    offset, index, delta = traffic.offset, traffic.place, traffic.delta
     direct, change, count = loads.direct[worker], loads.change[worker], loads.times[worker]
     for k in range(loads.n[worker, 0]):
         signature = loads.listed[worker, k]
-        copies = count[signature]
+        _load_signature(traffic, change, direct, np.int64(signature), count[signature])
         count[signature] = 0
-        if dense.shape[0] > 0:
-            base = traffic.kind[signature] * n_resources
-            add_block(flat, signature * n_resources, copies, direct, base, n_resources)
-        else:
-            for e in range(np.uint64(offset[signature]), np.uint64(offset[signature + 1])):
-                change[np.uint64(index[np.uint64(e)])] += np.int32(copies * delta[np.uint64(e)])
     loads.n[worker, 0] = 0
+
+
+@inlined
+def _load_signature(
+    traffic: Any, change: I32, direct: I32, signature: int, copies: np.int32
+) -> None:
+    """What the packets of a signature load when they are sent `copies` times."""
+    n, dense, index, delta = traffic.link.size, traffic.dense, traffic.place, traffic.delta
+    if dense.shape[0] > 0:
+        base = traffic.kind[signature] * n
+        add_block(dense.reshape(-1), signature * n, copies, direct, base, n)
+    else:
+        begin, end = traffic.offset[signature], traffic.offset[signature + 1]
+        for e in range(np.uint64(begin), np.uint64(end)):
+            change[np.uint64(index[e])] += np.int32(copies * delta[e])
+
+
+@kernel
+def _load_own_way(
+    traffic: Any, change: I32, direct: I32, signature: int, core: int, copies: int
+) -> None:
+    """A single packet on the chip's own way: its target and kind are the signature."""
+    target, kind = (-2 - signature) >> 2, (-2 - signature) & 3
+    load_packet(traffic, change, direct, kind, core, target, np.int32(copies))
+
+
+@inlined
+def load_now(
+    traffic: Any, change: I32, direct: I32, signature: int, core: int, copies: int
+) -> None:
+    """The same as `load_alike`, at once: for signatures that nobody else is likely to count."""
+    if copies > 0 and signature >= 0:
+        _load_signature(traffic, change, direct, signature, np.int32(copies))
+    elif copies > 0 and signature < -1:
+        _load_own_way(traffic, change, direct, signature, core, copies)
 
 
 @kernel
@@ -145,7 +170,7 @@ def close_traffic(
     for kind in range(3):
         if traffic.kinds[kind]:
             _count_packets(traffic, loads, kind)
-            _weigh(loads.packets, traffic.cycles[kind], traffic.bits[kind], load, bits)
+            _weigh(loads.packets, traffic.cycles[kind], np.int32(traffic.bits[kind]), load, bits)
     most, peak_bits, peak_link = np.int64(0), np.int64(0), np.int64(-1)
     for r in range(n):
         most = max(most, load[r])
@@ -197,8 +222,8 @@ def _count_packets(traffic: Any, loads: Any, kind: int) -> None:
 
 
 @kernel
-def _weigh(packets: I32, cycles: I64, width: int, load: I64, bits: I64) -> None:
-    """Packets become cycles and bits."""
+def _weigh(packets: I32, cycles: I32, width: np.int32, load: I64, bits: I64) -> None:
+    """Packets become cycles and bits; factors of 32 bits make one instruction of a product."""
     for r in range(packets.size):
-        load[r] += np.int64(packets[r]) * cycles[r]
-        bits[r] += np.int64(packets[r]) * width
+        load[r] += np.int64(packets[r]) * np.int64(cycles[r])
+        bits[r] += np.int64(packets[r]) * np.int64(width)

@@ -105,6 +105,7 @@ class History(NamedTuple):
     pulled: I8  # (n_slots, n_layers) its mode if the layer's neurons left what they gave in `value`
     mode: I8  # (n_layers,) 1: pulled when it works next; `pulls.DENSE`: and multiplied whole
     fired: I64  # (n_workers, n_layers) neurons that sent something in this tick
+    senders: U64  # (n_workers, most words of a group) scratch: a bit per neuron that sends
 
 
 class RingState(NamedTuple):
@@ -340,6 +341,7 @@ def _new_history(image: Image, n_workers: int) -> History:
         pulled=zeros((image.n_slots, n_layers), np.int8),
         mode=zeros(n_layers, np.int8),
         fired=zeros((n_workers, n_layers), np.int64),
+        senders=zeros((n_workers, -(-_widest_group(image) // 64)), np.uint64),
     )
 
 
