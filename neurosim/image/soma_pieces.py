@@ -23,6 +23,7 @@ from neurosim.soma.liaf_pieces import MOST_DRIVE, PIECE, ROWS, Pieces
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
+Numbers = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
 
 _EXACT: Final = 2.0**52
@@ -180,8 +181,9 @@ def _fits_32_bits(modes: LiafModes, most: LiafColumns, top: float) -> Bools:
     value = _shifted_product(top + most.act_subtract, most.act_mult, lower)
     value += np.exp2(modes.act_shift - lower) + 2.0**8
     spikes = modes.output == OUTPUT_CODES["spike"]
-    fits: Bools = (charge <= MOST_DRIVE) & (np.maximum(after, left) < 2.0**31)
-    return fits & (spikes | ((value < 2.0**31) & (modes.act_shift - lower < 31)))
+    fits = (charge <= MOST_DRIVE) & (np.maximum(after, left) < 2.0**31)
+    fits &= spikes | ((value < 2.0**31) & (modes.act_shift - lower < 31))
+    return np.asarray(fits, np.bool_)
 
 
 def _lower_shift(modes: LiafModes) -> I32:
@@ -189,11 +191,11 @@ def _lower_shift(modes: LiafModes) -> I32:
     return np.minimum(_LOWER_BITS, np.maximum(modes.act_shift - 1, 0))
 
 
-def _shifted_product(number: F64, factor: F64, shift: npt.NDArray[Any]) -> F64:
+def _shifted_product(number: Numbers, factor: Numbers, shift: I32) -> F64:
     """No number on the way to ``number * factor >> shift``, upper bits first, is larger."""
     step = np.exp2(shift)
     upper, lower = factor * (number / step + 1), (factor + 1) * step
-    return np.maximum(upper + factor + 1, np.maximum(lower, number))
+    return np.asarray(np.maximum(upper + factor + 1, np.maximum(lower, number)), np.float64)
 
 
 def _numbers(modes: LiafModes, in_32: Bools) -> F64:

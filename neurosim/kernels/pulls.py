@@ -106,7 +106,7 @@ def _note_senders(
 
 @kernel
 def _leave(pulls: Any, values: I16, y: I32, shift: int, group: int) -> None:
-    """Put what the neurons of a group give at their places; that of neuron i is ``y[i + shift]``."""
+    """Put what the neurons of a group give at their places; neuron i gives ``y[i + shift]``."""
     for run in range(pulls.left_offset[group], pulls.left_offset[group + 1]):
         at, first = np.uint64(pulls.left_place[run]), np.int64(pulls.left_first[run]) + shift
         size, step = np.uint64(pulls.left_size[run]), np.int64(pulls.left_step[run])

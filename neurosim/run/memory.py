@@ -15,6 +15,7 @@ from neurosim.image.somas import soft_somas
 from neurosim.image.traffic import bare_flows
 from neurosim.kernels.batches import BATCH
 from neurosim.kernels.bits import AT_LEAST
+from neurosim.kernels.copies import BEYOND
 from neurosim.kernels.crossbar import CORES_KEPT
 from neurosim.kernels.products import COLUMNS, CORES
 from neurosim.program.columns import N_DIRECTIONS, SYNAPSE_FORMATS, Program
@@ -115,14 +116,20 @@ def _pulls_bytes(program: Program) -> int:
     for column in (layer, delay, core, axons.first_tick, axons.kind):
         goes_on &= column[1:] == column[:-1]
     n_runs = program.n_axons - int(np.count_nonzero(goes_on))
-    senders = 20 * program.n_neurons + 12 * groups.core.size
-    return senders + 30 * n_runs + 4 * packets.axon.size + 8 * program.n_cores + 64
+    senders = 36 * program.n_neurons + 20 * groups.core.size
+    strips = 38 * n_runs + 24 * packets.axon.size
+    return senders + strips + 8 * program.n_cores + 64
 
 
 def _products_bytes(program: Program) -> int:
-    """Of `image.products` if blocks that look alike are equal four by four."""
+    """Of `image.products` if blocks that look alike are equal four by four.
+
+    At worst no two axons of a core hear neighbours.
+    """
     axons, neurons = _shared_sizes(program)
-    return int((2 * axons * neurons).sum()) + 16 * program.n_cores
+    runs = 8 * program.n_axons if axons.size else 0
+    tables = 48 * (neurons // COLUMNS).sum() + (2 * axons + 16).sum()
+    return int((2 * axons * neurons).sum() + tables) + runs + 12 * program.n_cores + 32
 
 
 def _shared_sizes(program: Program) -> tuple[I64, I64]:
@@ -170,10 +177,10 @@ def _state_bytes(program: Program, n_workers: int) -> int:
         + 24 * _resources(program)
         + 12 * _signatures(program)
         + 8 * n_layers
-        + (BATCH * (2 * heard + 4 * sums + 8) if heard else 0)
+        + (BATCH * (2 * (heard + BEYOND) + 4 * sums + 8) if heard else 0)
         + 256
     )
-    history = 0 if by_bit.all() else slots * (2 * n + n_layers) + n_layers
+    history = 0 if by_bit.all() else slots * (2 * (n + BEYOND) + n_layers) + n_layers
     shared = history + 7 * n + n // 8 + 8 * program.n_cores + 5 * soft
     shared += 4 * program.cuba.alpha_syn.size + 5 * program.groups.core.size
     return int(n_workers * each_worker + shared + 20 * _resources(program) + 256)

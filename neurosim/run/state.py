@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from neurosim.image.build import Image
 from neurosim.kernels.batches import BATCH
-from neurosim.kernels.copies import BEYOND
 from neurosim.kernels.bits import AT_LEAST
+from neurosim.kernels.copies import BEYOND
 from neurosim.kernels.crossbar import CORES_KEPT
 from neurosim.kernels.products import COLUMNS
 from neurosim.offsets import offsets_of

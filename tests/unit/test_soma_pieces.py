@@ -127,7 +127,8 @@ class Somas:
                     self.v, given, 3, self.fired,
                 )  # fmt: skip
             self.y[start:stop] = given[3 : 3 + stop - start]
-            assert (given[:3] == 99).all() and (given[3 + stop - start :] == 99).all()
+            assert (given[:3] == 99).all()
+            assert (given[3 + stop - start :] == 99).all()
             now = self.v[start:stop], self.fired[start:stop]
             assert changed == any((a != b).any() for a, b in zip(before, now, strict=True))
             assert sending == self.y[start:stop].any()
