@@ -73,18 +73,18 @@ def leave_outputs(
     """
     offset, words, masks = pulls.alike_offset, pulls.word, pulls.mask
     signatures, own = pulls.signature, history.senders[worker]
-    change, direct = loads.change[worker], loads.direct[worker]
+    rows, change, direct = traffic.dense.reshape(-1), loads.change[worker], loads.direct[worker]
     _leave(pulls, values, y, into - start, group)
     fired = _note_senders(y, into, own, recent, start, stop)
     packets, alike, waiting = np.int64(0), np.int64(-1), np.int64(0)
     for k in range(offset[group], offset[group + 1]):
         if signatures[k] != alike:
-            load_now(traffic, change, direct, alike, core, waiting)
+            load_now(traffic, rows, change, direct, alike, core, waiting)
             alike, waiting = np.int64(signatures[k]), np.int64(0)
         n = count_bits(own[np.uint64(words[k])] & masks[k])
         waiting += n
         packets += n * pulls.packets[k]
-    load_now(traffic, change, direct, alike, core, waiting)
+    load_now(traffic, rows, change, direct, alike, core, waiting)
     return fired, packets
 
 

@@ -17,6 +17,7 @@ from neurosim.kernels._jit import inlined, kernel
 from neurosim.kernels.bits import AHEAD, prefetch
 from neurosim.kernels.rows import add_block
 
+I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
@@ -82,22 +83,26 @@ def touch(loads: Any, worker: int, signature: int, copies: int) -> None:
 def load_signatures(traffic: Any, loads: Any, worker: int) -> None:
     """Turn the counted signatures of a worker into loads, and forget them."""
     direct, change, count = loads.direct[worker], loads.change[worker], loads.times[worker]
+    rows = traffic.dense.reshape(-1)
     for k in range(loads.n[worker, 0]):
         signature = loads.listed[worker, k]
-        _load_signature(traffic, change, direct, np.int64(signature), count[signature])
+        _load_signature(traffic, rows, change, direct, np.int64(signature), count[signature])
         count[signature] = 0
     loads.n[worker, 0] = 0
 
 
 @inlined
 def _load_signature(
-    traffic: Any, change: I32, direct: I32, signature: int, copies: np.int32
+    traffic: Any, rows: I16, change: I32, direct: I32, signature: int, copies: np.int32
 ) -> None:
-    """What the packets of a signature load when they are sent `copies` times."""
-    n, dense, index, delta = traffic.link.size, traffic.dense, traffic.place, traffic.delta
-    if dense.shape[0] > 0:
+    """What the packets of a signature load when they are sent `copies` times.
+
+    `rows` are the dense ones, one behind the other.
+    """
+    n, index, delta = traffic.link.size, traffic.place, traffic.delta
+    if rows.size > 0:
         base = traffic.kind[signature] * n
-        add_block(dense.reshape(-1), signature * n, copies, direct, base, n)
+        add_block(rows, signature * n, copies, direct, base, n)
     else:
         begin, end = traffic.offset[signature], traffic.offset[signature + 1]
         for e in range(np.uint64(begin), np.uint64(end)):
@@ -115,11 +120,11 @@ def _load_own_way(
 
 @inlined
 def load_now(
-    traffic: Any, change: I32, direct: I32, signature: int, core: int, copies: int
+    traffic: Any, rows: I16, change: I32, direct: I32, signature: int, core: int, copies: int
 ) -> None:
     """The same as `load_alike`, at once: for signatures that nobody else is likely to count."""
     if copies > 0 and signature >= 0:
-        _load_signature(traffic, change, direct, signature, np.int32(copies))
+        _load_signature(traffic, rows, change, direct, signature, np.int32(copies))
     elif copies > 0 and signature < -1:
         _load_own_way(traffic, change, direct, signature, core, copies)
 
