@@ -82,9 +82,9 @@ def expand_maxima(network: Network, calibration: npt.ArrayLike | None = None) ->
     for name in value_pools(network, input_values=bool(((x != 0) & (x != 1)).any())):
         behind = _threshold_behind(network, name)
         if behind is not None:
-            network = _moved_in_front(network, name, behind)
+            network = _neurons_before_pool(network, name, behind)
         else:
-            network = _written_out(network, name)
+            network = _expanded_by_differences(network, name)
     return network
 
 
@@ -136,7 +136,7 @@ def _threshold_behind(network: Network, pool: str) -> str | None:
     return targets[0]
 
 
-def _moved_in_front(network: Network, pool: str, neuron: str) -> Network:
+def _neurons_before_pool(network: Network, pool: str, neuron: str) -> Network:
     """Neurons, then the OR; the OR has the name of the neurons, whose spikes it puts out."""
     each = f"{neuron}.each"
 
@@ -153,34 +153,34 @@ def _moved_in_front(network: Network, pool: str, neuron: str) -> Network:
 # --- the maximum by differences -----------------------------------------------------------------
 
 
-def _written_out(network: Network, name: str) -> Network:
+def _expanded_by_differences(network: Network, name: str) -> Network:
     """The same network with neurons in place of one pool; what comes out keeps its name."""
     pool = network.nodes[name]
     assert isinstance(pool, Pool)
-    written = _Written(network, name, pool)
-    rest = _rest(network, name)
-    value = written.entry(rest)
+    expansion = _PoolExpansion(network, name, pool)
+    silent = _response_to_silence(network, name)
+    value = expansion.entry(silent)
     shape = network.shapes[network.sources(name)[0]]
     for axis in range(len(pool.kernel)):
-        value, shape = written.along(axis, value, shape)
-    written.leave(value, rest, apart=not _goes_straight(network, name))
-    nodes = {n: node for n, node in network.nodes.items() if n != name} | written.nodes
+        value, shape = expansion.along(axis, value, shape)
+    expansion.exit(value, silent, apart=not _goes_straight(network, name))
+    nodes = {n: node for n, node in network.nodes.items() if n != name} | expansion.nodes
     note = (
-        f"Pool {name!r} takes the maximum of values, not of spikes: {written.n_added} more neurons "
-        f"compute it, by differences of values rounded to a packet's bits, "
-        f"{written.depth_ticks} ticks later. An average pool, or a maximum pool behind spiking "
+        f"Pool {name!r} takes the maximum of values, not of spikes: {expansion.n_added} more "
+        f"neurons compute it, by differences of values rounded to a packet's bits, "
+        f"{expansion.depth_ticks} ticks later. An average pool, or a maximum pool behind spiking "
         "neurons, needs less."
     )
     return replace(
         network,
         nodes=nodes,
-        edges=tuple(written.edges),
-        feedback=tuple(sorted(written.feedback)),
+        edges=tuple(expansion.edges),
+        feedback=tuple(sorted(expansion.feedback)),
         assumptions=(*network.assumptions, note),
     )
 
 
-def _rest(network: Network, name: str) -> FloatArray:
+def _response_to_silence(network: Network, name: str) -> FloatArray:
     """What arrives at a node where no neuron and no input sends anything, one number per channel.
 
     Any numbers do; these are the bias wherever it is the same inside a channel.
@@ -217,19 +217,19 @@ def _goes_straight(network: Network, name: str) -> bool:
     return True
 
 
-def _moved(rest: FloatArray) -> BatchNorm:
-    """``x + rest`` per channel."""
-    zero, one = np.zeros(len(rest)), np.ones(len(rest))
-    return BatchNorm(zero, one, one, rest, eps=0.0)
+def _channel_offset(silent: FloatArray) -> BatchNorm:
+    """``x + silent`` per channel."""
+    zero, one = np.zeros(len(silent)), np.ones(len(silent))
+    return BatchNorm(zero, one, one, silent, eps=0.0)
 
 
-def _each(shape: Shape, weight: float) -> Conv:
+def _channel_wise_scale(shape: Shape, weight: float) -> Conv:
     """``weight * x``, as a convolution: so that whoever hears it may have shared kernels."""
     return Conv(np.full((shape[0], 1, *[1] * (len(shape) - 1)), weight), groups=shape[0])
 
 
-class _Written:
-    """A pool on its way into neurons."""
+class _PoolExpansion:
+    """Nodes and edges, added step by step, of the neurons that stand in place of one pool."""
 
     def __init__(self, network: Network, name: str, pool: Pool) -> None:
         self.network, self.name, self.pool = network, name, pool
@@ -258,7 +258,7 @@ class _Written:
         )
         return self.add(suffix, part, *sources)
 
-    def entry(self, rest: FloatArray) -> str:
+    def entry(self, silent: FloatArray) -> str:
         """The layer whose values are compared: the one in front, if it sends values already."""
         sources = self.network.sources(self.name)
         into = [(source, self.name) for source in sources]
@@ -268,12 +268,12 @@ class _Written:
             self.edges = [edge for edge in self.edges if edge not in into]
             self.steps_of = sources[0]
             return sources[0]
-        door = f"{self.name}.rest"
-        self.add("rest", _moved(-rest))
-        self.edges = [(a, door if (a, b) in into else b) for a, b in self.edges]
-        self.feedback = {(a, door if (a, b) in into else b) for a, b in self.feedback}
+        offset_node = f"{self.name}.rest"
+        self.add("rest", _channel_offset(-silent))
+        self.edges = [(a, offset_node if (a, b) in into else b) for a, b in self.edges]
+        self.feedback = {(a, offset_node if (a, b) in into else b) for a, b in self.feedback}
         self.depth_ticks += 1
-        self.steps_of = self.neurons("values", self.network.shapes[sources[0]], False, door)
+        self.steps_of = self.neurons("values", self.network.shapes[sources[0]], False, offset_node)
         return self.steps_of
 
     def along(self, axis: int, value: str, shape: Shape) -> tuple[str, Shape]:
@@ -299,7 +299,7 @@ class _Written:
             )
             heard = [difference, *others]
             if added:
-                heard.append(self.add(f"{suffix}.less", _each(out, -1.0), *added))
+                heard.append(self.add(f"{suffix}.less", _channel_wise_scale(out, -1.0), *added))
             shut = window.outside(*far, out)
             found = self.neurons(suffix, out, True, *heard, steps_of=self.steps_of, shut=shut)
             return tap, [*added, found], 1 + max(depth, further)
@@ -307,17 +307,17 @@ class _Written:
         tap, differences, depth = best(0, window.size)
         self.depth_ticks += depth
         start = self.add(f"{label}.start", window.taps({tap: 1.0}, shape), value)
-        return self.add(label, _each(out, 1.0), start, *differences), out
+        return self.add(label, _channel_wise_scale(out, 1.0), start, *differences), out
 
-    def leave(self, value: str, rest: FloatArray, apart: bool) -> None:
+    def exit(self, value: str, silent: FloatArray, apart: bool) -> None:
         """The node with the pool's name: the maximum, or neurons that put it out (`apart`)."""
         shape = self.network.shapes[self.name]
         if apart:
             self.depth_ticks += 1
-            suffix = "maximum" if rest.any() else ""
+            suffix = "maximum" if silent.any() else ""
             value = self.neurons(suffix, shape, False, value, steps_of=self.steps_of)
-        if rest.any() or not apart:
-            self.add("", _moved(rest), value)
+        if silent.any() or not apart:
+            self.add("", _channel_offset(silent), value)
 
 
 @dataclass(frozen=True)
