@@ -253,6 +253,10 @@ def _archive(schema: str, columns: Mapping[str, npt.NDArray[Any]]) -> bytes:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
+    if folder.is_file():
+        raise InputFileError(
+            f"{folder}: is a file; a folder is needed, as neurosim simulate -o writes it."
+        )
     if not folder.is_dir():
         raise InputFileError(f"{folder}: no such run folder.")
     if not is_run_folder(folder):

@@ -66,8 +66,12 @@ def read_archive(
         is_sealed = _check_seal(path)
         with zipfile.ZipFile(path) as archive:
             return _read_members(path, archive, (schema, *older), is_sealed)
+    except zipfile.BadZipFile as error:
+        raise InputFileError(
+            f"{path}: not a readable neurosim file: {_why_no_archive(path, error)}. Copy it again, "
+            "or write it again with the command that made it."
+        ) from None
     except (
-        zipfile.BadZipFile,
         zipfile.LargeZipFile,
         EOFError,
         OSError,
@@ -87,6 +91,15 @@ def read_archive(
         if type(error).__module__ != "zlib":
             raise
         raise InputFileError(f"{path}: damaged ({error}).") from None
+
+
+def _why_no_archive(path: Path, error: zipfile.BadZipFile) -> str:
+    n_bytes = path.stat().st_size
+    if n_bytes == 0:
+        return "it is empty"
+    if not zipfile.is_zipfile(path):
+        return f"its {n_bytes} bytes are cut short or of another kind"
+    return f"it is damaged ({error})"
 
 
 def _seal(hexdigest: str) -> bytes:

@@ -52,8 +52,13 @@ def here(tmp_path):
 
 SIMULATE = [
     (["gone.nsp", "--input", "x.npz"], 3, "gone.nsp: no such file."),
-    (["text", "--input", "x.npz"], 3, "text: not a readable neurosim file"),
-    (["empty", "--input", "x.npz"], 3, "empty: not a readable neurosim file"),
+    (
+        ["text", "--input", "x.npz"],
+        3,
+        "text: not a readable neurosim file: its 5 bytes are cut short or of another kind. "
+        "Copy it again, or write it again with the command that made it.",
+    ),
+    (["empty", "--input", "x.npz"], 3, "empty: not a readable neurosim file: it is empty."),
     (["cut.nsp", "--input", "x.npz"], 3, "cut.nsp: not a readable neurosim file"),
     (["x.npz", "--input", "x.npz"], 3, "x.npz: not a readable neurosim file"),
     (
@@ -145,6 +150,7 @@ OTHERS = [
     (["info", "text"], 3, "text is not in a format that neurosim knows"),
     (["info", "x.npz"], 3, "x.npz: not a readable neurosim file"),
     (["report"], 2, "report needs a run folder"),
+    (["report", "text"], 3, "text: is a file; a folder is needed"),
     (["report", "gone"], 3, "gone: no such run folder."),
     (["report", "."], 3, "is not a run folder; it holds no manifest.json."),
     (["compare", "--input", "x.npz"], 2, "Missing argument 'NETWORKS...'"),

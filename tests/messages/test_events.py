@@ -203,6 +203,7 @@ def test_message(tmp_path, reader, content, message):
             {"x": [1], "y": [0], "p": [1]},
             "rec.npz: there is no column t_us / t / ts / timestamp, only x, y, p.",
         ),
+        ({"z": [1]}, "rec.npz: there is no column x, nor any other of an event list."),
         (
             {"x": [1, 2], "y": [0], "p": [1], "t": [0]},
             "rec.npz: column x has shape (2,), the times have (1,): one entry per event is needed.",

@@ -101,9 +101,8 @@ def _pick(name: str, key: str, names: tuple[str, ...]) -> str:
     for candidate in _NAMES[key]:
         if candidate in names:
             return candidate
-    raise InputFileError(
-        f"{name}: there is no column {' / '.join(_NAMES[key])}, only {', '.join(names)[:80]}."
-    )
+    found = f"only {', '.join(names)[:80]}" if names else "nor any other of an event list"
+    raise InputFileError(f"{name}: there is no column {' / '.join(_NAMES[key])}, {found}.")
 
 
 def _stored(name: str, meta: NDArray[Any] | None) -> tuple[tuple[int, int] | None, Conventions]:
