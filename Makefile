@@ -14,9 +14,8 @@ demo: $(VENV)/.kernels
 TOGETHER = $(MAKE) --no-print-directory --jobs $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test: $(VENV)/.dev
-	@$(TOGETHER) lint types $(VENV)/.kernels
+	@$(TOGETHER) lint types without-jit index-checks $(VENV)/.kernels
 	@$(MAKE) --no-print-directory unit
-	@$(TOGETHER) without-jit index-checks
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
