@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from neurosim_mapper.network import Network
@@ -168,8 +168,15 @@ def assert_identical(a: Network, b: Network) -> None:
                 assert x == y, (name, f.name)
 
 
+ONE_CHANNEL = Network(
+    {"in": Input((1, 2, 1)), "scale": Scale(np.array([[[0.5], [2.0]]])), "out": Output()},
+    (("in", "scale"), ("scale", "out")),
+)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(network=networks())
+@example(network=ONE_CHANNEL)
 def test_write_then_read_gives_the_identical_network(tmp_path: Path, network: Network) -> None:
     path = tmp_path / "network.nir"
     write_network(network, path)

@@ -26,6 +26,7 @@ from neurosim_mapper.nodes import (
     spread,
 )
 from neurosim_mapper.norms import LayerNorm
+from neurosim_mapper.readers.fields import without_leading_ones
 from neurosim_mapper.readers.nir import GRAPH_FORMAT
 from neurosim_mapper.readers.nir_layout import Tree, link_name, write_layout
 from neurosim_mapper.readers.own_nodes import own_tree
@@ -94,9 +95,11 @@ def node_tree(network: Network, name: str) -> Tree:
             return {"type": "Linear", "weight": node.weight}
         return {"type": "Affine", "weight": node.weight, "bias": node.bias}
     if isinstance(node, Scale):
+        scale = np.array(spread(node.scale, in_shape, "Scale.scale"))
+        read_back = without_leading_ones(scale)
         return _with_exact(
-            {"type": "Scale", "scale": np.array(spread(node.scale, in_shape, "Scale.scale"))},
-            {} if node.scale.shape == in_shape else {"scale": node.scale},
+            {"type": "Scale", "scale": scale},
+            {} if node.scale.shape == read_back.shape else {"scale": node.scale},
         )
     if isinstance(node, Conv):
         return _convolution_tree(node, in_shape)
