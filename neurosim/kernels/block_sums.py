@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import inlined, kernel
 from neurosim.kernels.bits import prefetch
 from neurosim.kernels.pairs import add_pairs
 from neurosim.kernels.quads import LANES, MOST, add_quads, add_signed_quads
@@ -29,37 +29,69 @@ AHEAD: Final = 16
 _FIT: Final = 256  # rows of 8-bit weights whose sum fits in 16 bits: 256 * -128 = -32768
 _ROWS_KEPT: Final = 64  # rows that all neurons add before the next ones: 16 KB of 256 weights
 _PER_LINE: Final = 64  # weights of 8 bits in a cache line
-ONES, QUADS, SIGNED_QUADS, PAIRS, ROW_BY_ROW = range(5)
-"""How rows are added."""
+FEW: Final = 4
+"""Rows that are added one by one sooner than they are prepared."""
+_ONES, _QUADS, _SIGNED_QUADS, _PAIRS, _ROW_BY_ROW = range(5)  # how rows are added
 
 
 @kernel
 def add_rows(
-    dense: npt.NDArray[Any],
+    weights: npt.NDArray[Any],
     is_small: bool,
-    inbox: Any,
-    worker: int,
-    side: int,
+    small: U8,
+    signs: I8,
+    pairs: I32,
+    total: npt.NDArray[Any],
+    rows: I64,
+    factors: I32,
     n: int,
-    width: int,
+    column: int,
+    run_column: I32,
+    run_sum: I32,
+    run_size: I32,
+    begin: int,
+    end: int,
     acc: I32,
     first: int,
 ) -> None:
-    """Add the `n` rows listed on this side of the inbox to ``acc[first : first + width]``.
+    """Add `n` rows times their values, in runs of neighbouring weights: a block has one.
 
-    `is_small`: all weights are in -127..127.
+    Parameters
+    ----------
+    is_small : all weights are in -127..127.
+    small, signs, pairs, total : scratch, see `state.Inbox`.
+    rows : where each row begins; with room for all of them twice, and for three more.
+    column, run_column : of each row, run `r` begins at ``column + run_column[r]``.
+    run_sum, run_size : it is added to ``acc[first + run_sum[r]:]``, so many weights.
+    begin, end : runs to add.
     """
-    rows, factors = inbox.row[worker, side], inbox.factor[worker, side]
-    small, signs, pairs = inbox.small[worker], inbox.sign[worker], inbox.pair[worker]
-    kind, prepared = prepare_rows(is_small, small, signs, pairs, rows, factors, n, width)
-    add_listed(
-        dense, small, signs, pairs, inbox.total[worker], rows, factors, n, kind, prepared,
-        np.int64(0), width, acc, first,
-    )  # fmt: skip
+    widest = np.int64(0)
+    for r in range(begin, end):
+        widest = max(widest, np.int64(run_size[r]))
+    kind, m = _prepare(is_small, small, signs, pairs, rows, factors, n, widest)
+    for r in range(begin, end):
+        skip, width = column + np.int64(run_column[r]), np.int64(run_size[r])
+        to, stop = first + np.int64(run_sum[r]), width // LANES * LANES
+        if kind == _ONES:
+            for k in range(0, n, _FIT):
+                more = min(k + _FIT, n)
+                _add_spikes(weights, rows, k, more, skip, width, total, acc, to)
+            continue
+        if kind == _PAIRS:
+            _add_pairs(weights, rows, pairs, m, skip, stop, acc, to)
+        elif kind != _ROW_BY_ROW:
+            signed = kind == _SIGNED_QUADS
+            _add_quads(weights, rows, small, signs, m, signed, skip, stop, acc, to)
+        else:
+            stop = np.int64(0)
+        if stop < width:
+            for k in range(n):
+                at = rows[k] + skip + stop
+                add_block(weights, at, factors[k], acc, to + stop, width - stop)
 
 
-@kernel
-def prepare_rows(
+@inlined
+def _prepare(
     is_small: bool,
     small: U8,
     signs: I8,
@@ -69,58 +101,23 @@ def prepare_rows(
     n: int,
     width: int,
 ) -> tuple[int, int]:
-    """Choose how `n` rows of `width` weights are added, and list their values for that.
+    """Choose how `n` rows are added, of which a run has `width` weights, and list their values.
 
     Returns
     -------
-    kind, prepared : for `add_listed`; how many quads or pairs.
+    kind, prepared : how they are added; how many quads or pairs.
     """
+    if n < FEW:
+        return _ROW_BY_ROW, np.int64(0)
     widest, signed, all_ones = _extremes(factors, n)
     if all_ones:
-        return ONES, np.int64(0)
+        return _ONES, np.int64(0)
     if is_small and widest < 2 * MOST and width >= LANES:
         m = _make_quads(rows, factors, n, widest > MOST, small, signs)
-        return SIGNED_QUADS if signed else QUADS, m
+        return _SIGNED_QUADS if signed else _QUADS, m
     if widest < 1 << 15 and width >= LANES:
-        return PAIRS, _make_pairs(rows, factors, n, pairs)
-    return ROW_BY_ROW, np.int64(0)
-
-
-@kernel
-def add_listed(
-    dense: npt.NDArray[Any],
-    small: U8,
-    signs: I8,
-    pairs: I32,
-    total: npt.NDArray[Any],
-    rows: I64,
-    factors: I32,
-    n: int,
-    kind: int,
-    prepared: int,
-    column: int,
-    width: int,
-    acc: I32,
-    first: int,
-) -> None:
-    """Add `n` prepared rows, each from `column` on, to ``acc[first : first + width]``."""
-    if kind == ONES:
-        for begin in range(0, n, _FIT):
-            stop = min(begin + _FIT, n)
-            _add_spikes(dense, rows, begin, stop, column, width, total, acc, first)
-        return
-    stop = width // LANES * LANES
-    if kind == PAIRS:
-        _add_pairs(dense, rows, pairs, prepared, column, stop, acc, first)
-    elif kind != ROW_BY_ROW:
-        signed = kind == SIGNED_QUADS
-        _add_quads(dense, rows, small, signs, prepared, signed, column, stop, acc, first)
-    else:
-        stop = np.int64(0)
-    if stop < width:
-        for k in range(n):
-            at = rows[k] + column + stop
-            add_block(dense, at, factors[k], acc, first + stop, width - stop)
+        return _PAIRS, _make_pairs(rows, factors, n, pairs)
+    return _ROW_BY_ROW, np.int64(0)
 
 
 @kernel

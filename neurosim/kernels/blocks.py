@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import inlined, kernel
 from neurosim.kernels.batches import dense_run, hands_on, multiply_blocks
 from neurosim.kernels.bits import lowest_bit, prefetch, without_lowest
 from neurosim.kernels.block_sums import AHEAD, add_rows, ask_for_four
@@ -54,8 +54,7 @@ def integrate_blocks(
     What pulled layers have for a core is fetched just before, while its places are in the caches.
     `zeros`: a value of 0 is an event, too.
     """
-    dense, neuron_offset, order = synapses.dense, synapses.neuron_offset, blocks.order
-    places, bits, pulling = inbox.value[worker], inbox.bits[worker], history.pulled.any()
+    order, pulling = blocks.order, history.pulled.any()
     low, high = shares.first_core[worker], shares.first_core[worker + 1]
     waiting, n_waiting, side = np.int64(0), np.int64(0), 0
     if pulling and products.weight.size > 0:
@@ -63,91 +62,122 @@ def integrate_blocks(
             blocks, products, synapses, groups, inbox, pulls, history, shares, acc, counts, merge,
             worker, tick, span,
         )  # fmt: skip
-    for k in range(np.uint64(order.size)):
-        core = order[k]
-        if core < low or core >= high:
-            continue
-        if pulling and dense_run(products, pulls, history, blocks, core, tick, span) >= 0:
-            continue
-        mine, plan = neuron_offset[core + 1] - neuron_offset[core], shared.plan[core]
-        row, step = blocks.first[core], mine
-        if plan >= 0:
-            row, step = shared.axon_offset[plan], np.int64(1)
-        run = whole_run(pulls, history, blocks, core, tick, span) if pulling else np.int64(-1)
-        if run >= 0:
-            slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
-            group = blocks.psum[core]
-            first = groups.psum_target[group] if group >= 0 else neuron_offset[core]
-            _ask_for_next(pulls, history.value[slot], acc, first, mine, order, np.int64(k))
-            once = merge and pulls.is_analog[run] == 0
-            n = _list_pulled(
-                pulls, history, blocks, synapses, inbox, worker, run, core, row, step, side, once,
-                counts, tick,
+    for k in range(order.size + 1):
+        core, n = np.int64(0), np.int64(0)
+        if k < order.size:
+            core = order[k]
+            if core < low or core >= high:
+                continue
+            if pulling and dense_run(products, pulls, history, blocks, core, tick, span) >= 0:
+                continue
+            n = _list_core(
+                blocks, shared, synapses, groups, inbox, pulls, history, acc, counts, merge, zeros,
+                pulling, worker, core, k, side, tick, span,
             )  # fmt: skip
-        else:
-            if pulling:
-                pull_places(pulls, history, blocks, places, bits, core, merge, tick, span)
-            n = _list_rows(blocks, synapses, inbox, worker, core, row, step, side, counts, zeros)
-        if n > 0:
-            if plan < 0:
-                _ask_for_first(dense, inbox.row[worker, side], n, mine)
+            if n == 0:
+                continue
+        if n_waiting > 0:
             _add_core(
-                dense, neuron_offset, blocks, shared, groups, inbox, shares, worker, 1 - side,
-                waiting, n_waiting, acc, tick, span,
+                blocks, shared, synapses, groups, inbox, shares, acc, worker, waiting, n_waiting,
+                1 - side, tick, span,
             )  # fmt: skip
-            waiting, n_waiting, side = np.int64(core), n, 1 - side
-    _add_core(
-        dense, neuron_offset, blocks, shared, groups, inbox, shares, worker, 1 - side, waiting,
-        n_waiting, acc, tick, span,
-    )  # fmt: skip
+        waiting, n_waiting, side = core, n, 1 - side
 
 
-@kernel
-def _add_core(
-    dense: npt.NDArray[Any],
-    neuron_offset: I64,
+@inlined
+def _list_core(
     blocks: Any,
     shared: Any,
+    synapses: Any,
+    groups: Any,
+    inbox: Any,
+    pulls: Any,
+    history: Any,
+    acc: I32,
+    counts: I32,
+    merge: bool,
+    zeros: bool,
+    pulling: bool,
+    worker: int,
+    core: int,
+    k: int,
+    side: int,
+    tick: int,
+    span: int,
+) -> int:
+    """List the rows (or axons of kernels) of core `k` in order on this side; returns how many."""
+    neuron_offset, plan = synapses.neuron_offset, shared.plan[core]
+    width = neuron_offset[core + 1] - neuron_offset[core]
+    row, step = blocks.first[core], width
+    if plan >= 0:
+        row, step = shared.axon_offset[plan], np.int64(1)
+    run = whole_run(pulls, history, blocks, core, tick, span) if pulling else np.int64(-1)
+    if run >= 0:
+        slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
+        group = blocks.psum[core]
+        first = groups.psum_target[group] if group >= 0 else neuron_offset[core]
+        _ask_for_next(pulls, history.value[slot], acc, first, width, blocks.order, k)
+        once = merge and pulls.is_analog[run] == 0
+        n = _list_pulled(
+            pulls, history, blocks, synapses, inbox, worker, run, core, row, step, side, once,
+            counts, tick,
+        )  # fmt: skip
+    else:
+        if pulling:
+            places, bits = inbox.value[worker], inbox.bits[worker]
+            pull_places(pulls, history, blocks, places, bits, core, merge, tick, span)
+        n = _list_rows(blocks, synapses, inbox, worker, core, row, step, side, counts, zeros)
+    if plan < 0:
+        _ask_for_first(synapses.dense, inbox.row[worker, side], n, width)
+    return n
+
+
+@inlined
+def _add_core(
+    blocks: Any,
+    shared: Any,
+    synapses: Any,
     groups: Any,
     inbox: Any,
     shares: Any,
+    acc: I32,
     worker: int,
-    side: int,
     core: int,
     n: int,
-    acc: I32,
+    side: int,
     tick: int,
     span: int,
 ) -> None:
-    """Add the `n` rows (or axons of kernels) listed on this side, if any, to the sums of a core.
+    """Add the `n` rows (or axons of kernels) listed on this side to the sums of a core.
 
     Those of a core that only sums for another one of this worker are handed on while they are in
     the caches.
     """
-    if n == 0:
-        return
-    first, group = neuron_offset[core], blocks.psum[core]
-    width, into = neuron_offset[core + 1] - first, acc
+    first, group = synapses.neuron_offset[core], blocks.psum[core]
+    width = synapses.neuron_offset[core + 1] - first
     is_handed_on = hands_on(groups, shares, group, worker, tick, span)
-    if shared.plan[core] >= 0:
-        if not is_handed_on and n * _FEW <= width:
-            for k in range(n):
-                add_runs(
-                    shared, core, inbox.row[worker, side, k], inbox.factor[worker, side, k], acc,
-                    first,
-                )  # fmt: skip
-            return
-        target = groups.psum_target[group] if is_handed_on else first
-        add_kernels(shared, blocks.is_small, inbox, worker, side, n, core)
-        sent = hand_on_sums(shared, inbox.sums[worker], core, acc, target)
+    target = groups.psum_target[group] if is_handed_on else first
+    rows, factors = inbox.row[worker, side], inbox.factor[worker, side]
+    sums, sent = inbox.sums[worker], np.int64(0)
+    if shared.plan[core] < 0:
+        whole = inbox.whole[worker]
+        whole[2] = width
+        add_rows(
+            synapses.dense, blocks.is_small, inbox.small[worker], inbox.sign[worker],
+            inbox.pair[worker], inbox.total[worker], rows, factors, n, np.int64(0), whole[0:1],
+            whole[1:2], whole[2:3], np.int64(0), np.int64(1), sums if is_handed_on else acc,
+            np.int64(0) if is_handed_on else first,
+        )  # fmt: skip
         if is_handed_on:
-            inbox.passed[group] = 1 + sent
-        return
+            sent = hand_on(sums, 0, width, acc, target)
+    elif n * _FEW <= width and not is_handed_on:
+        for k in range(n):
+            add_runs(shared, core, rows[k], factors[k], acc, first)
+    else:
+        add_kernels(shared, blocks.is_small, inbox, worker, side, n, core)
+        sent = hand_on_sums(shared, sums, core, acc, target)
     if is_handed_on:
-        first, into = np.int64(0), inbox.sums[worker]
-    add_rows(dense, blocks.is_small, inbox, worker, side, n, width, into, first)
-    if is_handed_on:
-        inbox.passed[group] = 1 + hand_on(into, 0, width, acc, groups.psum_target[group])
+        inbox.passed[group] = 1 + sent
 
 
 @kernel

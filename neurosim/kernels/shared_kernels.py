@@ -8,18 +8,16 @@ accumulators, in the order of the neurons, when all events are added.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
-from neurosim.kernels.block_sums import add_listed, prepare_rows
+from neurosim.kernels._jit import inlined, kernel
+from neurosim.kernels.block_sums import FEW, add_rows
 from neurosim.kernels.rows import add_block
 
 I32 = npt.NDArray[np.int32]
-
-_FEW: Final = 4  # events that are added sooner than they are prepared
 
 
 @kernel
@@ -33,42 +31,31 @@ def add_kernels(
     plan = shared.plan[core]
     first = shared.position_offset[plan]
     n_positions = shared.position_offset[plan + 1] - first
-    begin, events = inbox.begin[worker], inbox.events[worker]
+    begin, events, total = inbox.begin[worker], inbox.events[worker], inbox.total[worker]
     small, signs, pairs = inbox.small[worker], inbox.sign[worker], inbox.pair[worker]
-    hit, times, total, sums = (
-        inbox.hit[worker],
-        inbox.times[worker],
-        inbox.total[worker],
-        inbox.sums[worker],
-    )
-    weight, run_offset = shared.weight, shared.run_offset
-    run_sum, run_weight, run_size = shared.run_sum, shared.run_weight, shared.run_size
+    hit, times, sums = inbox.hit[worker], inbox.times[worker], inbox.sums[worker]
+    weight, run_column, run_sum = shared.weight, shared.run_weight, shared.run_sum
+    run_offset, run_size = shared.run_offset, shared.run_size
     _sort(shared, inbox, worker, side, n, first, n_positions)
     for at in range(n_positions):
-        m, position = events[at], first + at
-        if m == 0:
+        if events[at] == 0:
             continue
-        start = shared.kernel[shared.tile_offset[core] + shared.position_tile[position]]
-        run, stop = run_offset[position], run_offset[position + 1]
-        if m < _FEW:
-            for k in range(begin[at], begin[at] + m):
-                for r in range(run, stop):
-                    column = start + hit[k] + run_weight[r]
-                    add_block(weight, column, times[k], sums, run_sum[r], run_size[r])
-            continue
-        rows, factors, widest = hit[begin[at] :], times[begin[at] :], np.int64(0)
-        for r in range(run, stop):
-            widest = max(widest, np.int64(run_size[r]))
-        kind, prepared = prepare_rows(is_small, small, signs, pairs, rows, factors, m, widest)
-        for r in range(run, stop):
-            add_listed(
-                weight, small, signs, pairs, total, rows, factors, m, kind, prepared,
-                start + np.int64(run_weight[r]), np.int64(run_size[r]), sums,
-                np.int64(run_sum[r]),
+        position, k = first + at, begin[at]
+        column = shared.kernel[shared.tile_offset[core] + shared.position_tile[position]]
+        run, end = np.int64(run_offset[position]), np.int64(run_offset[position + 1])
+        if events[at] >= FEW:
+            add_rows(
+                weight, is_small, small, signs, pairs, total, hit[k:], times[k:], events[at],
+                column, run_column, run_sum, run_size, run, end, sums, np.int64(0),
             )  # fmt: skip
+            continue
+        for h in range(k, k + events[at]):
+            for r in range(run, end):
+                start = column + hit[h] + run_column[r]
+                add_block(weight, start, times[h], sums, run_sum[r], run_size[r])
 
 
-@kernel
+@inlined
 def _sort(
     shared: Any, inbox: Any, worker: int, side: int, n: int, first: int, n_positions: int
 ) -> None:

@@ -83,12 +83,10 @@ class Inbox(NamedTuple):
     sign: I8  # 1 or -1
     pair: I32  # (n_workers, most pairs) two values of 16 bits
     total: npt.NDArray[Any]  # (n_workers, most neurons) sums twice as wide as a weight, 0 between
-    sums: (
-        I32  # (n_workers, most neurons) of a core with kernels or that sums for another, 0 between
-    )
-    hit: (
-        I64  # (n_workers, most hits) of a core with kernels, by position: where their weights begin
-    )
+    sums: I32  # (n_workers, most neurons) of a core with kernels, or that sums for another, 0
+    # between
+    whole: I32  # (n_workers, 3) a row of a block as one run: first weight, first sum, size
+    hit: I64  # (n_workers, most hits) of a core with kernels, by position: first weight of each
     times: I32  # their values
     begin: I64  # (n_workers, most positions) first hit
     events: I64  # and how many
@@ -313,6 +311,7 @@ def _new_inbox(image: Image, n_workers: int) -> Inbox:
         pair=zeros((n_workers, most // 2), np.int32),
         total=zeros((n_workers, width), wide),
         sums=zeros((n_workers, width), np.int32),
+        whole=zeros((n_workers, 3), np.int32),
         hit=zeros((n_workers, n_hits), np.int64),
         times=zeros((n_workers, n_hits), np.int32),
         begin=zeros((n_workers, n_positions), np.int64),
