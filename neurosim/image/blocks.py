@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from neurosim.offsets import offsets_of
 from neurosim.program.columns import SYNAPSE_FORMATS, Program
-from neurosim.program.kernel_places import alike_kernels
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -54,7 +53,7 @@ def make_blocks(program: Program, ring_cores: I32, *, is_small: bool) -> Blocks:
             _share(program, alike, sizes, first)
     words = np.where(is_dense | is_kernel, -(-n_axons // 64), 0)
     word = offsets_of(words)
-    shared = np.where(is_kernel, program.synapses.dense.size + alike_kernels(program).core, first)
+    shared = np.where(is_kernel, program.synapses.dense.size + program.alike_kernels.core, first)
     order = np.argsort(shared, kind="stable")
     return Blocks(
         first=first,

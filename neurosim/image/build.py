@@ -164,15 +164,13 @@ def make_image(program: Program, *, narrow: bool = True) -> Image:
     slots = 1 + max(
         int(program.packets.delay.max(initial=0)), int(program.input_packets.delay.max(initial=0))
     )
-    dense, weight = (
-        np.ascontiguousarray(rows, dtype=shared.weight.dtype)
-        for rows in (program.synapses.dense, program.synapses.weight)
-    )
+    dense, weight = _weights_as(program, shared.weight.dtype)
     crossbar = make_crossbar(program, axon_core, narrow=narrow)
     found = [_deliveries(table) for table in (program.packets, program.input_packets)]
     by_ring, by_bit = _ways(program, axon_core, found)
-    is_small = all(_is_small(weights) for weights in (dense, shared.weight))
-    blocks = make_blocks(program, axon_core[by_ring], is_small=is_small)
+    blocks = make_blocks(
+        program, axon_core[by_ring], is_small=_are_small(dense) and _are_small(shared.weight)
+    )
     entries, outlets = _outlets(
         program, axon_core, found, by_ring, by_bit, crossbar, blocks, weight
     )
@@ -283,7 +281,13 @@ def _packets_of_each(program: Program) -> I32:
     return result
 
 
-def _is_small(weights: npt.NDArray[Any]) -> bool:
+def _weights_as(program: Program, dtype: np.dtype[Any]) -> tuple[npt.NDArray[Any], ...]:
+    """Dense and sparse weights in the type that all formats have."""
+    tables = (program.synapses.dense, program.synapses.weight)
+    return tuple(np.ascontiguousarray(table, dtype=dtype) for table in tables)
+
+
+def _are_small(weights: npt.NDArray[Any]) -> bool:
     """Whether all weights are in -127..127."""
     return weights.dtype == np.int8 and int(weights.min(initial=0)) > np.iinfo(np.int8).min
 

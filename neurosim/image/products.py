@@ -70,10 +70,10 @@ def make_products(
         for core in block.cores.tolist():
             runs[core] = _runs(_heard_by(pulls, core)[block.order])
     halves = [half for block in chosen for half in block.halves]
-    start = offsets_of(np.array([weight.size for _, weight in halves], np.int64))
+    start = offsets_of([weight.size for _, weight in halves])
     return Products(
         block=number,
-        part_offset=offsets_of(np.array([len(block.halves) // 2 for block in chosen], np.int64)),
+        part_offset=offsets_of([len(block.halves) // 2 for block in chosen]),
         half=np.array(
             [
                 (begin, pair, weight.size // COLUMNS)
@@ -82,14 +82,12 @@ def make_products(
             np.int64,
         ).reshape(-1, 3),
         weight=np.concatenate([np.empty(0, np.int16), *(weight for _, weight in halves)]),
-        row_offset=offsets_of(np.array([block.order.size for block in chosen], np.int64)),
+        row_offset=offsets_of([block.order.size for block in chosen]),
         connected=np.concatenate(
             [np.empty(0, np.int16)]
             + [synapses[blocks.alike[b.cores[0]] + b.order].astype(np.int16) for b in chosen]
         ),
-        run_offset=offsets_of(
-            np.array([runs[k][0].size if k in runs else 0 for k in range(width.size)], np.int64)
-        ),
+        run_offset=offsets_of([runs[k][0].size if k in runs else 0 for k in range(width.size)]),
         place=np.concatenate([np.empty(0, np.int32), *(runs[k][0] for k in sorted(runs))]),
         size=np.concatenate([np.empty(0, np.int32), *(runs[k][1] for k in sorted(runs))]),
     )

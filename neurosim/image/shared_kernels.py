@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from neurosim.offsets import offsets_of
 from neurosim.program.columns import SYNAPSE_FORMATS, Program
-from neurosim.program.kernel_places import alike_kernels, meetings
+from neurosim.program.kernel_places import meetings
 from neurosim.program.kernels import sparse_is_smaller
 
 I32 = npt.NDArray[np.int32]
@@ -76,11 +76,8 @@ def cores_to_write_out(program: Program) -> I64:
     network of ``tests/benchmarks``: a pool has one synapse per event, and a block of few neurons is
     added as a whole. Rows like these are short: at most some hundred bytes per axon.
     """
-    cores, alike, item = (
-        program.cores,
-        alike_kernels(program).places,
-        program.kernels.weight.itemsize,
-    )
+    cores, item = program.cores, program.kernels.weight.itemsize
+    alike = program.alike_kernels.places
     found, written = dict[int, bool](), []
     for core in np.flatnonzero(cores.synapse_format == SYNAPSE_FORMATS["kernel"]).tolist():
         model = int(alike[core])
@@ -107,7 +104,7 @@ def make_shared(program: Program) -> SharedKernels:
 
     Weights of all formats have one type: kernels of the tick are compiled for two cases, not four.
     """
-    kernels, alike, synapses = program.kernels, alike_kernels(program), program.synapses
+    kernels, alike, synapses = program.kernels, program.alike_kernels, program.synapses
     tables = (synapses.dense, synapses.weight, kernels.weight)
     is_narrow = {table.dtype for table in tables if table.size} <= {np.dtype(np.int8)}
     dtype = np.dtype(np.int8 if is_narrow else np.int16)

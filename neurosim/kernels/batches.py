@@ -69,7 +69,7 @@ def multiply_blocks(
         _hear(products, history.value[slot], inbox.heard[worker, n], core, once)
         kind = MACS if pulls.is_analog[run] else OPS
         _count(products, inbox.heard[worker, n], counts, core, kind)
-        _ask_for_sums(blocks, synapses, groups, acc, core)
+        ask_for_sums(blocks, synapses, groups, acc, core)
         listed[n] = core
         n += 1
     if n > 0:
@@ -103,8 +103,8 @@ def hands_on(groups: Any, shares: Any, group: int, worker: int, tick: int, span:
 
 
 @kernel
-def _ask_for_sums(blocks: Any, synapses: Any, groups: Any, acc: I32, core: int) -> None:
-    """Ask for what the sums of a core will be added to, while others are multiplied."""
+def ask_for_sums(blocks: Any, synapses: Any, groups: Any, acc: I32, core: int) -> None:
+    """Ask for what the sums of a core will be added to: its own neurons or those it sums for."""
     offset, group = synapses.neuron_offset, blocks.psum[core]
     first = groups.psum_target[group] if group >= 0 else offset[core]
     for k in range(0, offset[core + 1] - offset[core], _PER_LINE):

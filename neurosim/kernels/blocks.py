@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.kernels._jit import inlined, kernel
-from neurosim.kernels.batches import dense_run, hands_on, multiply_blocks
+from neurosim.kernels.batches import ask_for_sums, dense_run, hands_on, multiply_blocks
 from neurosim.kernels.bits import lowest_bit, prefetch, without_lowest
 from neurosim.kernels.block_sums import AHEAD, add_rows, ask_for_four
 from neurosim.kernels.fanout import EVENTS, MACS, OPS
@@ -114,9 +114,8 @@ def _list_core(
     run = whole_run(pulls, history, blocks, core, tick, span) if pulling else np.int64(-1)
     if run >= 0:
         slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
-        group = blocks.psum[core]
-        first = groups.psum_target[group] if group >= 0 else neuron_offset[core]
-        _ask_for_next(pulls, history.value[slot], acc, first, width, blocks.order, k)
+        ask_for_sums(blocks, synapses, groups, acc, core)
+        _ask_for_next(pulls, history.value[slot], blocks.order, k)
         once = merge and pulls.is_analog[run] == 0
         n = _list_pulled(
             pulls, history, blocks, synapses, inbox, worker, run, core, row, step, side, once,
@@ -263,12 +262,8 @@ def _list_pulled(
 
 
 @kernel
-def _ask_for_next(
-    pulls: Any, values: I16, acc: I32, first: int, width: int, order: I64, k: int
-) -> None:
-    """Ask for sums to add to, the sources of the next core but one, and the next one's values."""
-    for j in range(0, width, _PER_LINE):
-        prefetch(acc, first + j)
+def _ask_for_next(pulls: Any, values: I16, order: I64, k: int) -> None:
+    """Ask for the sources of the next core but one, and the next one's values."""
     source, offset = pulls.source, pulls.source_offset
     if k + 2 < order.size:
         run = pulls.run_offset[order[k + 2]]

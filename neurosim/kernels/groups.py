@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurosim.kernels._jit import kernel
+from neurosim.kernels._jit import inlined, kernel
 from neurosim.kernels.bits import lowest_bit, without_lowest
 from neurosim.kernels.fanout import EVENTS, FIRED, PACKETS, PSUMS, UPDATES
 from neurosim.kernels.packet_log import core_time, log_packet
@@ -180,14 +180,9 @@ def update_groups(
     core_of, start_of, stop_of, analog_of = groups.core, groups.start, groups.stop, groups.is_analog
     first_of, model_of, v, flags = groups.first_tick, groups.model, soma.v, soma.fired
     kept, given = soma.kept, soma.given[worker]
-    bias, theta, v_reset, alpha_num = (
-        columns.bias,
-        columns.theta,
-        columns.v_reset,
-        columns.alpha_num,
-    )
+    bias, theta, v_reset = columns.bias, columns.theta, columns.v_reset
+    alpha_num, subtract, mult = columns.alpha_num, columns.act_subtract, columns.act_mult
     beta, rho, rho_post, floor = columns.beta, columns.rho, columns.rho_post, columns.floor
-    subtract, mult = columns.act_subtract, columns.act_mult
     first_piece, block, numbers = pieces.first, pieces.block, pieces.numbers
     table, table_32 = pieces.table, pieces.table_32
     alpha_syn, drive_bias, drive_shift = synaptic.alpha_syn, synaptic.bias, synaptic.weight_shift
@@ -204,9 +199,7 @@ def update_groups(
         core, start, stop = core_of[group], start_of[group], stop_of[group]
         layer, sending, zeros = layer_of[group], False, False
         is_pulled = layer >= 0 and pulled[layer] != 0
-        has_input = stirred[core] != 0
-        for w in range(counters.shape[0]):
-            has_input = has_input or counters[w, EVENTS, core] > 0
+        has_input = _has_input(counters, stirred, core)
         if has_input or not quiet[group]:
             if acc.shape[0] > 1:
                 _gather(acc, worker, start, stop)
@@ -250,6 +243,15 @@ def update_groups(
         if is_pulled and not sending:
             leave_nothing(pulls, left, group)
         counts[UPDATES, core] += stop - start
+
+
+@inlined
+def _has_input(counters: I32, stirred: I8, core: int) -> bool:
+    """Whether events, of any worker, or partial sums came to a core in this tick."""
+    found = stirred[core] != 0
+    for w in range(counters.shape[0]):
+        found = found or counters[w, EVENTS, core] > 0
+    return found
 
 
 @kernel

@@ -134,14 +134,10 @@ def run_samples(
         span = spans[sample]
         n_ticks = span[3]
         if span[6] != 0:
-            if worker == 0:
-                seed[0] = mix(settings[SEED], span[0])
-                history.pulled[:, :] = 0
-                choose_pulls(pulls, history, span[1], n_ticks, not logging)
-            reset(waiting, rings, bits, acc, quiet, stirred, worker)
-            reset_somas(
-                soma, crossbar, columns.v_start, truenorth_neurons.v_start, groups, shares, worker
-            )
+            _begin_sample(
+                span, settings, pulls, history, waiting, rings, bits, acc, quiet, stirred, soma,
+                crossbar, columns, truenorth_neurons, groups, shares, seed, worker, logging,
+            )  # fmt: skip
             barrier(gate, n_workers)
         for k in range(span[2]):
             tick = span[1] + k
@@ -201,6 +197,37 @@ def run_samples(
             if worker == n_workers - 1:
                 close_traffic(traffic, loads, costs[sample], tally.window_bits, row, window)
             barrier(gate, n_workers)
+
+
+@inlined
+def _begin_sample(
+    span: I64,
+    settings: I64,
+    pulls: Any,
+    history: Any,
+    waiting: Any,
+    rings: Any,
+    bits: npt.NDArray[np.uint64],
+    acc: I32,
+    quiet: npt.NDArray[np.int8],
+    stirred: npt.NDArray[np.int8],
+    soma: Any,
+    crossbar: Any,
+    columns: Any,
+    truenorth_neurons: Any,
+    groups: Any,
+    shares: Any,
+    seed: I64,
+    worker: int,
+    logging: bool,
+) -> None:
+    """The state before the first tick of a sample; `span` as for `run_samples`."""
+    if worker == 0:
+        seed[0] = mix(settings[SEED], span[0])
+        history.pulled[:, :] = 0
+        choose_pulls(pulls, history, span[1], span[3], not logging)
+    reset(waiting, rings, bits, acc, quiet, stirred, worker)
+    reset_somas(soma, crossbar, columns.v_start, truenorth_neurons.v_start, groups, shares, worker)
 
 
 @inlined

@@ -26,6 +26,7 @@ from neurosim.errors import InputFileError
 from neurosim.files.archive import read_archive, write_archive
 from neurosim.offsets import Offsets, narrowed
 from neurosim.pages import give_back_freed
+from neurosim.program.kernel_places import Alike, alike_kernels
 from neurosim.program.kernels import KERNEL, KernelTable, write_out
 from neurosim.run.encoding import InputCode
 from neurosim.soma.cuba import CubaColumns
@@ -259,6 +260,11 @@ class Program:
         from neurosim.image.shared_kernels import make_shared
 
         return make_shared(self.laid_out)
+
+    @cached_property
+    def alike_kernels(self) -> Alike:
+        """Cores and tiles with the same shared kernels, compared once."""
+        return alike_kernels(self)
 
     @cached_property
     def image(self) -> Image:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.program.columns import FLOW_KINDS, SYNAPSE_FORMATS, PacketTable, Program
-from neurosim.program.kernel_places import alike_kernels, core_cells
+from neurosim.program.kernel_places import core_cells
 from neurosim.soma.liaf import OUTPUT_CODES
 
 
@@ -26,7 +26,7 @@ def input_bounds(program: Program) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     high = np.zeros(program.n_neurons, dtype=np.int64)
     value_low, value_high = _axon_value_bounds(program)
     axons, neurons = program.cores.axon_offset, program.cores.neuron_offset
-    alike = alike_kernels(program).core
+    alike = program.alike_kernels.core
     for core in range(program.n_cores):
         (a0, a1), (n0, n1) = axons[core : core + 2], neurons[core : core + 2]
         model = int(alike[core])

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.offsets import entries_of, offsets_of
-from neurosim.program.kernel_places import Cells, alike_kernels, core_cells
+from neurosim.program.kernel_places import Cells, core_cells
 
 if TYPE_CHECKING:
     from neurosim.program.columns import Program
@@ -151,7 +151,7 @@ def _without(kernels: KernelTable, cores: npt.NDArray[np.integer]) -> KernelTabl
 def counted_synapses(program: Program) -> I32:
     """(n_axons,) connected synapses of every axon, those of kernel cores counted."""
     count, offset = program.axons.synapses.copy(), program.cores.axon_offset
-    alike = alike_kernels(program).core
+    alike = program.alike_kernels.core
     for core in np.flatnonzero(program.cores.synapse_format == KERNEL).tolist():
         a0, a1 = (int(a) for a in offset[core : core + 2])
         if alike[core] in (-1, core):

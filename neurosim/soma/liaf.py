@@ -68,13 +68,9 @@ class SomaState(NamedTuple):
 
     v: npt.NDArray[np.int32]  # (n_neurons,) membrane potential; no rows if all are narrow
     narrow: npt.NDArray[np.int16]  # potentials of TrueNorth cores that need 16 bits only
-    y: npt.NDArray[
-        np.int32
-    ]  # (n_neurons,) output of this tick: spike count or value; kept ones only
+    y: npt.NDArray[np.int32]  # (n_neurons,) output of this tick: spike count or value; if `kept`
     kept: npt.NDArray[np.int8]  # (n_groups,) 1: somebody reads `y` after the tick
-    given: npt.NDArray[
-        np.int32
-    ]  # (n_workers, most neurons of a group) the same of a group not kept
+    given: npt.NDArray[np.int32]  # (n_workers, most neurons of a group) outputs of one not kept
     fired: npt.NDArray[np.int8]  # (n_neurons,) 1 spiked in its last tick, 2 raised: `update_liaf`
     spikes: npt.NDArray[np.uint64]  # (n_words,) TrueNorth: a bit per neuron, core by core
     current: npt.NDArray[np.int32]  # (n_neurons,) synaptic state; no rows where nobody has one
