@@ -14,7 +14,7 @@ demo: $(VENV)/.kernels
 TOGETHER = $(MAKE) --no-print-directory --jobs $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test: $(VENV)/.dev
-	@$(TOGETHER) lint types without-jit index-checks $(VENV)/.kernels
+	@$(TOGETHER) lint types without-jit $(VENV)/.kernels
 	@$(MAKE) --no-print-directory unit
 
 $(VENV)/.made:
@@ -44,8 +44,9 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev $(VENV)/.kernels
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-# The kernels once more, as plain Python (every line visible to the interpreter) and with index
-# checks compiled in; fewer random examples, same assertions.
+# The kernels once more: as plain Python (every line visible to the interpreter, every index checked
+# by NumPy), fewer random examples, same assertions; and, only by hand, compiled with index checks,
+# which finds the same wrong indices and compiles everything a second time.
 exactness: without-jit index-checks
 
 without-jit: $(VENV)/.dev
