@@ -54,7 +54,7 @@ _FIELD_STAGES: Final = 16
 # depends on how fast a machine really is.
 FULL_PHASES: Final = 10  # of a folded program, as many get the full effort; more share it
 _NS_PER_CORE: Final = 6_000_000
-_NS_CAP: Final = 550_000_000
+_NS_CAP: Final = 420_000_000
 _NS_PER_CORE_ABOVE: Final = 500_000
 
 
