@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neurosim_cli.output import show
+
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
     from rich.table import Table
 
     from neurosim.chip.model import Chip, Source
@@ -75,7 +77,7 @@ def _summary(chip: Chip) -> dict[str, Any]:
 
 
 def _list(summaries: list[dict[str, Any]]) -> None:
-    console, table = _console(), _table()
+    table = _table()
     table.add_column("chip", no_wrap=True)
     for heading in ("grid", "cores", "axons", "neurons", "spike\nbits", "value\nbits"):
         table.add_column(heading, justify="right")
@@ -84,9 +86,12 @@ def _list(summaries: list[dict[str, Any]]) -> None:
         numbers = (chip["cores"], chip["axons_per_core"], chip["neurons_per_core"])
         bits = (chip["spike_bits"], chip["analog_bits"])
         table.add_row(chip["name"], grid, *map(_number, (*numbers, *bits)))
-    console.print(table)
-    console.print("Axons and neurons per core, bits per packet. grid 4x4 of 12x13: chips of cores.")
-    console.print("One chip with the source of every number: neurosim chips NAME")
+    show(
+        table,
+        "",
+        "Axons and neurons per core, bits per packet. grid 4x4 of 12x13: chips of cores.",
+        "One chip with the source of every number: neurosim chips NAME",
+    )
 
 
 def _by(array: list[int], grid: list[int]) -> str:
@@ -97,9 +102,7 @@ def _by(array: list[int], grid: list[int]) -> str:
 
 def _show(chip: Chip) -> None:
     """Sizes, one table per section, and the numbered sources below."""
-    console = _console()
-    console.print(f"{chip.name}: {chip.description}\n")
-    console.print(_sizes(chip))
+    views: list[RenderableType] = [f"{chip.name}: {chip.description}\n", _sizes(chip)]
     notes: dict[str, int] = {}
     for title, rows in _sections(chip):
         table = _plain_table(title)
@@ -111,16 +114,13 @@ def _show(chip: Chip) -> None:
             kind = source.kind if source else ""
             note = f"[{notes.setdefault(source.source, len(notes) + 1)}]" if source else ""
             table.add_row(key, value, kind, note)
-        console.print()
-        console.print(table)
-    console.print("\nSources")
+        views += ["", table]
     sources = _plain_table()
     sources.add_column(justify="right")
     sources.add_column(overflow="fold")
     for text, number in notes.items():
         sources.add_row(f"[{number}]", text)
-    console.print(sources)
-    console.print(f"\n{_kinds(chip)}")
+    show(*views, "\nSources", sources, f"\n{_kinds(chip)}")
 
 
 def _sizes(chip: Chip) -> str:
@@ -194,17 +194,11 @@ def _kinds(chip: Chip) -> str:
     return f"Of {len(quantities)} energies and times: {', '.join(counts)}."
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, emoji=False)
-
-
 def _table() -> Table:
     from rich import box
     from rich.table import Table
 
-    return Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
 
 
 def _plain_table(title: str | None = None) -> Table:

@@ -70,8 +70,6 @@ def demo(output: Path, chip: str, samples: int | None, threads: int | None, as_j
 
     check_comparison_folder(output)
     compiling = warm_up.start()
-    if compiling is not None:
-        remark("first run: compiling the kernels, once per machine")
     results = {name: _one(name, chip, samples, threads, compiling) for name in NAMES}
     comparison = _comparison(results)
     write_comparison(output, comparison, {name: r.cycle for name, r in results.items()})

@@ -30,14 +30,14 @@ def describe(checkpoint: Path, output: Path | None, force: bool, as_json: bool) 
     """
     import os
 
-    from neurosim.errors import InputFileError, UsageError
+    from neurosim.errors import UsageError
     from neurosim.files.archive import write_atomically
+    from neurosim.files.needed import need_file
     from neurosim_cli.output import remark, show_json
     from neurosim_mapper.readers.state_dict import read_state_dict
     from neurosim_mapper.readers.template import describe_state, guess_framework, template
 
-    if not checkpoint.is_file():
-        raise InputFileError(f"{checkpoint} does not exist or is not a file.")
+    need_file(checkpoint)
     state = read_state_dict(checkpoint)
     rows, framework = describe_state(state), guess_framework(state)
     text = None

@@ -16,6 +16,7 @@ import click
 
 from neurosim import __version__
 from neurosim.errors import NeurosimError
+from neurosim.kernels.first_use import before_compiling
 
 COMMANDS: Final = {
     "demo": ("neurosim_cli.demo:demo", "Two trained networks on a chip, start to end."),
@@ -43,6 +44,7 @@ EPILOG: Final = (
     "Start with: neurosim demo"
 )
 
+_COMPILING: Final = "first use: compiling kernels, once per machine (up to two minutes)"
 _INTERRUPTED: Final = 130
 _OUTPUT_CLOSED: Final = 141
 
@@ -104,6 +106,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     if "_NEUROSIM_COMPLETE" in os.environ:
         cli.main(prog_name="neurosim")  # shell completion; prints and exits
     words = list(sys.argv[1:] if args is None else args)
+    before_compiling(lambda: click.echo(_COMPILING, err=True))
     try:
         code = run(words)
         sys.stdout.flush()

@@ -18,19 +18,27 @@ WIDTH: Final = 80
 Advance = Callable[[int], None]
 
 
-def show(view: RenderableType) -> None:
-    """Print a rich renderable on stdout, at most 80 columns wide, in colour on a terminal."""
+def show(*views: RenderableType) -> None:
+    """Print rich renderables on stdout, at most 80 columns wide, in colour on a terminal.
+
+    Strings stand as they are. Printed at once, so that a reader who goes away is noticed in one
+    place (rich would end the process by itself).
+    """
     from rich.console import Console
 
     stream = io.StringIO()
     colours = "standard" if sys.stdout.isatty() else None
-    Console(
+    console = Console(
         file=stream,
         width=WIDTH,
         force_terminal=colours is not None,
         color_system=colours,  # type: ignore[arg-type]
         highlight=False,
-    ).print(view)
+        markup=False,
+        emoji=False,
+    )
+    for view in views:
+        console.print(view)
     click.echo(stream.getvalue(), nl=False)
 
 

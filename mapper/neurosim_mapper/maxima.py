@@ -52,18 +52,18 @@ class MaximumPart(Neuron):
     ----------
     pool : name of the pool.
     steps_of : layer in whose steps they count, exactly; None where the values are rounded.
-    shut : (shape of the layer) where the window reaches beyond the image and nothing is left to
+    outside : (shape of the layer) where the window reaches beyond the image and nothing is left to
         compare: these put out 0.
     """
 
     pool: str = ""
     steps_of: str | None = None
-    shut: BoolArray | None = None
+    outside: BoolArray | None = None
 
     def activated(self, values: FloatArray) -> FloatArray:
-        """As other neurons, and 0 where they are shut."""
+        """As other neurons, and 0 where they are outside."""
         found = super().activated(values)
-        return found if self.shut is None else np.where(self.shut, 0.0, found)
+        return found if self.outside is None else np.where(self.outside, 0.0, found)
 
 
 def expand_maxima(network: Network, calibration: npt.ArrayLike | None = None) -> Network:
@@ -80,9 +80,9 @@ def expand_maxima(network: Network, calibration: npt.ArrayLike | None = None) ->
     """
     x = np.zeros(0) if calibration is None else np.asarray(calibration)
     for name in value_pools(network, input_values=bool(((x != 0) & (x != 1)).any())):
-        behind = _threshold_behind(network, name)
-        if behind is not None:
-            network = _neurons_before_pool(network, name, behind)
+        neuron = _threshold_behind(network, name)
+        if neuron is not None:
+            network = _neurons_before_pool(network, name, neuron)
         else:
             network = _expanded_by_differences(network, name)
     return network
@@ -162,8 +162,8 @@ def _expanded_by_differences(network: Network, name: str) -> Network:
     value = expansion.entry(silent)
     shape = network.shapes[network.sources(name)[0]]
     for axis in range(len(pool.kernel)):
-        value, shape = expansion.along(axis, value, shape)
-    expansion.exit(value, silent, apart=not _goes_straight(network, name))
+        value, shape = expansion.maximum_along(axis, value, shape)
+    expansion.exit(value, silent, as_neurons=not _goes_straight(network, name))
     nodes = {n: node for n, node in network.nodes.items() if n != name} | expansion.nodes
     note = (
         f"Pool {name!r} takes the maximum of values, not of spikes: {expansion.n_added} more "
@@ -276,7 +276,7 @@ class _PoolExpansion:
         self.steps_of = self.neurons("values", self.network.shapes[sources[0]], False, offset_node)
         return self.steps_of
 
-    def along(self, axis: int, value: str, shape: Shape) -> tuple[str, Shape]:
+    def maximum_along(self, axis: int, value: str, shape: Shape) -> tuple[str, Shape]:
         """The maximum over one axis of the window: its node and shape."""
         window = _Window.of(self.pool, axis, shape, self.name)
         if window.is_trivial:
@@ -295,13 +295,13 @@ class _PoolExpansion:
             (tap, added, depth), (other, others, further) = best(*near), best(*far)
             suffix = f"{label}{next(numbered)}"
             difference = self.add(
-                f"{suffix}.apart", window.taps({other: 1.0, tap: -1.0}, shape), value
+                f"{suffix}.difference", window.taps({other: 1.0, tap: -1.0}, shape), value
             )
             heard = [difference, *others]
             if added:
-                heard.append(self.add(f"{suffix}.less", _channel_wise_scale(out, -1.0), *added))
-            shut = window.outside(*far, out)
-            found = self.neurons(suffix, out, True, *heard, steps_of=self.steps_of, shut=shut)
+                heard.append(self.add(f"{suffix}.minus", _channel_wise_scale(out, -1.0), *added))
+            outside = window.outside(*far, out)
+            found = self.neurons(suffix, out, True, *heard, steps_of=self.steps_of, outside=outside)
             return tap, [*added, found], 1 + max(depth, further)
 
         tap, differences, depth = best(0, window.size)
@@ -309,14 +309,14 @@ class _PoolExpansion:
         start = self.add(f"{label}.start", window.taps({tap: 1.0}, shape), value)
         return self.add(label, _channel_wise_scale(out, 1.0), start, *differences), out
 
-    def exit(self, value: str, silent: FloatArray, apart: bool) -> None:
-        """The node with the pool's name: the maximum, or neurons that put it out (`apart`)."""
+    def exit(self, value: str, silent: FloatArray, as_neurons: bool) -> None:
+        """The node with the pool's name: the maximum, or neurons that put it out (`as_neurons`)."""
         shape = self.network.shapes[self.name]
-        if apart:
+        if as_neurons:
             self.depth_ticks += 1
             suffix = "maximum" if silent.any() else ""
             value = self.neurons(suffix, shape, False, value, steps_of=self.steps_of)
-        if silent.any() or not apart:
+        if silent.any() or not as_neurons:
             self.add("", _channel_offset(silent), value)
 
 
@@ -365,11 +365,11 @@ class _Window:
         n_space = len(shape) - 1
         spread = [1] * n_space
         spread[self.axis] = size
-        along = [self.axis == i for i in range(n_space)]
+        is_axis = [self.axis == i for i in range(n_space)]
         return Conv(
             np.broadcast_to(kernel.reshape(1, 1, *spread), (shape[0], 1, *spread)),
-            stride=tuple(self.stride if own else 1 for own in along),
-            padding=tuple((before, after) if own else (0, 0) for own in along),
+            stride=tuple(self.stride if own else 1 for own in is_axis),
+            padding=tuple((before, after) if own else (0, 0) for own in is_axis),
             groups=shape[0],
         )
 

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError, UsageError
+from neurosim.files.needed import need_file
 from neurosim.pages import zeros
 
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -60,8 +61,7 @@ def read_archive(
 
     Files of the schemas `older` are read, too; what they lack is up to the caller.
     """
-    if not path.is_file():
-        raise InputFileError(f"{path}: no such file.")
+    need_file(path)
     try:
         is_sealed = _check_seal(path)
         with zipfile.ZipFile(path) as archive:

@@ -25,6 +25,8 @@ import numba
 from numba.core import codegen
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 
+from neurosim.kernels.first_use import tell
+
 _numba_config: Any = numba.config
 _llvm: Any = cast(Any, codegen).ll
 _PACKAGE_DIR = Path(__file__).resolve().parent.parent
@@ -146,7 +148,21 @@ class _MachineCodeOnly(CompileResultCacheImpl):
         return result
 
 
-class _QuickCache(FunctionCache):
+class _TellingCache(FunctionCache):
+    """Tells once per process that a kernel is not on disk, before it is compiled."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The stored code for these types of arguments, None without."""
+        stored = self._load(sig, target_context)
+        if stored is None:
+            tell()
+        return stored
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
+        return cast(Any, super()).load_overload(sig, target_context)
+
+
+class _QuickCache(_TellingCache):
     """Loads stored machine code without what only compiling needs.
 
     Numba would import the implementation of everything that it can compile (200 modules, 0.4 s,
@@ -154,8 +170,7 @@ class _QuickCache(FunctionCache):
     calls none of it; if nothing is stored, the compiler does both itself.
     """
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The stored code for these types of arguments, None without."""
+    def _load(self, sig: Any, target_context: Any) -> Any:
         with self._guard_against_spurious_io_errors():
             return cast(Any, self)._load_overload(sig, target_context)
 
@@ -173,8 +188,8 @@ def _cached_njit(function: _F, **options: bool) -> _F:
     if not _numba_config.DISABLE_JIT:
         compiled._cache._cache_file.__class__ = _ForgivingCacheFile
         compiled._cache._impl.__class__ = _MachineCodeOnly
-        if options.get("_nrt") is False:
-            compiled._cache.__class__ = _QuickCache
+        quick = options.get("_nrt") is False
+        compiled._cache.__class__ = _QuickCache if quick else _TellingCache
     return cast(_F, compiled)
 
 

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError, UsageError
+from neurosim.files.needed import need_file
 
 Array = npt.NDArray[Any]
 Encoder = Callable[[npt.NDArray[np.float64], int, np.random.Generator], Array]
@@ -214,8 +215,7 @@ def _labels(what: str, y: Array | None, n_samples: int) -> npt.NDArray[np.int64]
 
 def _read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
     """Arrays of a ``.npz`` by name; members that are not asked for stay unread."""
-    if not path.is_file():
-        raise InputFileError(f"{path}: no such file.")
+    need_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename: info for info in archive.infolist()}

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError
+from neurosim.files.needed import need_file
 from neurosim.run.inputs import read_header
 
 _MEMBER: Final = "x.npy"
@@ -62,8 +63,7 @@ def open_recording(path: str | Path, input_shape: tuple[int, ...]) -> Recording:
     InputFileError : no such file, another format, no numbers, or a shape that does not fit.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputFileError(f"{path}: no such file.")
+    need_file(path)
     with _reading(path) as stream:
         shape, fortran, dtype = read_header(path, stream, "x")
     if dtype.kind not in "buif":

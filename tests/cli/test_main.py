@@ -156,12 +156,13 @@ def test_out_of_memory(neurosim_command, boom):
     assert found.err == "neurosim: not enough memory. Use fewer samples or ticks.\n"
 
 
-def test_a_closed_pipe_is_quiet():
+@pytest.mark.parametrize("words", [["--help"], ["chips"], ["chips", "tianjic"], ["complexity"]])
+def test_a_closed_pipe_is_quiet(words):
     """The reader goes away before anything is written."""
     code = (
         "import os, sys\n"
         "from neurosim_cli.main import main\n"
-        "sys.argv = ['neurosim', '--help']\n"
+        f"sys.argv = ['neurosim', *{words}]\n"
         "read, write = os.pipe()\n"
         "os.close(read)\n"
         "os.dup2(write, 1)\n"

@@ -96,7 +96,7 @@ def test_simulate(here, call, words, code, sentence):
 
 
 MAP = [
-    (["gone.nir", "--chip", "tianjic"], 3, "gone.nir does not exist or is not a file."),
+    (["gone.nir", "--chip", "tianjic"], 3, "gone.nir: no such file."),
     (["text", "--chip", "tianjic"], 3, "text is not in a format that neurosim knows"),
     (["empty", "--chip", "tianjic"], 3, "empty is empty."),
     (["cut.nir", "--chip", "tianjic"], 3, "cut.nir"),
@@ -146,7 +146,7 @@ def test_map_cannot_write(here, call):
 
 
 OTHERS = [
-    (["info", "gone"], 3, "gone does not exist or is not a file."),
+    (["info", "gone"], 3, "gone: no such file."),
     (["info", "text"], 3, "text is not in a format that neurosim knows"),
     (["info", "x.npz"], 3, "x.npz: not a readable neurosim file"),
     (["report"], 2, "report needs a run folder"),
@@ -157,7 +157,7 @@ OTHERS = [
     (
         ["compare", "gone.nir", "--chip", "tianjic", "--input", "x.npz"],
         3,
-        "gone.nir does not exist",
+        "gone.nir: no such file",
     ),
     (["compare", "chain.nsp", "--input", "x.npz", "-o", "text"], 2, "text: is a file"),
     (["demo", "--chip", "nonsense"], 2, "unknown chip 'nonsense'"),

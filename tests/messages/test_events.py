@@ -219,11 +219,11 @@ def test_messages_about_columns(tmp_path, columns, message):
 
 
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(InputFileError, match=r"no\.aedat: there is no such file\."):
+    with pytest.raises(InputFileError, match=r"no\.aedat: no such file\."):
         read_events(tmp_path / "no.aedat")
-    with pytest.raises(InputFileError, match="this is not a regular file"):
+    with pytest.raises(InputFileError, match="is a folder; a file is needed"):
         read_events(tmp_path)
-    with pytest.raises(InputFileError, match="this is not a regular file"):
+    with pytest.raises(InputFileError, match="is not a regular file"):
         read_nmnist("/dev/zero")
 
 

@@ -250,7 +250,7 @@ def test_deep_nesting_stops_somewhere(tmp_path: Path) -> None:
 
 def test_files_that_are_no_networks(tmp_path: Path) -> None:
     path = tmp_path / "x.nir"
-    with pytest.raises(InputFileError, match=r"x\.nir does not exist or is not a file\."):
+    with pytest.raises(InputFileError, match=r"x\.nir: no such file\."):
         read_network(path)
     path.touch()
     with pytest.raises(InputFileError, match=r"x\.nir is empty\."):
@@ -258,7 +258,7 @@ def test_files_that_are_no_networks(tmp_path: Path) -> None:
     path.write_bytes(b"weights = 3\n")
     with pytest.raises(InputFileError, match=r"is not in a format that neurosim knows"):
         read_network(path)
-    with pytest.raises(InputFileError, match="does not exist or is not a file"):
+    with pytest.raises(InputFileError, match="is a folder; a file is needed"):
         read_network(tmp_path)
 
 

@@ -108,3 +108,23 @@ def test_stored_code_is_linked_into_a_kernel_that_is_compiled_later(tmp_path: Pa
     later.write_text(_FOUR_TIMES)
     assert _run(tmp_path / "twice.py", cache) == "42\n"
     assert _run(later, cache) == "42\nNone\n84\n"
+
+
+_TOLD = """
+from neurosim.kernels.first_use import before_compiling
+from neurosim.kernels._jit import kernel
+
+@kernel
+def twice(x):
+    return x + x
+
+before_compiling(lambda: print("compiling"))
+print(twice(21), twice(2.5))
+"""
+
+
+def test_who_asked_is_told_once_before_compiling_and_never_of_stored_code(tmp_path: Path) -> None:
+    script, cache = tmp_path / "told.py", tmp_path / "cache"
+    script.write_text(_TOLD)
+    assert _run(script, cache) == "compiling\n42 5.0\n"
+    assert _run(script, cache) == "42 5.0\n"

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.errors import InputFileError, UsageError
+from neurosim.files.needed import need_file
 from neurosim_mapper.data.events import Events, ReadOptions
 from neurosim_mapper.data.files import write_aside
 from neurosim_mapper.data.frames import FrameOptions, Frames, frame_events, stack_frames
@@ -93,8 +94,7 @@ def read_labels(paths: Iterable[str | Path], recordings: Iterable[str | Path]) -
 
 
 def _first_line(path: Path) -> str:
-    if not path.is_file():
-        raise InputFileError(f"{path}: there is no such file.")
+    need_file(path)
     with path.open("rb") as stream:
         return stream.readline(200).decode("utf-8", "replace").removeprefix("\ufeff")
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.errors import InputFileError, UsageError
+from neurosim.files.needed import need_file
 
 HEADER_LIMIT_BYTES = 1 << 20
 
@@ -26,10 +27,7 @@ def read_bytes(path: str | Path) -> NDArray[np.uint8]:
         If there is no such file, or it is a folder, a device or a pipe.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputFileError(f"{path}: there is no such file.")
-    if not path.is_file():
-        raise InputFileError(f"{path}: this is not a regular file.")
+    need_file(path)
     try:
         return np.fromfile(path, dtype=np.uint8)
     except OSError as error:

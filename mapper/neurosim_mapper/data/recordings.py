@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from neurosim.errors import InputFileError, UsageError
+from neurosim.files.needed import need_file
 from neurosim_mapper.data.aedat2 import read_aedat2
 from neurosim_mapper.data.aedat4 import read_aedat4
 from neurosim_mapper.data.aedat31 import read_aedat31
@@ -54,9 +55,7 @@ def guess_format(path: str | Path) -> tuple[str, str]:
         If nothing fits; the message names the formats to choose from.
     """
     path = Path(path)
-    if not path.is_file():
-        what = "this is not a regular file" if path.exists() else "there is no such file"
-        raise InputFileError(f"{path}: {what}.")
+    need_file(path)
     try:
         with path.open("rb") as stream:
             head = stream.read(16)

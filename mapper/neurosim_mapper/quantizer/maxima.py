@@ -69,11 +69,11 @@ def part_scale(layer: FoldedLayer, codes: Mapping[str, OutputCode]) -> GivenLaye
 def with_shut_neurons(layer: FoldedLayer, codes: Mapping[str, OutputCode]) -> FoldedLayer:
     """The layer with a bias that keeps its shut neurons at 0, whatever they hear."""
     part = layer.neuron
-    if not isinstance(part, MaximumPart) or part.shut is None:
+    if not isinstance(part, MaximumPart) or part.outside is None:
         return layer
     code = codes[layer.name]
     low = -_SHUT * code.unit * (code.high - code.low)
-    return replace(layer, bias=np.where(part.shut.reshape(-1), low, layer.bias))
+    return replace(layer, bias=np.where(part.outside.reshape(-1), low, layer.bias))
 
 
 def holds_maxima(layer: FoldedLayer, code: OutputCode, bound: tuple[float, float]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.errors import InputFileError
+from neurosim.files.needed import need_file
 from neurosim_mapper.network import Network
 from neurosim_mapper.readers.description import looks_like_description, read_description
 from neurosim_mapper.readers.nir import read_nir
@@ -47,8 +48,7 @@ def read_network(
         reading, typed = parse_reading(reading)
         choices = typed | choices
     try:
-        if not path.is_file():
-            raise InputFileError(f"{path} does not exist or is not a file.")
+        need_file(path)
         if path.stat().st_size == 0:
             raise InputFileError(f"{path} is empty.")
         if is_hdf5(path):

@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from neurosim.errors import InputFileError, NeurosimError, UsageError
+from neurosim.files.needed import need_file
 from neurosim_mapper.readers.hdf5_texts import TextStorage, has_usual_sizes
 
 Tree: TypeAlias = dict[str, Any]  # str, ndarray or Tree
@@ -80,8 +81,7 @@ def read_layout(path: str | os.PathLike[str], shapes_only: bool = False) -> Layo
         claim more than the file can hold, compound types, deep nesting).
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputFileError(f"{path} does not exist or is not a file.")
+    need_file(path)
     with _explained(path, "the file"):
         if not is_hdf5(path):
             raise InputFileError(f"{path} is not an HDF5 file, so it cannot be a NIR network.")

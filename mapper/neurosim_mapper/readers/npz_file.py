@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError
+from neurosim.files.needed import ZIP_ERRORS, damaged_zip
 
 MAX_EXPANSION: Final = 64  # unpacked over packed size, beyond SMALL bytes
 SMALL: Final = 64 << 20
@@ -33,14 +34,8 @@ def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
             return {info.filename[:-4]: _member(path, archive, info) for info in members}
     except InputFileError:
         raise
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        NotImplementedError,
-        RuntimeError,
-        OSError,  # a member that begins outside the file
-    ) as error:
-        raise InputFileError(f"{path}: is a damaged zip file ({error}).") from None
+    except ZIP_ERRORS as error:
+        raise damaged_zip(path, error) from None
     except (zlib.error, EOFError, ValueError, SyntaxError, TypeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:100]
         raise InputFileError(f"{path}: is damaged ({reason}).") from None

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError
+from neurosim.files.needed import need_file
 from neurosim.run.encoding import checked_input
 from neurosim_mapper.float_executor import trace_float
 from neurosim_mapper.network import Network
@@ -88,8 +89,7 @@ def compare_with_recording(
 
     Raises InputFileError, naming file and reason, for a recording that cannot be used.
     """
-    if not path.is_file():
-        raise InputFileError(f"{path}: no such file.")
+    need_file(path)
     arrays = read_npz(path)
     expected = next((arrays[key] for key in ("spikes", "outputs") if key in arrays), None)
     if "x" not in arrays or expected is None:

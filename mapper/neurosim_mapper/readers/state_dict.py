@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError, UnsupportedError
+from neurosim.files.needed import ZIP_ERRORS, damaged_zip
 from neurosim_mapper.readers.npz_file import read_npz
 from neurosim_mapper.readers.safetensors_file import looks_like_safetensors, read_safetensors
 from neurosim_mapper.readers.torch_file import Opaque, read_torch_file
@@ -70,8 +71,8 @@ def _zip_format(path: Path) -> Format | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name.rpartition("/")[2] for name in archive.namelist()]
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, ValueError, NotImplementedError) as error:
-        raise InputFileError(f"{path}: is a damaged zip file ({error}).") from None
+    except (*ZIP_ERRORS, ValueError) as error:
+        raise damaged_zip(path, error) from None
     if "data.pkl" in names:
         return "torch"
     if "constants.pkl" in names:

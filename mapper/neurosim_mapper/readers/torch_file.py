@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosim.errors import InputFileError
+from neurosim.files.needed import ZIP_ERRORS, damaged_zip
 
 Array = npt.NDArray[Any]
 
@@ -80,14 +81,8 @@ def read_torch_file(path: Path) -> Any:
             return _Archive(path, archive).load()
     except DamagedError as problem:
         raise InputFileError(f"{path}: is not a usable torch file: {problem}.") from None
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        NotImplementedError,
-        RuntimeError,
-        OSError,  # a member that begins outside the file
-    ) as error:
-        raise InputFileError(f"{path}: is a damaged zip file ({error}).") from None
+    except ZIP_ERRORS as error:
+        raise damaged_zip(path, error) from None
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:100]
         raise InputFileError(f"{path}: its data.pkl is damaged ({reason}).") from None
