@@ -30,9 +30,7 @@ def info(path: Path, reading: str | None, png: Path | None, as_json: bool) -> No
     """Show what is in PATH: a program (.nsp), a checkpoint (NIR), or a run folder."""
     import zipfile
 
-    from neurosim.results import is_run_folder
-
-    if is_run_folder(path):
+    if path.is_dir():
         _run_folder(path, as_json)
     elif path.is_file() and zipfile.is_zipfile(path):
         _program(path, png, as_json)

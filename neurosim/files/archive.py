@@ -125,6 +125,11 @@ def _check_seal(path: Path) -> bool:
 def _read_members(
     path: Path, archive: zipfile.ZipFile, schemas: tuple[str, ...], is_sealed: bool
 ) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    if _META not in archive.namelist():
+        raise InputFileError(
+            f"{path}: neurosim did not write this zip file; it holds no {_META}. Arrays (.npz) are "
+            "inputs, not programs."
+        )
     body = json.loads(archive.read(_META))
     if not isinstance(body, dict) or body.get("schema") not in schemas:
         found = body.get("schema") if isinstance(body, dict) else None

@@ -214,7 +214,7 @@ def test_current_based_neurons(tmp_path: Path) -> None:
         v_reset=one,
         w_in=2 * one,
     )
-    x = RNG.uniform(0, 3, (1, 30, 1))
+    x = RNG.uniform(0, 0.7, (1, 30, 1))
     current = v = 0.0
     expected = []
     for step in x[0, :, 0]:

@@ -60,7 +60,7 @@ SIMULATE = [
     ),
     (["empty", "--input", "x.npz"], 3, "empty: not a readable neurosim file: it is empty."),
     (["cut.nsp", "--input", "x.npz"], 3, "cut.nsp: not a readable neurosim file"),
-    (["x.npz", "--input", "x.npz"], 3, "x.npz: not a readable neurosim file"),
+    (["x.npz", "--input", "x.npz"], 3, "x.npz: neurosim did not write this zip file"),
     (
         ["net.nir", "--input", "x.npz"],
         3,
@@ -148,7 +148,8 @@ def test_map_cannot_write(here, call):
 OTHERS = [
     (["info", "gone"], 3, "gone: no such file."),
     (["info", "text"], 3, "text is not in a format that neurosim knows"),
-    (["info", "x.npz"], 3, "x.npz: not a readable neurosim file"),
+    (["info", "x.npz"], 3, "x.npz: neurosim did not write this zip file; it holds no meta.json."),
+    (["info", "."], 3, ".: is not a run folder; it holds no manifest.json."),
     (["report"], 2, "report needs a run folder"),
     (["report", "text"], 3, "text: is a file; a folder is needed"),
     (["report", "gone"], 3, "gone: no such run folder."),
