@@ -207,6 +207,9 @@ def kernel(function: _F) -> _F:
     Defined at module level only: a kernel built inside a function misses the disk cache. It makes
     no arrays, so none is counted by its references: taking an array out of a tuple is then free,
     and there is a third less to compile.
+
+    A plain 0 that is handed to another kernel is a type of its own, for which that kernel is
+    compiled once more; ``np.int64(0)`` is not.
     """
     return _cached_njit(function, _nrt=False)
 

@@ -49,7 +49,7 @@ def multiply_blocks(
     """Add what this worker's cores of `products` hear from dense layers, and count it."""
     order, listed = blocks.order, inbox.batch[worker]
     low, high = shares.first_core[worker], shares.first_core[worker + 1]
-    n = 0
+    n = np.int64(0)
     for k in range(np.uint64(order.size)):
         core = order[k]
         if core < low or core >= high:
@@ -61,7 +61,7 @@ def multiply_blocks(
             _multiply_batch(
                 products, synapses, groups, inbox, blocks, shares, acc, worker, n, tick, span
             )
-            n = 0
+            n = np.int64(0)
         slot = (tick - pulls.delay[run]) % history.pulled.shape[0]
         if k + np.uint64(1) < np.uint64(order.size):
             _ask_for(products, history.value[slot], order[k + np.uint64(1)])
@@ -176,6 +176,6 @@ def _multiply_batch(
         group = blocks.psum[core]
         if hands_on(groups, shares, group, worker, tick, span):
             target = groups.psum_target[group]
-            inbox.passed[group] = 1 + hand_on(sums[row], 0, width, acc, target)
+            inbox.passed[group] = 1 + hand_on(sums[row], np.int64(0), width, acc, target)
         else:
-            hand_on(sums[row], 0, width, acc, offset[core])
+            hand_on(sums[row], np.int64(0), width, acc, offset[core])

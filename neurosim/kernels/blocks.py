@@ -56,7 +56,7 @@ def integrate_blocks(
     """
     order, pulling = blocks.order, history.pulled.any()
     low, high = shares.first_core[worker], shares.first_core[worker + 1]
-    waiting, n_waiting, side = np.int64(0), np.int64(0), 0
+    waiting, n_waiting, side = np.int64(0), np.int64(0), np.int64(0)
     if pulling and products.weight.size > 0:
         multiply_blocks(
             blocks, products, synapses, groups, inbox, pulls, history, shares, acc, counts, merge,
@@ -168,10 +168,10 @@ def _add_core(
             np.int64(0) if is_handed_on else first,
         )  # fmt: skip
         if is_handed_on:
-            sent = hand_on(sums, 0, width, acc, target)
+            sent = hand_on(sums, np.int64(0), width, acc, target)
     elif n * _FEW <= width and not is_handed_on:
         for k in range(n):
-            add_runs(shared, core, rows[k], factors[k], acc, first)
+            add_runs(shared, core, rows[k], np.int64(factors[k]), acc, first)
     else:
         add_kernels(shared, blocks.is_small, inbox, worker, side, n, core)
         sent = hand_on_sums(shared, sums, core, acc, target)

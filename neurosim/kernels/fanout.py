@@ -184,7 +184,7 @@ def _add_joined(entries: Any, listed: I32, value: I32, acc: I32) -> None:
                     prefetch(target, e)
                     prefetch(weight, e)
             first, stop = offset[listed[k]], offset[listed[k] + 1]
-            add_row(target, weight, first, stop, value[k], acc, 0)
+            add_row(target, weight, first, stop, value[k], acc, np.int64(0))
 
 
 @kernel

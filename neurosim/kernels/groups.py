@@ -124,7 +124,9 @@ def pass_partial_sums(
             if log.tick_offset.size > 1:
                 for nth in range(1, sent + 1):
                     release = begin + nth * op_time[4]
-                    log_packet(log, groups.psum_flow[group], begin, release, -1, 0)
+                    log_packet(
+                        log, groups.psum_flow[group], begin, release, np.int64(-1), np.int32(0)
+                    )
             touch(loads, worker, groups.psum_signature[group], sent)
             sent_psums[group] += sent
             counts[PACKETS, core] += sent

@@ -8,6 +8,8 @@ the next output in turn. Pointers move only on acceptance.
 
 from __future__ import annotations
 
+import numpy as np
+
 from neurosim.kernels._jit import inlined
 from neurosim.kernels.noc_inline import bits_on
 from neurosim.kernels.noc_layout import (
@@ -202,7 +204,7 @@ def collect_output(m: I32, w: I64, s: I64, k: I64, out: int, n: int, t: int) -> 
 def collect_vcs(m: I32, w: I64, s: I64, k: I64, t: int) -> int:
     """Pick the winner of every ready output; returns how many grants (see `collect`)."""
     kept = k[K_READY]
-    n = 0
+    n = np.int64(0)
     for i in range(k[K_READY], k[K_READY] + s[N_READY]):
         out = m[i]
         n = collect_output(m, w, s, k, out, n, t)

@@ -71,7 +71,9 @@ def send_straight(
         if position < 0:
             continue
         target = np.uint64(word_core[np.uint64(position >> 6)])
-        load_packet(traffic, change, direct, 0, np.uint64(core[np.uint64(k)]), target, 1)
+        load_packet(
+            traffic, change, direct, np.int64(0), np.uint64(core[np.uint64(k)]), target, np.int32(1)
+        )
         if tick + delay < first_tick[np.uint64(0 if uniform else position >> 6)] + span:
             word = np.uint64(_word(position, delay, now, n_slots, n_words))
             mine[word] |= np.uint64(1) << np.uint64(position & 63)

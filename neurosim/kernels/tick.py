@@ -252,10 +252,10 @@ def _send_inputs(
 ) -> None:
     """What the host sends in this tick: `x`, (n_inputs,) packet values."""
     _list_inputs(x, settings[SEND_ZERO_INPUT] != 0, fired, sent)
-    log_fired(log, outlet, fired, 0)
+    log_fired(log, outlet, fired, np.int64(0))
     _send(
         outlet, modes, crossbar, entries, ring_axons, traffic, fired, loads, waiting, rings, bits,
-        0, tick, n_ticks, settings[MERGE_SPIKES] != 0,
+        np.int64(0), tick, n_ticks, settings[MERGE_SPIKES] != 0,
     )  # fmt: skip
 
 

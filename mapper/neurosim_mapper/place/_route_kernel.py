@@ -95,9 +95,9 @@ def anneal_routes(
         ):
             continue
         traffic.counter[2] = 0
-        change, fourth = _walk_round(board, nets, traffic, core, other, -1)
+        change, fourth = _walk_round(board, nets, traffic, core, other, np.int64(-1))
         _swap(board, core, other, target)
-        more, further = _walk_round(board, nets, traffic, core, other, 1)
+        more, further = _walk_round(board, nets, traffic, core, other, np.int64(1))
         following = max(power + fourth + further, 0.0)
         delta = float(change + more) + factor * (following**0.25 - power**0.25)
         if delta <= 0.0 or delta < temperature * logs[np.int64(state & _MASK_10)]:
@@ -137,7 +137,7 @@ def _swap(board: Board, core: Any, other: Any, target: Any) -> None:
 
 @kernel
 def _walk_round(
-    board: Board, nets: Nets, traffic: Traffic, core: Any, other: Any, sign: int
+    board: Board, nets: Nets, traffic: Traffic, core: Any, other: Any, sign: Any
 ) -> Any:
     """Add (sign 1) or take (-1) every net of the two cores, each once.
 
