@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # A fixed number of workers, so that a run on a large machine does what the run on CI did.
 WORKERS ?= 2
 
+# Byte code is written when a module is first imported, not for all that nobody imports (a minute).
+INSTALL = $(BIN)/python -m pip install --quiet --no-compile --editable
+
 .PHONY: demo test lint types unit exactness without-jit index-checks pythons bench clean
 
 demo: $(VENV)/.kernels
@@ -22,15 +25,14 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.package: pyproject.toml | $(VENV)/.made
-	$(BIN)/python -m pip install --quiet --editable .
+	$(INSTALL) .
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.made
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(INSTALL) '.[dev]'
 	touch $(VENV)/.package $@
 
 $(VENV)/.kernels: $(VENV)/.package
-	@echo "compiling the kernels; they are kept on disk"
 	$(BIN)/neurosim demo --samples 2 -o $(VENV)/first_run > /dev/null
 	touch $@
 

@@ -22,19 +22,19 @@ from support import reference_networks as nets  # noqa: E402
 from neurosim_mapper.estimate import estimate  # noqa: E402
 from neurosim_mapper.pipeline import map_network  # noqa: E402
 
-ROW_MAJOR = {"placer": "row-major"}
+DEFAULT: dict[str, Any] = {}
 FOLDED = {"fold": "auto"}
 # Network, chips of the Tianjic array (wide, high), options of the mapper.
 SCALE: dict[str, tuple[Any, tuple[int, int], dict[str, Any]]] = {
-    "vgg16": (nets.vgg16, (6, 6), ROW_MAJOR),
-    "resnet18": (nets.resnet18, (10, 7), ROW_MAJOR),
+    "vgg16": (nets.vgg16, (6, 6), DEFAULT),
+    "resnet18": (nets.resnet18, (10, 7), DEFAULT),
     "vgg16-folded": (nets.vgg16, (1, 1), FOLDED),
     "resnet18-folded": (nets.resnet18, (1, 1), FOLDED),
-    "million": (lambda: nets.local_sheet(64), (6, 6), ROW_MAJOR),
-    "babi": (lambda: nets.liaf_net("babi"), (1, 1), ROW_MAJOR),
-    "mnist-dvs": (lambda: nets.liaf_net("mnist-dvs"), (4, 3), ROW_MAJOR),
-    "gesture": (lambda: nets.liaf_net("gesture"), (5, 4), ROW_MAJOR),
-    "cifar10-dvs": (lambda: nets.liaf_net("cifar10-dvs"), (14, 12), ROW_MAJOR),
+    "million": (lambda: nets.local_sheet(64), (6, 6), DEFAULT),
+    "babi": (lambda: nets.liaf_net("babi"), (1, 1), DEFAULT),
+    "mnist-dvs": (lambda: nets.liaf_net("mnist-dvs"), (4, 3), DEFAULT),
+    "gesture": (lambda: nets.liaf_net("gesture"), (5, 4), DEFAULT),
+    "cifar10-dvs": (lambda: nets.liaf_net("cifar10-dvs"), (14, 12), DEFAULT),
 }
 LIAF = ("babi", "mnist-dvs", "gesture", "cifar10-dvs")
 
