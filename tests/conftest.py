@@ -10,6 +10,6 @@ _COMMON = {
     "deadline": None,  # the first example compiles
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much],
 }
-settings.register_profile("full", max_examples=60, **_COMMON)
+settings.register_profile("full", max_examples=40, **_COMMON)
 settings.register_profile("small", max_examples=6, **_COMMON)
 settings.load_profile(os.environ.get("NEUROSIM_TEST_PROFILE", "full"))
